@@ -1,0 +1,1 @@
+//! Who decides within a node: bidder, selector and guardian.

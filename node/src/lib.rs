@@ -1,0 +1,1 @@
+//! A federation node: the loop that turns the core's effects into I/O, and everything it needs for that.

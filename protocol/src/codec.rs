@@ -1,0 +1,45 @@
+//! The one door to CBOR.
+//!
+//! Structs are encoded packed: field and variant numbers instead of names, in declaration order, so equal values have
+//! equal bytes. Nothing is ever encoded again to check a signature or a hash: those stand over the bytes as they came.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Why bytes are not a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Longer than values of this kind may be; nothing was decoded.
+    #[error("{len} bytes where at most {max} are allowed")]
+    TooLong {
+        /// Bytes received.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// Truncated, trailing, nested too deeply, or of another shape.
+    #[error("malformed: {0}")]
+    Malformed(String),
+}
+
+/// The packed CBOR of `value`.
+///
+/// # Panics
+/// Never for the types of this crate: encoding to memory fails only for maps of unknown length and for types whose
+/// `Serialize` reports an error, and there is neither here.
+#[expect(clippy::expect_used, reason = "see Panics")]
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    serde_cbor::ser::to_vec_packed(value).expect("our own types encode to memory")
+}
+
+/// The value that `bytes` hold, if they hold exactly one and are at most `max` long.
+///
+/// The decoder itself bounds nesting (128 levels) and never allocates ahead of the bytes it has.
+///
+/// # Errors
+/// [`DecodeError`] says which bound or shape was missed.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, DecodeError> {
+    if bytes.len() > max {
+        return Err(DecodeError::TooLong { len: bytes.len(), max });
+    }
+    serde_cbor::from_slice(bytes).map_err(|error| DecodeError::Malformed(error.to_string()))
+}

@@ -1,0 +1,17 @@
+//! The deciding core of Althing: what members say, how they agree, and what a decision does to the ledger.
+//!
+//! Nothing here reads a clock, draws a random number, opens a file or talks to a peer. Everything that happens enters as
+//! a value, everything that is to happen leaves as a value; see [`machine`].
+#![deny(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_types
+)]
+
+pub mod codec;
+pub mod crypto;
+pub mod ids;
+pub mod time;
