@@ -1,7 +1,7 @@
 //! The deciding core of Althing: what members say, how they agree, and what a decision does to the ledger.
 //!
 //! Nothing here reads a clock, draws a random number, opens a file or talks to a peer. Everything that happens enters as
-//! a value, everything that is to happen leaves as a value; see [`machine`].
+//! a value, everything that is to happen leaves as a value.
 #![deny(
     missing_docs,
     clippy::unwrap_used,
@@ -13,5 +13,8 @@
 
 pub mod codec;
 pub mod crypto;
+pub mod event;
+pub mod genesis;
 pub mod ids;
+pub mod limits;
 pub mod time;

@@ -1,0 +1,222 @@
+//! What a node tells its observers: one value per thing that happened, which a node prints as one line of JSON.
+//!
+//! Names are stable. An observer must ignore events and fields that it does not know.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round};
+
+/// Something that happened at this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The node has read its store and is about to take part.
+    Started {
+        /// Itself.
+        member: MemberId,
+        /// Its federation.
+        network: NetworkId,
+        /// Last height that it has decided.
+        height: Height,
+    },
+    /// It accepts connections here.
+    Listening {
+        /// A multiaddress that others can dial.
+        address: String,
+    },
+    /// It serves its status here.
+    Serving {
+        /// `host:port` of the HTTP side.
+        address: String,
+    },
+    /// A member is connected.
+    PeerUp {
+        /// Who.
+        member: MemberId,
+    },
+    /// A member is no longer connected.
+    PeerDown {
+        /// Who.
+        member: MemberId,
+    },
+    /// A round has opened.
+    RoundOpened {
+        /// Which.
+        round: Round,
+        /// The member elected to chair it.
+        aggregator: MemberId,
+    },
+    /// The round has come to another phase at this node.
+    PhaseEntered {
+        /// Which round.
+        round: Round,
+        /// Which phase.
+        phase: Phase,
+    },
+    /// An agent of this node has decided.
+    Decided {
+        /// Which round.
+        round: Round,
+        /// Whose decision it was to make.
+        role: Role,
+        /// Who made it.
+        by: DecidedBy,
+        /// The entry of the menu that was chosen, in words that code wrote.
+        choice: String,
+    },
+    /// A Plan is decided.
+    Planned {
+        /// Which round.
+        round: Round,
+        /// Its height.
+        height: Height,
+        /// The member elected to chair the round.
+        elected: MemberId,
+        /// The member whose proposal was decided.
+        proposer: MemberId,
+        /// The agreement's round in which it was: above 0, another took over.
+        agreement_round: u32,
+        /// Bids that were opened.
+        bids: usize,
+        /// Who was hired.
+        awards: Vec<Award>,
+    },
+    /// This node has trained its update.
+    Trained {
+        /// Which round.
+        round: Round,
+        /// Examples seen.
+        samples: u64,
+        /// Time it took, in milliseconds.
+        training_ms: u64,
+        /// The update.
+        update: BlobRef,
+    },
+    /// A Settle is decided: the round is over.
+    Settled {
+        /// Which round.
+        round: Round,
+        /// Its height.
+        height: Height,
+        /// Hash of the decided body.
+        body: Hash,
+        /// The member elected to chair the round.
+        elected: MemberId,
+        /// The member whose proposal was decided.
+        proposer: MemberId,
+        /// The agreement's round in which it was: above 0, another took over.
+        agreement_round: u32,
+        /// The model that everybody adopts.
+        model: BlobRef,
+        /// Updates that entered it.
+        updates: usize,
+        /// Slowest training time among them, in milliseconds, as their makers state it.
+        slowest_training_ms: u64,
+        /// What each paid member received, in micro-credits.
+        payments: BTreeMap<MemberId, u64>,
+        /// Credits after it.
+        credits: Credits,
+    },
+    /// The settled model is here.
+    Adopted {
+        /// The round that it came from.
+        round: Round,
+        /// The model.
+        model: BlobRef,
+    },
+    /// The node has caught up with decisions of others.
+    Synced {
+        /// The last height that it has now.
+        height: Height,
+    },
+    /// A peer has misbehaved.
+    Misbehaved {
+        /// Who.
+        member: MemberId,
+        /// How.
+        why: String,
+    },
+    /// The node has stopped in good order.
+    Stopped,
+}
+
+/// A phase of the round, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Sealed bids come in.
+    Bid,
+    /// Bids are opened.
+    Reveal,
+    /// The Plan is agreed on.
+    Plan,
+    /// Winners train, and updates travel.
+    Train,
+    /// Updates are appraised.
+    Appraise,
+    /// The Settle is agreed on.
+    Settle,
+}
+
+/// An agent's role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Which contract, and at what price.
+    Bidder,
+    /// How many, and which kinds of member to favour.
+    Selector,
+    /// What this round may cost the member.
+    Guardian,
+}
+
+/// Who made an agent's decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecidedBy {
+    /// A language model.
+    Model,
+    /// The rule policy, because it was asked.
+    Rules,
+    /// The rule policy, because the model failed.
+    Fallback,
+}
+
+/// A contract that was awarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Award {
+    /// To whom.
+    pub member: MemberId,
+    /// Its place on the menu.
+    pub contract: u8,
+    /// The price that was asked, in micro-credits.
+    pub price: u64,
+    /// What delivery pays, in micro-credits.
+    pub payment: u64,
+}
+
+/// All credits of the federation, in micro-credits: `minted - burned` equals the sum of the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credits {
+    /// Ever minted.
+    pub minted: u64,
+    /// Ever burned.
+    pub burned: u64,
+    /// Not yet given to anybody.
+    pub pool: u64,
+    /// Promised to the winners of the open round.
+    pub escrow: u64,
+    /// What each member owns.
+    pub balances: BTreeMap<MemberId, u64>,
+}
+
+impl Credits {
+    /// Whether `supply = minted - burned` holds.
+    pub fn balanced(&self) -> bool {
+        let owned: u128 = self.balances.values().map(|&amount| u128::from(amount)).sum();
+        let held = owned + u128::from(self.pool) + u128::from(self.escrow);
+        u128::from(self.minted) == held + u128::from(self.burned)
+    }
+}

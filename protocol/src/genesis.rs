@@ -1,0 +1,268 @@
+//! The genesis: one file that names a federation. Its hash is the network id.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    codec,
+    ids::{BlobRef, Hash, MemberId, NetworkId},
+    limits,
+};
+
+/// Everything that members must hold in common before the first round.
+///
+/// Numbers that enter a decision are integers; the learning rate enters only training, which need not agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// A name for people.
+    pub name: String,
+    /// What is learned.
+    pub task: Task,
+    /// What a round may cost.
+    pub market: Market,
+    /// How long its phases may last.
+    pub phases: Phases,
+    /// How long the agreement waits.
+    pub agreement: Agreement,
+    /// What a member may send.
+    pub limits: Limits,
+    /// The contracts that members may bid for.
+    pub contracts: Vec<Contract>,
+    /// Who takes part.
+    pub members: Vec<Member>,
+}
+
+/// What is learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Built-in model: `2nn`, `lenet` or `fedavg-cnn`.
+    pub model: String,
+    /// Schema of the data: `mnist` (28x28 grey images in ten classes).
+    pub dataset: String,
+    /// Seed of the first model's parameters.
+    pub seed: u64,
+    /// Hash of the parameter manifest: names, shapes and order of the model's tensors.
+    pub manifest: Hash,
+    /// The first model, which every node computes from the seed and compares.
+    pub initial_model: BlobRef,
+    /// Examples per optimiser step.
+    pub batch: u32,
+    /// Step size of stochastic gradient descent.
+    pub learning_rate: f64,
+    /// Momentum of stochastic gradient descent, 0 for none.
+    pub momentum: f64,
+}
+
+/// What a round may cost, in micro-credits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Market {
+    /// Minted into the pool at every Plan.
+    pub mint_per_round: u64,
+    /// Rounds after which the mint halves; 0 for never.
+    pub mint_halves_every: u64,
+    /// Most that a round may cost.
+    pub budget_per_round: u64,
+    /// Share of the budget that is paid for contribution rather than for delivery, in thousandths.
+    pub bonus_permille: u32,
+    /// Members that a round hires at the most.
+    pub max_winners: u32,
+    /// Members without which a round is not worth holding.
+    pub min_winners: u32,
+    /// Highest price for one unit of a contract's value.
+    pub reserve_price: u64,
+    /// Part of a proven equivocator's balance that is burned, in thousandths.
+    pub slash_permille: u32,
+}
+
+/// Bounds of a phase that adapts to what the last rounds took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Shortest deadline, in milliseconds.
+    pub min_ms: u64,
+    /// Longest deadline, in milliseconds.
+    pub max_ms: u64,
+}
+
+/// How long the phases of a round may last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phases {
+    /// From the call to the last sealed bid.
+    pub commit: Bounds,
+    /// From the marks to the last opened bid.
+    pub reveal: Bounds,
+    /// From the Plan to the last update.
+    pub train: Bounds,
+    /// From the last update to the last appraisal.
+    pub appraise: Bounds,
+    /// How long a member that lost its connection is still waited for, in milliseconds.
+    pub absence_grace_ms: u64,
+}
+
+/// How long the agreement waits, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// For the elected aggregator's proposal.
+    pub propose_ms: u64,
+    /// For votes, once two thirds have voted on something.
+    pub vote_ms: u64,
+    /// Added to each wait for every further round of the agreement.
+    pub step_ms: u64,
+    /// Between repetitions of what may have been lost.
+    pub rebroadcast_ms: u64,
+}
+
+/// What a member may send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Largest update, in bytes.
+    pub max_update_bytes: u64,
+    /// Largest number of examples that an update may claim as its weight.
+    pub max_samples: u64,
+    /// Largest distance of an update from the model it started from (Euclidean norm over all parameters).
+    pub max_update_norm: u32,
+}
+
+/// One line of the public menu.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// A name for people.
+    pub name: String,
+    /// Passes over the member's own data.
+    pub epochs: u32,
+    /// What the contract is worth to the federation, against the others on the menu.
+    pub value: u32,
+}
+
+/// A member at the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// A name for people.
+    pub name: String,
+    /// Its public key.
+    pub id: MemberId,
+    /// Its voting power.
+    pub power: u64,
+    /// The end of its hash chain (see [`crate::election`]).
+    pub anchor: Hash,
+}
+
+/// Why a genesis cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// A number is outside its bounds.
+    #[error(
+        "genesis: {field} is {got}, but must be {want}; edit the file before anybody joins (every change makes another network)"
+    )]
+    OutOfBounds {
+        /// The field, as it stands in the file.
+        field: &'static str,
+        /// What the file says.
+        got: String,
+        /// What it may say.
+        want: String,
+    },
+    /// A member is listed twice.
+    #[error("genesis: member {0} is listed twice; remove one entry")]
+    DuplicateMember(MemberId),
+}
+
+impl Genesis {
+    /// The network id: the hash of this genesis.
+    pub fn network(&self) -> NetworkId {
+        NetworkId(Hash::derive("althing 1 genesis", &[&codec::encode(self)]).0)
+    }
+
+    /// The member with this id.
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == *id)
+    }
+
+    /// Checks every number once, so that nobody has to again.
+    ///
+    /// # Errors
+    /// [`GenesisError`] names the first field that is out of bounds.
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        self.validate_members()?;
+        self.validate_market()?;
+        self.validate_times()?;
+        within("contracts", self.contracts.len() as u64, 1, limits::MAX_CONTRACTS as u64)?;
+        for contract in &self.contracts {
+            within("contracts.epochs", contract.epochs.into(), 1, 1_000)?;
+            within("contracts.value", contract.value.into(), 1, 1_000)?;
+        }
+        within("task.batch", self.task.batch.into(), 1, 65_536)?;
+        within_f64("task.learning_rate", self.task.learning_rate, 1e-9, 1e3)?;
+        within_f64("task.momentum", self.task.momentum, 0.0, 0.999_999)?;
+        within("limits.max_update_bytes", self.limits.max_update_bytes, 1, limits::MAX_BLOB_BYTES)?;
+        within("limits.max_samples", self.limits.max_samples, 1, u64::from(u32::MAX))?;
+        within("limits.max_update_norm", self.limits.max_update_norm.into(), 1, u64::from(u32::MAX))?;
+        within("task.initial_model.size", self.task.initial_model.size, 4, self.limits.max_update_bytes)
+    }
+
+    fn validate_members(&self) -> Result<(), GenesisError> {
+        within("members", self.members.len() as u64, 1, limits::MAX_MEMBERS as u64)?;
+        let mut seen = BTreeSet::new();
+        let mut total = 0_u64;
+        for member in &self.members {
+            if !seen.insert(member.id) {
+                return Err(GenesisError::DuplicateMember(member.id));
+            }
+            within("members.power", member.power, 1, limits::MAX_TOTAL_POWER)?;
+            total = total.saturating_add(member.power);
+        }
+        within("members.power in total", total, 1, limits::MAX_TOTAL_POWER)
+    }
+
+    fn validate_market(&self) -> Result<(), GenesisError> {
+        let market = &self.market;
+        within("market.mint_per_round", market.mint_per_round, 0, limits::MAX_MINT)?;
+        within("market.budget_per_round", market.budget_per_round, 0, limits::MAX_MINT)?;
+        within("market.bonus_permille", market.bonus_permille.into(), 0, 1_000)?;
+        within("market.slash_permille", market.slash_permille.into(), 0, 1_000)?;
+        within("market.max_winners", market.max_winners.into(), 1, limits::MAX_MEMBERS as u64)?;
+        within("market.min_winners", market.min_winners.into(), 1, market.max_winners.into())?;
+        within("market.reserve_price", market.reserve_price, 1, limits::MAX_MINT)
+    }
+
+    fn validate_times(&self) -> Result<(), GenesisError> {
+        let phases = &self.phases;
+        for (field, bounds) in [
+            ("phases.commit", phases.commit),
+            ("phases.reveal", phases.reveal),
+            ("phases.train", phases.train),
+            ("phases.appraise", phases.appraise),
+        ] {
+            within(field, bounds.min_ms, 1, bounds.max_ms)?;
+            within(field, bounds.max_ms, 1, limits::MAX_PHASE_MS)?;
+        }
+        within("phases.absence_grace_ms", phases.absence_grace_ms, 0, limits::MAX_PHASE_MS)?;
+        within("agreement.propose_ms", self.agreement.propose_ms, 1, limits::MAX_PHASE_MS)?;
+        within("agreement.vote_ms", self.agreement.vote_ms, 1, limits::MAX_PHASE_MS)?;
+        within("agreement.step_ms", self.agreement.step_ms, 0, limits::MAX_PHASE_MS)?;
+        within("agreement.rebroadcast_ms", self.agreement.rebroadcast_ms, 10, limits::MAX_PHASE_MS)
+    }
+}
+
+fn within(field: &'static str, got: u64, least: u64, most: u64) -> Result<(), GenesisError> {
+    if (least..=most).contains(&got) {
+        return Ok(());
+    }
+    Err(GenesisError::OutOfBounds { field, got: got.to_string(), want: format!("from {least} to {most}") })
+}
+
+fn within_f64(field: &'static str, got: f64, least: f64, most: f64) -> Result<(), GenesisError> {
+    if (least..=most).contains(&got) {
+        return Ok(());
+    }
+    Err(GenesisError::OutOfBounds { field, got: got.to_string(), want: format!("from {least} to {most}") })
+}

@@ -1,0 +1,48 @@
+//! Bounds that hold in every federation, whatever its genesis says.
+//!
+//! A genesis may ask for less than these, never for more: they protect the decoder that reads the genesis too.
+
+/// Members a federation may have: every member sends a statement or two a phase, and a body holds them all.
+pub const MAX_MEMBERS: usize = 128;
+
+/// Contracts on the public menu.
+pub const MAX_CONTRACTS: usize = 16;
+
+/// Longest encoded genesis, in bytes.
+pub const MAX_GENESIS_BYTES: usize = 256 * 1024;
+
+/// Longest statement of one member other than an appraisal, in bytes.
+pub const MAX_STATEMENT_BYTES: usize = 512;
+
+/// Longest appraisal, in bytes: a score for every member.
+pub const MAX_APPRAISAL_BYTES: usize = 64 * MAX_MEMBERS;
+
+/// Longest list of marks, in bytes: a mark and a sealed bid's digest for every member.
+pub const MAX_MARKS_BYTES: usize = 96 * MAX_MEMBERS;
+
+/// Longest body, in bytes. Everything that travels by gossip is at most this plus [`MAX_ENVELOPE_BYTES`].
+pub const MAX_BODY_BYTES: usize = 768 * 1024;
+
+/// What an envelope adds to what it carries, in bytes, rounded up.
+pub const MAX_ENVELOPE_BYTES: usize = 1024;
+
+/// Longest message between peers, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = MAX_BODY_BYTES + MAX_ENVELOPE_BYTES;
+
+/// Decided heights in one answer to a peer that catches up.
+pub const MAX_SYNC_HEIGHTS: usize = 16;
+
+/// Largest model or update, in bytes.
+pub const MAX_BLOB_BYTES: u64 = 1 << 30;
+
+/// Largest voting power in total: the engine multiplies it by three.
+pub const MAX_TOTAL_POWER: u64 = u64::MAX / 8;
+
+/// Longest hash chain that a member may commit to, in turns.
+pub const MAX_CHAIN_TURNS: u32 = 1 << 16;
+
+/// Longest phase, in milliseconds: an hour.
+pub const MAX_PHASE_MS: u64 = 3_600_000;
+
+/// Largest amount that a genesis may mint in one round, in micro-credits. It leaves room for 2^23 rounds.
+pub const MAX_MINT: u64 = 1 << 40;
