@@ -1,0 +1,240 @@
+//! Credits and reputation: integers that only decided bodies move.
+//!
+//! Every credit is in exactly one place: the pool, the escrow of the open round, or a member's account. The sum is what
+//! was minted less what was burned, and [`Ledger::check`] counts it again after every body.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::Credits,
+    genesis::Genesis,
+    ids::{Hash, Height, MemberId},
+    limits::MAX_CHAIN_TURNS,
+};
+
+/// Reputation of a newcomer.
+const REPUTATION_AT_START: u32 = 500;
+
+/// Highest reputation.
+const REPUTATION_MOST: u32 = 1_000;
+
+/// A success closes this part of what is missing to the highest reputation.
+const RISE: u32 = 16;
+
+/// A failure leaves this part of the reputation.
+const FALL: u32 = 2;
+
+/// Reputation counts towards election at most this many times the median, so that nobody chairs for ever.
+const WEIGHT_CAP: u64 = 3;
+
+/// What the ledger knows of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Owned, in micro-credits.
+    pub balance: u64,
+    /// From 0 to 1,000: falls fast, rises slowly.
+    pub reputation: u32,
+    /// Voting power.
+    pub power: u64,
+    /// Where its hash chain stands.
+    pub tip: Hash,
+    /// Preimages that its hash chain has left.
+    pub turns_left: u32,
+    /// The latest height at which it was convicted of equivocation; earlier evidence is spent.
+    pub convicted_at: Height,
+}
+
+/// What the open round holds back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escrow {
+    /// For each winner's delivery.
+    pub awards: BTreeMap<MemberId, u64>,
+    /// For contribution.
+    pub bonus: u64,
+}
+
+impl Escrow {
+    fn total(&self) -> u128 {
+        self.awards.values().map(|&amount| u128::from(amount)).sum::<u128>() + u128::from(self.bonus)
+    }
+}
+
+/// All credits and all reputation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Ever minted, in micro-credits.
+    pub minted: u64,
+    /// Ever burned, in micro-credits.
+    pub burned: u64,
+    /// Not yet given to anybody, in micro-credits.
+    pub pool: u64,
+    /// Held back for the open round.
+    pub escrow: Escrow,
+    /// Every member's account.
+    pub accounts: BTreeMap<MemberId, Account>,
+}
+
+/// A movement that the ledger refuses. No valid body asks for one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// More than there is, or more than a counter holds.
+    #[error("{0} does not hold that much")]
+    Overdrawn(&'static str),
+    /// Not a member.
+    #[error("{0} has no account")]
+    Unknown(MemberId),
+    /// Credits have appeared or vanished.
+    #[error("supply is not conserved: {minted} minted, {burned} burned, but {held} held")]
+    Unbalanced {
+        /// Ever minted.
+        minted: u64,
+        /// Ever burned.
+        burned: u64,
+        /// Found in pool, escrow and accounts.
+        held: u128,
+    },
+}
+
+impl Ledger {
+    /// The ledger before the first round: accounts without credits.
+    pub fn new(genesis: &Genesis) -> Self {
+        let account = |power, anchor| Account {
+            balance: 0,
+            reputation: REPUTATION_AT_START,
+            power,
+            tip: anchor,
+            turns_left: MAX_CHAIN_TURNS,
+            convicted_at: Height(0),
+        };
+        Self {
+            minted: 0,
+            burned: 0,
+            pool: 0,
+            escrow: Escrow::default(),
+            accounts: genesis.members.iter().map(|m| (m.id, account(m.power, m.anchor))).collect(),
+        }
+    }
+
+    /// Mints `amount` into the pool.
+    pub(crate) fn mint(&mut self, amount: u64) -> Result<(), LedgerError> {
+        self.minted = add(self.minted, amount, "the mint")?;
+        self.pool = add(self.pool, amount, "the pool")?;
+        Ok(())
+    }
+
+    /// Moves what a round may cost from the pool into escrow.
+    pub(crate) fn hold(&mut self, escrow: Escrow) -> Result<(), LedgerError> {
+        let total = u64::try_from(escrow.total()).map_err(|_| LedgerError::Overdrawn("the pool"))?;
+        self.pool = take(self.pool, total, "the pool")?;
+        self.escrow = escrow;
+        Ok(())
+    }
+
+    /// Pays `member` what is in escrow for its delivery.
+    pub(crate) fn pay_award(&mut self, member: &MemberId) -> Result<u64, LedgerError> {
+        let amount = self.escrow.awards.remove(member).unwrap_or(0);
+        self.credit(member, amount)?;
+        Ok(amount)
+    }
+
+    /// Pays `member` a part of the bonus in escrow.
+    pub(crate) fn pay_bonus(&mut self, member: &MemberId, amount: u64) -> Result<(), LedgerError> {
+        self.escrow.bonus = take(self.escrow.bonus, amount, "the bonus")?;
+        self.credit(member, amount)
+    }
+
+    /// Returns what is left in escrow to the pool.
+    pub(crate) fn release(&mut self) -> Result<(), LedgerError> {
+        let left = u64::try_from(self.escrow.total()).map_err(|_| LedgerError::Overdrawn("the pool"))?;
+        self.escrow = Escrow::default();
+        self.pool = add(self.pool, left, "the pool")?;
+        Ok(())
+    }
+
+    /// Burns a part of `member`'s balance, in thousandths, and all of its reputation.
+    pub(crate) fn slash(&mut self, member: &MemberId, permille: u32, at: Height) -> Result<(), LedgerError> {
+        let account = self.account_mut(member)?;
+        let part = u128::from(account.balance) * u128::from(permille.min(1_000)) / 1_000;
+        let part = u64::try_from(part).map_err(|_| LedgerError::Overdrawn("the account"))?;
+        account.balance = take(account.balance, part, "the account")?;
+        account.reputation = 0;
+        account.convicted_at = at;
+        self.burned = add(self.burned, part, "the burn")?;
+        Ok(())
+    }
+
+    /// `member` has done what it promised.
+    pub(crate) fn commend(&mut self, member: &MemberId) -> Result<(), LedgerError> {
+        let account = self.account_mut(member)?;
+        account.reputation += (REPUTATION_MOST - account.reputation.min(REPUTATION_MOST)).div_ceil(RISE);
+        Ok(())
+    }
+
+    /// `member` has failed to do what it promised.
+    pub(crate) fn reprove(&mut self, member: &MemberId) -> Result<(), LedgerError> {
+        self.account_mut(member)?.reputation /= FALL;
+        Ok(())
+    }
+
+    /// Takes note that `member` has revealed `preimage` of its hash chain.
+    pub(crate) fn turn(&mut self, member: &MemberId, preimage: Hash) -> Result<(), LedgerError> {
+        let account = self.account_mut(member)?;
+        account.tip = preimage;
+        account.turns_left = account.turns_left.saturating_sub(1);
+        Ok(())
+    }
+
+    /// How much each member counts in elections: its reputation, at least 1, at most three times the median.
+    pub fn election_weights(&self) -> impl Iterator<Item = (MemberId, u64)> + '_ {
+        let mut all: Vec<u64> = self.accounts.values().map(|account| u64::from(account.reputation)).collect();
+        all.sort_unstable();
+        let median = all.get(all.len() / 2).copied().unwrap_or(0).max(1);
+        self.accounts.iter().map(move |(id, account)| {
+            (*id, u64::from(account.reputation).clamp(1, median * WEIGHT_CAP))
+        })
+    }
+
+    /// Counts every credit.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unbalanced`] when `minted - burned` is not what is held.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        let owned: u128 = self.accounts.values().map(|account| u128::from(account.balance)).sum();
+        let held = owned + u128::from(self.pool) + self.escrow.total();
+        if u128::from(self.minted) == held + u128::from(self.burned) {
+            return Ok(());
+        }
+        Err(LedgerError::Unbalanced { minted: self.minted, burned: self.burned, held })
+    }
+
+    /// The credits, as people look at them.
+    pub fn credits(&self) -> Credits {
+        Credits {
+            minted: self.minted,
+            burned: self.burned,
+            pool: self.pool,
+            escrow: u64::try_from(self.escrow.total()).unwrap_or(u64::MAX),
+            balances: self.accounts.iter().map(|(id, account)| (*id, account.balance)).collect(),
+        }
+    }
+
+    fn credit(&mut self, member: &MemberId, amount: u64) -> Result<(), LedgerError> {
+        let account = self.account_mut(member)?;
+        account.balance = add(account.balance, amount, "the account")?;
+        Ok(())
+    }
+
+    fn account_mut(&mut self, member: &MemberId) -> Result<&mut Account, LedgerError> {
+        self.accounts.get_mut(member).ok_or(LedgerError::Unknown(*member))
+    }
+}
+
+fn add(to: u64, amount: u64, whose: &'static str) -> Result<u64, LedgerError> {
+    to.checked_add(amount).ok_or(LedgerError::Overdrawn(whose))
+}
+
+fn take(from: u64, amount: u64, whose: &'static str) -> Result<u64, LedgerError> {
+    from.checked_sub(amount).ok_or(LedgerError::Overdrawn(whose))
+}

@@ -1,0 +1,152 @@
+//! Plan: from bids and marks to awards.
+
+use std::collections::BTreeMap;
+
+use super::{Federation, Invalid, Outcome, Stage, State, sorted};
+use crate::{
+    body::PlanEvidence,
+    consensus::ValidatorSet,
+    crypto::Signed,
+    event::Award,
+    genesis::Market,
+    ids::{Hash, MemberId, Round},
+    ledger::Escrow,
+    limits::MAX_MINT,
+    market::{self, Ask, Terms},
+    statement::{BidCommit, BidReveal, Marks},
+};
+
+/// Bids that were opened, and what the chair's marks make of them.
+struct Opened {
+    bids: BTreeMap<MemberId, BidReveal>,
+    marks: Option<(Hash, Marks)>,
+}
+
+impl State {
+    /// Mints, clears the market and holds back what the round may cost.
+    pub(super) fn plan(
+        &mut self,
+        federation: &Federation,
+        validators: &ValidatorSet,
+        evidence: &PlanEvidence,
+    ) -> Result<Outcome, Invalid> {
+        let opened = self.open(federation, validators, evidence)?;
+        let market = &federation.genesis.market;
+        self.ledger.mint(mint(market, self.round))?;
+        let budget = market.budget_per_round.min(self.ledger.pool);
+        let bonus = permille(budget, market.bonus_permille);
+        let terms = Terms { budget: budget - bonus, reserve: market.reserve_price, winners: opened.hire(market) };
+        let awards = self.award(federation, &opened, terms);
+        let hired = awards.len() >= market.min_winners as usize;
+        let awards = if hired { awards } else { Vec::new() };
+        let held = awards.iter().map(|award| (award.member, award.payment)).collect();
+        self.ledger.hold(Escrow { awards: held, bonus: if hired { bonus } else { 0 } })?;
+        self.stage = Stage::Settling(awards.clone());
+        Ok(Outcome::Planned { awards, bids: opened.bids.len() })
+    }
+
+    fn open(
+        &self,
+        federation: &Federation,
+        validators: &ValidatorSet,
+        evidence: &PlanEvidence,
+    ) -> Result<Opened, Invalid> {
+        sorted(evidence.bids.iter().map(|(commit, _)| &commit.signer), "bids")?;
+        let mut bids = BTreeMap::new();
+        for (commit, reveal) in &evidence.bids {
+            bids.insert(commit.signer, self.open_bid(federation, commit, reveal)?);
+        }
+        let marks = evidence.marks.as_ref().map(|marks| self.open_marks(federation, validators, marks)).transpose()?;
+        Ok(Opened { bids, marks })
+    }
+
+    fn open_bid(
+        &self,
+        federation: &Federation,
+        commit: &Signed<BidCommit>,
+        reveal: &Signed<BidReveal>,
+    ) -> Result<BidReveal, Invalid> {
+        let member = commit.signer;
+        if reveal.signer != member || !self.ledger.accounts.contains_key(&member) {
+            return Err(Invalid::NoSay { member, what: "bid" });
+        }
+        let sealed = commit.open(&federation.network)?;
+        let opened = reveal.open(&federation.network)?;
+        let known = usize::from(opened.bid.contract) < federation.genesis.contracts.len();
+        let of_this_round = sealed.round == self.round && opened.round == self.round;
+        let fits = opened.bid.seal(&member, self.round, &opened.salt) == sealed.seal;
+        if !known || !of_this_round || !fits || opened.bid.price > MAX_MINT {
+            return Err(Invalid::OutOfBounds { member, what: "bid" });
+        }
+        Ok(opened)
+    }
+
+    fn open_marks(
+        &self,
+        federation: &Federation,
+        validators: &ValidatorSet,
+        signed: &Signed<Marks>,
+    ) -> Result<(Hash, Marks), Invalid> {
+        let member = signed.signer;
+        if member != validators.proposer(0) {
+            return Err(Invalid::NoSay { member, what: "marks" });
+        }
+        let marks = signed.open(&federation.network)?;
+        let bounded = marks.weights.values().all(|weight| (Marks::LEAST..=Marks::MOST).contains(weight));
+        if marks.round != self.round || !bounded {
+            return Err(Invalid::OutOfBounds { member, what: "marks" });
+        }
+        Ok((signed.digest(), marks))
+    }
+
+    fn award(&self, federation: &Federation, opened: &Opened, terms: Terms) -> Vec<Award> {
+        let contracts = &federation.genesis.contracts;
+        let worth = |contract: u8| contracts.get(usize::from(contract)).map_or(0, |c| u64::from(c.value));
+        let ask = |(member, reveal): (&MemberId, &BidReveal)| Ask {
+            member: *member,
+            price: reveal.bid.price,
+            value: worth(reveal.bid.contract) * u64::from(opened.weight(member, reveal)) / u64::from(Marks::NEUTRAL),
+        };
+        let asks: Vec<Ask> = opened.bids.iter().map(ask).collect();
+        let wins = market::clear(&asks, terms, &self.seed);
+        let award = |win: market::Win| {
+            let bid = opened.bids.get(&win.member)?.bid;
+            Some(Award { member: win.member, contract: bid.contract, price: bid.price, payment: win.payment })
+        };
+        wins.into_iter().filter_map(award).collect()
+    }
+}
+
+impl Opened {
+    /// A mark counts for a bidder that had seen it before it opened its bid: then the marker had not seen the price.
+    fn weight(&self, member: &MemberId, reveal: &BidReveal) -> u16 {
+        match &self.marks {
+            Some((digest, marks)) if reveal.marks == Some(*digest) => {
+                marks.weights.get(member).copied().unwrap_or(Marks::NEUTRAL)
+            }
+            _ => Marks::NEUTRAL,
+        }
+    }
+
+    /// The selector's number of winners counts if more than half of the bidders had seen it in time.
+    fn hire(&self, market: &Market) -> usize {
+        let most = market.max_winners as usize;
+        let Some((digest, marks)) = &self.marks else { return most };
+        let seen = self.bids.values().filter(|reveal| reveal.marks == Some(*digest)).count();
+        if 2 * seen <= self.bids.len() {
+            return most;
+        }
+        (marks.hire as usize).clamp(market.min_winners as usize, most)
+    }
+}
+
+/// What `round` mints: the base, halved by the schedule.
+fn mint(market: &Market, round: Round) -> u64 {
+    let halvings = (round.0 - 1).checked_div(market.mint_halves_every).unwrap_or(0);
+    u32::try_from(halvings).ok().and_then(|n| market.mint_per_round.checked_shr(n)).unwrap_or(0)
+}
+
+fn permille(amount: u64, part: u32) -> u64 {
+    // At most `amount`, since a genesis allows at most a thousand thousandths.
+    (u128::from(amount) * u128::from(part.min(1_000)) / 1_000) as u64
+}

@@ -1,0 +1,171 @@
+//! Settle: from updates and appraisals to payments, reputation and the next round.
+
+use std::collections::BTreeMap;
+
+use super::{Federation, Invalid, Outcome, Stage, State, sorted};
+use crate::{
+    body::SettleEvidence,
+    election,
+    event::{Award, Credits},
+    ids::{BlobRef, Hash, MemberId},
+    statement::{Appraisal, UpdateOffer},
+};
+
+/// Who was paid for a round, and what it brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The model that everybody adopts.
+    pub model: BlobRef,
+    /// The updates that entered it, by maker.
+    pub updates: BTreeMap<MemberId, UpdateOffer>,
+    /// Median gain of each update, in millionths of loss.
+    pub gains: BTreeMap<MemberId, i64>,
+    /// What each member received, in micro-credits.
+    pub payments: BTreeMap<MemberId, u64>,
+    /// Credits after it.
+    pub credits: Credits,
+}
+
+impl State {
+    /// Pays, moves reputation, adopts the model and opens the next round.
+    pub(super) fn settle(
+        &mut self,
+        federation: &Federation,
+        proposer: MemberId,
+        awards: &[Award],
+        evidence: &SettleEvidence,
+    ) -> Result<Outcome, Invalid> {
+        let updates = self.open_updates(federation, awards, evidence)?;
+        let appraisals = self.open_appraisals(federation, evidence)?;
+        if updates.is_empty() && evidence.model != self.model {
+            return Err(Invalid::WrongModel);
+        }
+        let gains = median_gains(&updates, &appraisals);
+        let payments = self.pay(awards, &gains)?;
+        self.convict(federation, evidence)?;
+        self.take_turn(proposer, evidence.turn)?;
+        self.model = evidence.model;
+        self.round = self.round.next();
+        self.stage = Stage::Planning;
+        let credits = self.ledger.credits();
+        Ok(Outcome::Settled(Settlement { model: evidence.model, updates, gains, payments, credits }))
+    }
+
+    fn open_updates(
+        &self,
+        federation: &Federation,
+        awards: &[Award],
+        evidence: &SettleEvidence,
+    ) -> Result<BTreeMap<MemberId, UpdateOffer>, Invalid> {
+        sorted(evidence.updates.iter().map(|update| &update.signer), "updates")?;
+        let limits = &federation.genesis.limits;
+        let mut updates = BTreeMap::new();
+        for signed in &evidence.updates {
+            let member = signed.signer;
+            let award = awards.iter().find(|award| award.member == member);
+            let award = award.ok_or(Invalid::NoSay { member, what: "updates" })?;
+            let offer = signed.open(&federation.network)?;
+            let fulfils = offer.round == self.round && offer.contract == award.contract;
+            // With the one codec there is, an update is as long as the model.
+            if !fulfils || offer.update.size != self.model.size || offer.samples > limits.max_samples {
+                return Err(Invalid::OutOfBounds { member, what: "update" });
+            }
+            updates.insert(member, offer);
+        }
+        Ok(updates)
+    }
+
+    /// Gains of updates that are not part of the settlement may stand in an appraisal; they count for nothing.
+    fn open_appraisals(
+        &self,
+        federation: &Federation,
+        evidence: &SettleEvidence,
+    ) -> Result<BTreeMap<MemberId, Appraisal>, Invalid> {
+        sorted(evidence.appraisals.iter().map(|appraisal| &appraisal.signer), "appraisals")?;
+        let mut appraisals = BTreeMap::new();
+        for signed in &evidence.appraisals {
+            let member = signed.signer;
+            if !self.ledger.accounts.contains_key(&member) {
+                return Err(Invalid::NoSay { member, what: "appraisals" });
+            }
+            let appraisal = signed.open(&federation.network)?;
+            if appraisal.round != self.round || appraisal.samples == 0 {
+                return Err(Invalid::OutOfBounds { member, what: "appraisal" });
+            }
+            appraisals.insert(member, appraisal);
+        }
+        Ok(appraisals)
+    }
+
+    /// Pays for delivery and for contribution; the rest returns to the pool.
+    fn pay(&mut self, awards: &[Award], gains: &BTreeMap<MemberId, i64>) -> Result<BTreeMap<MemberId, u64>, Invalid> {
+        let bonus = u128::from(self.ledger.escrow.bonus);
+        let positive = |member: &MemberId| gains.get(member).map_or(0, |&gain| gain.max(0).unsigned_abs());
+        let total: u128 = gains.keys().map(|member| u128::from(positive(member))).sum();
+        let mut payments = BTreeMap::new();
+        for award in awards {
+            let member = &award.member;
+            let Some(&gain) = gains.get(member) else {
+                self.ledger.reprove(member)?;
+                continue;
+            };
+            // At most the bonus, since a part is at most the total.
+            let share = (bonus * u128::from(positive(member))).checked_div(total).unwrap_or(0) as u64;
+            let delivery = self.ledger.pay_award(member)?;
+            self.ledger.pay_bonus(member, share)?;
+            payments.insert(*member, delivery.saturating_add(share));
+            if gain > 0 {
+                self.ledger.commend(member)?;
+            }
+        }
+        self.ledger.release()?;
+        Ok(payments)
+    }
+
+    /// Slashes members that signed two things for one slot, once for each proof that is newer than the last.
+    fn convict(&mut self, federation: &Federation, evidence: &SettleEvidence) -> Result<(), Invalid> {
+        let validators = self.validators();
+        for offence in &evidence.equivocations {
+            let member = offence.member();
+            let account = self.ledger.accounts.get(&member).ok_or(Invalid::NoOffence(member))?;
+            let new = offence.height() > account.convicted_at && offence.height() <= self.height;
+            if !new || offence.verify(&federation.network, &validators).is_err() {
+                return Err(Invalid::NoOffence(member));
+            }
+            self.ledger.slash(&member, federation.genesis.market.slash_permille, offence.height())?;
+        }
+        Ok(())
+    }
+
+    /// Advances the seed by the proposer's next preimage. A chain that has run out leaves the seed to the head.
+    fn take_turn(&mut self, proposer: MemberId, turn: Option<Hash>) -> Result<(), Invalid> {
+        let account = self.ledger.accounts.get(&proposer).ok_or(Invalid::NotElected(proposer))?;
+        match (turn, account.turns_left) {
+            (Some(preimage), 1..) if election::extends(&account.tip, &preimage) => {
+                self.seed = election::next_seed(&self.seed, &preimage);
+                Ok(self.ledger.turn(&proposer, preimage)?)
+            }
+            (None, 0) => {
+                self.seed = election::next_seed(&self.seed, &self.head);
+                Ok(())
+            }
+            _ => Err(Invalid::WrongTurn),
+        }
+    }
+}
+
+/// The median gain of each update over the appraisals of others. Nobody appraises itself; no appraisal, no gain.
+fn median_gains(
+    updates: &BTreeMap<MemberId, UpdateOffer>,
+    appraisals: &BTreeMap<MemberId, Appraisal>,
+) -> BTreeMap<MemberId, i64> {
+    let gain = |maker: &MemberId| {
+        let others = appraisals.iter().filter(|(appraiser, _)| *appraiser != maker);
+        let gains = others.filter_map(|(_, appraisal)| appraisal.gains.get(maker));
+        let mut gains: Vec<i64> = gains.map(|&gain| gain.clamp(-Appraisal::MOST, Appraisal::MOST)).collect();
+        gains.sort_unstable();
+        // The lower median: of an even number, the more cautious of the two in the middle.
+        gains.get(gains.len().saturating_sub(1) / 2).copied().unwrap_or(0)
+    };
+    updates.keys().map(|maker| (*maker, gain(maker))).collect()
+}

@@ -1,0 +1,146 @@
+//! What members say to each other in a round. Each statement is signed, bounded, and stands in a body as evidence.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::{
+    codec,
+    crypto::{Domain, Statement},
+    ids::{BlobRef, Hash, Height, MemberId, Round},
+    limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MESSAGE_BYTES, MAX_STATEMENT_BYTES},
+};
+
+/// A bid: one contract of the menu, at a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bid {
+    /// Place of the contract on the menu.
+    pub contract: u8,
+    /// Price asked for delivery, in micro-credits.
+    pub price: u64,
+}
+
+impl Bid {
+    /// The seal that binds `member` to this bid without showing it.
+    pub fn seal(&self, member: &MemberId, round: Round, salt: &Hash) -> Hash {
+        let parts: [&[u8]; 4] = [member.as_bytes(), &round.0.to_le_bytes(), &codec::encode(self), salt.as_bytes()];
+        Hash::derive("althing 1 sealed bid", &parts)
+    }
+}
+
+/// A sealed bid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BidCommit {
+    /// The round it is for.
+    pub round: Round,
+    /// See [`Bid::seal`].
+    pub seal: Hash,
+}
+
+impl Statement for BidCommit {
+    const DOMAIN: Domain = Domain::BidCommit;
+    const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
+}
+
+/// An opened bid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BidReveal {
+    /// The round it is for.
+    pub round: Round,
+    /// What was sealed.
+    pub bid: Bid,
+    /// What it was sealed with.
+    pub salt: Hash,
+    /// Digest of the marks that the bidder had seen when it opened the bid: proof that those marks knew no price.
+    pub marks: Option<Hash>,
+}
+
+impl Statement for BidReveal {
+    const DOMAIN: Domain = Domain::BidReveal;
+    const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
+}
+
+/// What the chair's selector thinks of the candidates, before any price is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// The round they are for.
+    pub round: Round,
+    /// How many members to hire, at the most.
+    pub hire: u32,
+    /// Weight of each candidate in hundredths, within [`Marks::LEAST`] and [`Marks::MOST`]; 100 where none is given.
+    pub weights: BTreeMap<MemberId, u16>,
+}
+
+impl Marks {
+    /// The lowest weight.
+    pub const LEAST: u16 = 50;
+    /// The weight of a candidate without a mark.
+    pub const NEUTRAL: u16 = 100;
+    /// The highest weight.
+    pub const MOST: u16 = 200;
+}
+
+impl Statement for Marks {
+    const DOMAIN: Domain = Domain::Marks;
+    const MAX_BYTES: usize = MAX_MARKS_BYTES;
+}
+
+/// An update, offered for aggregation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateOffer {
+    /// The round it is for.
+    pub round: Round,
+    /// The contract that it fulfils.
+    pub contract: u8,
+    /// The trained parameters.
+    pub update: BlobRef,
+    /// Examples seen in training; its weight in the mean.
+    pub samples: u64,
+    /// Time that training took, in milliseconds, as its maker states it. Nothing is decided by it.
+    pub training_ms: u64,
+}
+
+impl Statement for UpdateOffer {
+    const DOMAIN: Domain = Domain::Update;
+    const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
+}
+
+/// What a member's held-out data says about the round's updates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Appraisal {
+    /// The round it is for.
+    pub round: Round,
+    /// For the maker of each update: by how much the update lowers the loss of the round's first model, in millionths.
+    pub gains: BTreeMap<MemberId, i64>,
+    /// Held-out examples that it rests on.
+    pub samples: u32,
+}
+
+impl Appraisal {
+    /// Gains beyond this many millionths, either way, count as this many.
+    pub const MOST: i64 = 100_000_000;
+}
+
+impl Statement for Appraisal {
+    const DOMAIN: Domain = Domain::Appraisal;
+    const MAX_BYTES: usize = MAX_APPRAISAL_BYTES;
+}
+
+/// A proposed body on its way to those who vote on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyOffer {
+    /// The height it is for.
+    pub height: Height,
+    /// The agreement's round in which it is proposed; the signer is the proposer of that round.
+    pub agreement_round: u32,
+    /// The earlier round in which two thirds voted for it, if it is proposed again.
+    pub valid_round: Option<u32>,
+    /// The encoded [`crate::body::Body`].
+    pub body: ByteBuf,
+}
+
+impl Statement for BodyOffer {
+    const DOMAIN: Domain = Domain::Body;
+    const MAX_BYTES: usize = MAX_MESSAGE_BYTES;
+}
