@@ -12,6 +12,8 @@
 )]
 
 pub mod codec;
+pub mod consensus;
 pub mod crypto;
+pub mod election;
 pub mod ids;
 pub mod time;
