@@ -119,9 +119,11 @@ mod tests {
 
     #[test]
     fn the_mean_is_the_same_to_the_last_bit_for_ever() {
-        let update = |n: u32| encode(&(0..1000).map(|i| ((i * 7919 + n * 104_729) % 10_007) as f32 / 997.0).collect::<Vec<_>>());
+        let update =
+            |n: u32| encode(&(0..1000).map(|i| ((i * 7919 + n * 104_729) % 10_007) as f32 / 997.0).collect::<Vec<_>>());
         let updates: Vec<Vec<u8>> = (0..5).map(update).collect();
-        let weighted: Vec<_> = updates.iter().zip([17, 1, 900, 33, 5]).map(|(bytes, samples)| Weighted { samples, bytes }).collect();
+        let weighted: Vec<_> =
+            updates.iter().zip([17, 1, 900, 33, 5]).map(|(bytes, samples)| Weighted { samples, bytes }).collect();
         let golden = Hash::of(&weighted_mean(&weighted).unwrap()).short();
         assert_eq!(golden, "GOLDEN_MEAN");
     }

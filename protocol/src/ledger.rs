@@ -191,9 +191,9 @@ impl Ledger {
         let mut all: Vec<u64> = self.accounts.values().map(|account| u64::from(account.reputation)).collect();
         all.sort_unstable();
         let median = all.get(all.len() / 2).copied().unwrap_or(0).max(1);
-        self.accounts.iter().map(move |(id, account)| {
-            (*id, u64::from(account.reputation).clamp(1, median * WEIGHT_CAP))
-        })
+        self.accounts
+            .iter()
+            .map(move |(id, account)| (*id, u64::from(account.reputation).clamp(1, median * WEIGHT_CAP)))
     }
 
     /// Counts every credit.

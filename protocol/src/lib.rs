@@ -11,10 +11,18 @@
     clippy::disallowed_types
 )]
 
+pub mod aggregate;
+pub mod body;
 pub mod codec;
+pub mod consensus;
 pub mod crypto;
+pub mod election;
 pub mod event;
 pub mod genesis;
 pub mod ids;
+pub mod ledger;
 pub mod limits;
+pub mod market;
+pub mod state;
+pub mod statement;
 pub mod time;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     body::{Body, Evidence, Header},
     codec::{self, DecodeError},
-    consensus::{Validator, ValidatorSet},
+    consensus::{Validator, ValidatorSet, ValidatorSetError},
     crypto::StatementError,
     event::Award,
     genesis::Genesis,
@@ -124,6 +124,9 @@ pub enum Invalid {
     /// The ledger refuses a movement.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Nobody is left to vote.
+    #[error(transparent)]
+    Validators(#[from] ValidatorSetError),
     /// It claims another state than its evidence leads to.
     #[error("its state root is not what its evidence leads to")]
     WrongRoot,
@@ -150,16 +153,14 @@ impl State {
     }
 
     /// Who votes at the next height, and in which order they propose.
-    pub fn validators(&self) -> ValidatorSet {
+    ///
+    /// # Errors
+    /// [`ValidatorSetError`] never, for a state that a validated genesis began.
+    pub fn validators(&self) -> Result<ValidatorSet, ValidatorSetError> {
         let weights = self.ledger.election_weights();
         let powers = self.ledger.accounts.values().map(|account| account.power);
         let members = weights.zip(powers).map(|((id, weight), power)| Validator { id, power, weight });
         ValidatorSet::new(self.seed, members.collect())
-    }
-
-    /// The member elected to chair the open round.
-    pub fn chair(&self) -> MemberId {
-        self.validators().proposer(0)
     }
 
     /// The body that `evidence` makes at the next height, with what it leads to.
@@ -225,7 +226,7 @@ impl State {
         header: &Header,
         evidence: &Evidence,
     ) -> Result<(Self, Outcome), Invalid> {
-        let validators = self.validators();
+        let validators = self.validators()?;
         if validators.proposer(header.agreement_round) != header.proposer {
             return Err(Invalid::NotElected(header.proposer));
         }

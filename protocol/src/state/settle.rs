@@ -124,7 +124,7 @@ impl State {
 
     /// Slashes members that signed two things for one slot, once for each proof that is newer than the last.
     fn convict(&mut self, federation: &Federation, evidence: &SettleEvidence) -> Result<(), Invalid> {
-        let validators = self.validators();
+        let validators = self.validators()?;
         for offence in &evidence.equivocations {
             let member = offence.member();
             let account = self.ledger.accounts.get(&member).ok_or(Invalid::NoOffence(member))?;
