@@ -162,8 +162,8 @@ impl<T> PartialEq for Signed<T> {
 
 impl<T> Eq for Signed<T> {}
 
-impl<T: Statement + fmt::Debug> fmt::Debug for Signed<T> {
+impl<T> fmt::Debug for Signed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signed").field("signer", &self.signer).field("statement", &self.peek()).finish()
+        write!(f, "Signed({}, {})", self.signer.short(), Hash::of(&self.payload).short())
     }
 }

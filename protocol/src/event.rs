@@ -138,6 +138,11 @@ pub enum Event {
         /// How.
         why: String,
     },
+    /// Something keeps this node from doing its part; it tries again.
+    Hindered {
+        /// What.
+        why: String,
+    },
     /// The node has stopped in good order.
     Stopped,
 }
@@ -146,6 +151,8 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// Too few members are connected to decide anything.
+    Wait,
     /// Sealed bids come in.
     Bid,
     /// Bids are opened.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Credits,
     genesis::Genesis,
-    ids::{Hash, Height, MemberId},
-    limits::MAX_CHAIN_TURNS,
+    ids::{Hash, Height, MemberId, Round},
+    limits::CHAIN_TURNS,
 };
 
 /// Reputation of a newcomer.
@@ -42,6 +42,12 @@ pub struct Account {
     pub tip: Hash,
     /// Preimages that its hash chain has left.
     pub turns_left: u32,
+    /// Times it was hired.
+    pub hired: u64,
+    /// Times it delivered.
+    pub delivered: u64,
+    /// The round in which it was last hired; 0 for never.
+    pub hired_in: Round,
     /// The latest height at which it was convicted of equivocation; earlier evidence is spent.
     pub convicted_at: Height,
 }
@@ -105,7 +111,10 @@ impl Ledger {
             reputation: REPUTATION_AT_START,
             power,
             tip: anchor,
-            turns_left: MAX_CHAIN_TURNS,
+            turns_left: CHAIN_TURNS,
+            hired: 0,
+            delivered: 0,
+            hired_in: Round(0),
             convicted_at: Height(0),
         };
         Self {
@@ -162,6 +171,20 @@ impl Ledger {
         account.reputation = 0;
         account.convicted_at = at;
         self.burned = add(self.burned, part, "the burn")?;
+        Ok(())
+    }
+
+    /// `member` is hired for `round`.
+    pub(crate) fn hire(&mut self, member: &MemberId, round: Round) -> Result<(), LedgerError> {
+        let account = self.account_mut(member)?;
+        account.hired += 1;
+        account.hired_in = round;
+        Ok(())
+    }
+
+    /// `member` has delivered what it was hired for.
+    pub(crate) fn deliver(&mut self, member: &MemberId) -> Result<(), LedgerError> {
+        self.account_mut(member)?.delivered += 1;
         Ok(())
     }
 

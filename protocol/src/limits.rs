@@ -38,8 +38,8 @@ pub const MAX_BLOB_BYTES: u64 = 1 << 30;
 /// Largest voting power in total: the engine multiplies it by three.
 pub const MAX_TOTAL_POWER: u64 = u64::MAX / 8;
 
-/// Longest hash chain that a member may commit to, in turns.
-pub const MAX_CHAIN_TURNS: u32 = 1 << 16;
+/// Turns of a member's hash chain: rounds that it can chair before its part in the election's seed is used up.
+pub const CHAIN_TURNS: u32 = 4_096;
 
 /// Longest phase, in milliseconds: an hour.
 pub const MAX_PHASE_MS: u64 = 3_600_000;

@@ -29,13 +29,13 @@ impl Bid {
     }
 }
 
-/// A sealed bid.
+/// A sealed bid, or the word that there will be none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BidCommit {
     /// The round it is for.
     pub round: Round,
-    /// See [`Bid::seal`].
-    pub seal: Hash,
+    /// See [`Bid::seal`]. `None` passes, so that nobody waits for this member.
+    pub seal: Option<Hash>,
 }
 
 impl Statement for BidCommit {
@@ -113,7 +113,7 @@ pub struct Appraisal {
     pub round: Round,
     /// For the maker of each update: by how much the update lowers the loss of the round's first model, in millionths.
     pub gains: BTreeMap<MemberId, i64>,
-    /// Held-out examples that it rests on.
+    /// Held-out examples that it rests on; 0 for a member that has none, which then appraises nothing.
     pub samples: u32,
 }
 

@@ -40,6 +40,9 @@ impl State {
         let hired = awards.len() >= market.min_winners as usize;
         let awards = if hired { awards } else { Vec::new() };
         let held = awards.iter().map(|award| (award.member, award.payment)).collect();
+        for award in &awards {
+            self.ledger.hire(&award.member, self.round)?;
+        }
         self.ledger.hold(Escrow { awards: held, bonus: if hired { bonus } else { 0 } })?;
         self.stage = Stage::Settling(awards.clone());
         Ok(Outcome::Planned { awards, bids: opened.bids.len() })
@@ -74,7 +77,7 @@ impl State {
         let opened = reveal.open(&federation.network)?;
         let known = usize::from(opened.bid.contract) < federation.genesis.contracts.len();
         let of_this_round = sealed.round == self.round && opened.round == self.round;
-        let fits = opened.bid.seal(&member, self.round, &opened.salt) == sealed.seal;
+        let fits = Some(opened.bid.seal(&member, self.round, &opened.salt)) == sealed.seal;
         if !known || !of_this_round || !fits || opened.bid.price > MAX_MINT {
             return Err(Invalid::OutOfBounds { member, what: "bid" });
         }

@@ -89,7 +89,7 @@ impl State {
                 return Err(Invalid::NoSay { member, what: "appraisals" });
             }
             let appraisal = signed.open(&federation.network)?;
-            if appraisal.round != self.round || appraisal.samples == 0 {
+            if appraisal.round != self.round || (appraisal.samples == 0 && !appraisal.gains.is_empty()) {
                 return Err(Invalid::OutOfBounds { member, what: "appraisal" });
             }
             appraisals.insert(member, appraisal);
@@ -114,6 +114,7 @@ impl State {
             let delivery = self.ledger.pay_award(member)?;
             self.ledger.pay_bonus(member, share)?;
             payments.insert(*member, delivery.saturating_add(share));
+            self.ledger.deliver(member)?;
             if gain > 0 {
                 self.ledger.commend(member)?;
             }

@@ -1,0 +1,95 @@
+//! What follows from a decision.
+
+use std::collections::BTreeSet;
+
+use super::{Commit, Effect, Machine, MachineError, Result, Timer, agree::Bodies};
+use crate::{
+    body::{Body, Header},
+    consensus::Certificate,
+    event::Event,
+    ids::MemberId,
+    state::{Outcome, Settlement, Stage},
+    wire::Decision,
+};
+
+impl Machine {
+    /// R19: applies a decided body and makes it durable. The caller advances to the next phase.
+    pub(super) fn apply(&mut self, bytes: Vec<u8>, certificate: Certificate) -> Result {
+        let height = self.state.height.next();
+        let disagrees = |why| MachineError::Disagrees { height, why };
+        let elected = self.chair();
+        let (next, body, outcome) = self.state.apply(&self.federation, &bytes).map_err(disagrees)?;
+        self.validators = next.validators().map_err(|why| disagrees(why.into()))?;
+        self.state = next;
+        let decision = Decision { body: bytes.into(), certificate };
+        self.effects.push(Effect::Commit(Box::new(Commit { height, decision, state: self.state.clone() })));
+        self.bodies = Bodies::default();
+        let effects = self.engine.rest_at(height, self.validators.clone())?;
+        self.carry(effects)?;
+        match outcome {
+            Outcome::Planned { awards, bids } => self.tell_planned(elected, &body.header, awards, bids),
+            Outcome::Settled(settlement) => self.tell_settled(elected, &body, settlement),
+        }
+        Ok(())
+    }
+
+    fn tell_planned(&mut self, elected: MemberId, header: &Header, awards: Vec<crate::event::Award>, bids: usize) {
+        let Header { round, height, proposer, agreement_round, .. } = *header;
+        self.tell(Event::Planned { round, height, elected, proposer, agreement_round, bids, awards });
+    }
+
+    fn tell_settled(&mut self, elected: MemberId, body: &Body, settlement: Settlement) {
+        let Header { round, height, proposer, agreement_round, .. } = body.header;
+        let slowest_training_ms = settlement.updates.values().map(|offer| offer.training_ms).max().unwrap_or(0);
+        self.tell(Event::Settled {
+            round,
+            height,
+            body: self.state.head,
+            elected,
+            proposer,
+            agreement_round,
+            model: settlement.model,
+            updates: settlement.updates.len(),
+            slowest_training_ms,
+            payments: settlement.payments,
+            credits: settlement.credits,
+        });
+    }
+
+    /// Goes on to what the state says is next.
+    pub(super) fn advance(&mut self) -> Result {
+        match self.state.stage {
+            Stage::Settling(_) => self.begin_training(),
+            Stage::Planning => {
+                self.effects.push(Effect::StopTraining);
+                self.effects.push(Effect::CancelTimer(Timer::Train(self.state.round)));
+                self.keep_what_is_needed();
+                self.adopt();
+                self.open_round()
+            }
+        }
+    }
+
+    /// R20: the settled model is the next round's first.
+    fn adopt(&mut self) {
+        let model = self.state.model;
+        if self.blobs.contains(&model) {
+            self.adopted();
+        } else {
+            self.effects.push(Effect::Fetch { blob: model, from: self.present.iter().copied().collect() });
+        }
+    }
+
+    pub(super) fn adopted(&mut self) {
+        let round = crate::ids::Round(self.state.round.0.saturating_sub(1));
+        self.tell(Event::Adopted { round, model: self.state.model });
+    }
+
+    /// The last two models stay: somebody may still be fetching the one before.
+    fn keep_what_is_needed(&mut self) {
+        let keep: BTreeSet<_> = [self.state.model, self.previous_model].into_iter().collect();
+        self.blobs.retain(|blob| keep.contains(blob));
+        self.effects.push(Effect::Keep(keep));
+        self.previous_model = self.state.model;
+    }
+}

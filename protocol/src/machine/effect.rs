@@ -1,0 +1,191 @@
+//! What a machine wants done.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::input::Timer;
+use crate::{
+    event::Event,
+    genesis::Contract,
+    ids::{BlobRef, Hash, Height, MemberId, Round},
+    state::State,
+    statement::Bid,
+    wire::{Decision, Request, Topic},
+};
+
+/// Names a question of a peer until it is answered.
+pub type ReplyId = u64;
+
+/// Names a set of updates, in a round, by their content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BatchId(pub Hash);
+
+/// Something to be done. Effects are carried out in the order in which they stand.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Make this durable before any later effect is carried out. Entries that follow each other may share one write.
+    Append(JournalEntry),
+    /// Make this durable before any later effect is carried out, all or nothing.
+    Commit(Box<Commit>),
+    /// Send this to everybody.
+    Publish {
+        /// On this topic.
+        topic: Topic,
+        /// An encoded [`crate::wire::Message`].
+        bytes: Vec<u8>,
+    },
+    /// Ask a peer; its answer is an input.
+    Request {
+        /// Whom.
+        to: MemberId,
+        /// What.
+        request: Request,
+    },
+    /// Answer a peer with decisions from this height on.
+    Reply {
+        /// The question.
+        reply: ReplyId,
+        /// The first height of the answer.
+        from: Height,
+    },
+    /// The peer that delivered the message of this input is to blame for it: score it down.
+    Blame {
+        /// Whom.
+        member: MemberId,
+    },
+    /// Let this timer run so long. Setting one that runs starts it anew.
+    SetTimer(Timer, Duration),
+    /// Forget this timer, if it runs.
+    CancelTimer(Timer),
+    /// Ask the bidder.
+    AskBid(BidQuestion),
+    /// Ask the selector.
+    AskMarks(MarksQuestion),
+    /// Train an update. A training that runs is for an earlier round: stop it.
+    Train(TrainOrder),
+    /// Stop training: its round is over.
+    StopTraining,
+    /// Get this blob from these members; more of them may be named later.
+    Fetch {
+        /// What.
+        blob: BlobRef,
+        /// From whom.
+        from: Vec<MemberId>,
+    },
+    /// Check an update against the model that it started from, and score it.
+    Appraise {
+        /// For this round.
+        round: Round,
+        /// Whose update.
+        maker: MemberId,
+        /// The model that it started from.
+        base: BlobRef,
+        /// The update.
+        update: BlobRef,
+    },
+    /// Check updates and store their weighted mean.
+    Aggregate(AggregateOrder),
+    /// These blobs are needed; all others may go.
+    Keep(BTreeSet<BlobRef>),
+    /// Tell the observers.
+    Tell(Event),
+}
+
+/// What survives a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// It may be forgotten once this height is decided.
+    pub until: Height,
+    /// The encoded record.
+    pub bytes: serde_bytes::ByteBuf,
+}
+
+/// A decision, to be made durable together with all that follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// Its height.
+    pub height: Height,
+    /// Body and certificate.
+    pub decision: Decision,
+    /// The state after it.
+    pub state: State,
+}
+
+/// A question to the bidder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BidQuestion {
+    /// For this round.
+    pub round: Round,
+    /// The public menu.
+    pub menu: Vec<Contract>,
+    /// Highest price for one unit of a contract's value, in micro-credits.
+    pub reserve_price: u64,
+    /// The member's reputation.
+    pub reputation: u32,
+    /// Rounds since the member was last hired.
+    pub idle_rounds: u64,
+}
+
+/// A question to the selector. It knows no price, and its agent is to see no id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarksQuestion {
+    /// For this round.
+    pub round: Round,
+    /// How many may be hired, at the most.
+    pub max_winners: u32,
+    /// Who has sealed a bid.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What the ledger says of a bidder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who; for the answer, not for the agent.
+    pub member: MemberId,
+    /// From 0 to 1,000.
+    pub reputation: u32,
+    /// Rounds since it was last hired.
+    pub idle_rounds: u64,
+    /// Times it was hired.
+    pub hired: u64,
+    /// Times it delivered.
+    pub delivered: u64,
+}
+
+/// An order to train.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainOrder {
+    /// For this round.
+    pub round: Round,
+    /// From this model.
+    pub base: BlobRef,
+    /// Under this contract.
+    pub contract: Contract,
+    /// With this seed.
+    pub seed: Hash,
+}
+
+/// An order to aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AggregateOrder {
+    /// Names the batch.
+    pub batch: BatchId,
+    /// The model that the updates started from.
+    pub base: BlobRef,
+    /// Maker, update and examples, by maker.
+    pub updates: Vec<(MemberId, BlobRef, u64)>,
+}
+
+/// What a journal entry holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Record {
+    /// A step of the agreement.
+    Agreement(crate::consensus::WalEntry),
+    /// A bid of this member, which its sealed bid binds it to.
+    Bid { round: Round, bid: Option<Bid> },
+    /// A statement of this member.
+    Said(crate::wire::Message),
+    /// A body that this member has built for a round of the agreement.
+    Built { height: Height, agreement_round: u32, body: serde_bytes::ByteBuf },
+}

@@ -1,0 +1,131 @@
+//! What happens to a machine.
+
+use std::collections::BTreeMap;
+
+use super::effect::{BatchId, ReplyId};
+use crate::{
+    consensus,
+    ids::{BlobRef, Height, MemberId, Round},
+    statement::Bid,
+};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// What is published now reaches this member.
+    PeerUp(MemberId),
+    /// This member is no longer connected.
+    PeerDown(MemberId),
+    /// A message by `author` came through the neighbour `via`. Nothing in it has been verified.
+    Gossip {
+        /// Who published it, as the network says.
+        author: MemberId,
+        /// Who passed it on.
+        via: MemberId,
+        /// The encoded [`crate::wire::Message`].
+        bytes: Vec<u8>,
+    },
+    /// A peer asks.
+    Asked {
+        /// Names the question, for the answer.
+        reply: ReplyId,
+        /// The encoded [`crate::wire::Request`].
+        bytes: Vec<u8>,
+    },
+    /// A peer has answered. Nothing in it has been verified.
+    Answered {
+        /// Who.
+        from: MemberId,
+        /// The encoded [`crate::wire::Response`].
+        bytes: Vec<u8>,
+    },
+    /// A peer has not answered.
+    Unanswered {
+        /// Who.
+        from: MemberId,
+    },
+    /// The time of a timer is up.
+    TimerFired(Timer),
+    /// The bidder has decided; `None` passes.
+    BidChosen {
+        /// The round it was asked for.
+        round: Round,
+        /// The bid.
+        bid: Option<Bid>,
+    },
+    /// The selector has decided.
+    MarksChosen {
+        /// The round it was asked for.
+        round: Round,
+        /// How many to hire, at the most.
+        hire: u32,
+        /// Weights in hundredths.
+        weights: BTreeMap<MemberId, u16>,
+    },
+    /// The ordered training has ended, and its update is stored here.
+    Trained {
+        /// The round it was ordered for.
+        round: Round,
+        /// The update.
+        update: BlobRef,
+        /// Examples seen.
+        samples: u64,
+        /// Time it took, in milliseconds.
+        training_ms: u64,
+    },
+    /// A blob that was asked for is here, whole and verified.
+    BlobReady(BlobRef),
+    /// An update was scored on held-out data.
+    Appraised {
+        /// The round it was ordered for.
+        round: Round,
+        /// Whose update.
+        maker: MemberId,
+        /// What came of it.
+        score: Score,
+    },
+    /// A batch was aggregated.
+    Aggregated {
+        /// Which batch.
+        batch: BatchId,
+        /// The mean, which is stored here, or the makers whose updates cannot enter one.
+        mean: Result<BlobRef, Vec<MemberId>>,
+    },
+}
+
+/// What held-out data says of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Score {
+    /// It lowers the loss by so many millionths, over so many examples.
+    Gain {
+        /// Millionths of loss.
+        gain: i64,
+        /// Examples.
+        samples: u32,
+    },
+    /// It is sound, but there is nothing here to score it on.
+    Unscored,
+    /// It cannot enter a mean.
+    Faulty,
+}
+
+/// A timer: a value that comes back when its time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// Sealed bids are no longer waited for.
+    Commit(Round),
+    /// Opened bids are no longer waited for.
+    Reveal(Round),
+    /// Updates are no longer waited for.
+    Train(Round),
+    /// Updates of members that are gone are no longer waited for.
+    Absence(Round),
+    /// Appraisals are no longer waited for.
+    Appraise(Round),
+    /// A proposer that is gone is no longer waited for.
+    ProposerAbsence(Height, u32),
+    /// Of the agreement.
+    Agreement(consensus::Timer),
+    /// Time to say again what may have been lost.
+    Repeat,
+}

@@ -1,0 +1,90 @@
+//! The statements of one round, as they come in. Each member has one say of each kind; a second, other one convicts it.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use crate::{
+    crypto::{Signed, Statement},
+    ids::{Hash, MemberId, Round},
+    statement::{Appraisal, BidCommit, BidReveal, Marks, UpdateOffer},
+};
+
+/// What became of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is new.
+    New,
+    /// It was here before.
+    Known,
+    /// Its signer has said something else before; the first counts.
+    Contradicts,
+}
+
+/// A signed statement with what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said<T> {
+    pub(super) signed: Signed<T>,
+    pub(super) what: T,
+}
+
+/// One say for each member.
+#[derive(Debug, Clone)]
+pub(super) struct Says<T>(BTreeMap<MemberId, Said<T>>);
+
+impl<T> Default for Says<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Statement> Says<T> {
+    pub(super) fn take(&mut self, signed: Signed<T>, what: T) -> Taken {
+        match self.0.entry(signed.signer) {
+            Entry::Vacant(slot) => {
+                slot.insert(Said { signed, what });
+                Taken::New
+            }
+            Entry::Occupied(slot) if slot.get().signed.digest() == signed.digest() => Taken::Known,
+            Entry::Occupied(_) => Taken::Contradicts,
+        }
+    }
+
+    pub(super) fn get(&self, member: &MemberId) -> Option<&Said<T>> {
+        self.0.get(member)
+    }
+
+    pub(super) fn contains(&self, member: &MemberId) -> bool {
+        self.0.contains_key(member)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&MemberId, &Said<T>)> {
+        self.0.iter()
+    }
+}
+
+/// The statements of one round.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pool {
+    pub(super) round: Round,
+    pub(super) commits: Says<BidCommit>,
+    pub(super) marks: Says<Marks>,
+    pub(super) reveals: Says<BidReveal>,
+    pub(super) updates: Says<UpdateOffer>,
+    pub(super) appraisals: Says<Appraisal>,
+}
+
+impl Pool {
+    pub(super) fn new(round: Round) -> Self {
+        Self { round, ..Self::default() }
+    }
+
+    /// Members that have sealed a bid, with the seal.
+    pub(super) fn bidders(&self) -> impl Iterator<Item = (&MemberId, Hash)> {
+        self.commits.iter().filter_map(|(member, commit)| Some((member, commit.what.seal?)))
+    }
+
+    /// Whether `reveal` opens the bid that its member sealed.
+    pub(super) fn opens(&self, member: &MemberId, reveal: &BidReveal) -> bool {
+        let sealed = self.commits.get(member).and_then(|commit| commit.what.seal);
+        sealed == Some(reveal.bid.seal(member, reveal.round, &reveal.salt))
+    }
+}

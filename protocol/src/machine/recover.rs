@@ -1,0 +1,184 @@
+//! A machine begins where the last one ended: from what was made durable.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer, agree::Bodies, bid::Bidding,
+    deadlines::Deadline, pool::Pool, sync::Sync, train::Training,
+};
+use crate::{
+    codec,
+    consensus::{Engine, Timeouts, WalEntry},
+    event::{Event, Phase},
+    genesis::Genesis,
+    ids::{BlobRef, Round},
+    limits::MAX_MESSAGE_BYTES,
+    state::{Federation, Stage, State},
+    time::Time,
+    wire::Message,
+};
+
+/// Longest encoded state that is worth decoding, in bytes.
+const MAX_STATE_BYTES: usize = 1 << 20;
+
+/// What earlier runs made durable.
+#[derive(Debug, Clone, Default)]
+pub struct Durable {
+    /// The state of the last commit; `None` before the first.
+    pub state: Option<Vec<u8>>,
+    /// The journal, in order.
+    pub journal: Vec<Vec<u8>>,
+    /// Blobs that are here.
+    pub blobs: BTreeSet<BlobRef>,
+}
+
+impl State {
+    /// The state's bytes, for the store.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+}
+
+impl Machine {
+    /// A machine that goes on from `durable`, with what it wants done first.
+    ///
+    /// # Errors
+    /// [`MachineError`] when what was made durable cannot be read back.
+    pub fn recover(
+        federation: Federation,
+        identity: Identity,
+        durable: Durable,
+        now: Time,
+    ) -> Result<(Self, Vec<Effect>)> {
+        let state = match &durable.state {
+            Some(bytes) => codec::decode(bytes, MAX_STATE_BYTES).map_err(damaged("a state"))?,
+            None => State::genesis(&federation),
+        };
+        let height = state.height;
+        let validators = state.validators().map_err(damaged("a set of members"))?;
+        let me = identity.keypair.id();
+        let engine = Engine::new(identity.keypair.clone(), federation.network, timeouts(&federation.genesis));
+        let round = state.round;
+        let mut machine = Self {
+            deadlines: Deadlines::new(&federation.genesis),
+            previous_model: state.model,
+            absent_since: state.ledger.accounts.keys().map(|member| (*member, now)).collect(),
+            federation,
+            identity,
+            me,
+            state,
+            validators,
+            engine,
+            phase: Phase::Wait,
+            phase_since: now,
+            pool: Pool::new(round),
+            early: Pool::new(round.next()),
+            bidding: Bidding::default(),
+            training: Training::default(),
+            bodies: Bodies::default(),
+            offences: BTreeSet::new(),
+            sync: Sync::default(),
+            present: BTreeSet::new(),
+            blobs: durable.blobs,
+            repeat_at: now,
+            now,
+            effects: Vec::new(),
+        };
+        machine.tell(Event::Started { member: me, network: machine.federation.network, height });
+        machine.begin(&durable.journal)?;
+        let effects = std::mem::take(&mut machine.effects);
+        Ok((machine, effects))
+    }
+
+    fn begin(&mut self, journal: &[Vec<u8>]) -> Result {
+        let effects = self.engine.rest_at(self.state.height, self.validators.clone())?;
+        self.carry(effects)?;
+        let steps = self.recall(journal)?;
+        self.effects.push(Effect::SetTimer(Timer::Repeat, Duration::ZERO));
+        match self.state.stage {
+            Stage::Planning => self.check_quorum_present()?,
+            Stage::Settling(_) => self.begin_training()?,
+        }
+        if steps.is_empty() {
+            return Ok(());
+        }
+        self.enter(if self.state.stage == Stage::Planning { Phase::Plan } else { Phase::Settle });
+        let effects = self.engine.resume(self.state.height.next(), self.validators.clone(), steps)?;
+        self.carry(effects)?;
+        Ok(())
+    }
+
+    /// Takes back what this member has said and built; returns the agreement's steps.
+    fn recall(&mut self, journal: &[Vec<u8>]) -> Result<Vec<WalEntry>> {
+        let mut steps = Vec::new();
+        for bytes in journal {
+            match codec::decode(bytes, MAX_MESSAGE_BYTES).map_err(damaged("a journal entry"))? {
+                Record::Agreement(entry) if entry.height() == self.state.height.next() => steps.push(entry),
+                Record::Bid { round, bid } if round == self.state.round => self.bidding.chosen = Some(bid),
+                Record::Built { height, agreement_round, body } if height == self.state.height.next() => {
+                    self.bodies.built.insert(agreement_round, body.into_vec());
+                }
+                Record::Said(message) => self.recall_statement(message)?,
+                Record::Agreement(_) | Record::Bid { .. } | Record::Built { .. } => {}
+            }
+        }
+        Ok(steps)
+    }
+
+    fn recall_statement(&mut self, message: Message) -> Result {
+        let unreadable = damaged("a statement");
+        let round = self.state.round;
+        match message {
+            Message::Commit(signed) => keep(&mut self.pool.commits, signed, round, |s| s.round).map_err(unreadable),
+            Message::Marks(signed) => keep(&mut self.pool.marks, signed, round, |s| s.round).map_err(unreadable),
+            Message::Reveal(signed) => keep(&mut self.pool.reveals, signed, round, |s| s.round).map_err(unreadable),
+            Message::Update(signed) => keep(&mut self.pool.updates, signed, round, |s| s.round).map_err(unreadable),
+            Message::Appraisal(signed) => {
+                keep(&mut self.pool.appraisals, signed, round, |s| s.round).map_err(unreadable)
+            }
+            Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => Ok(()),
+        }
+    }
+}
+
+/// Puts a statement of `round` back into its place.
+fn keep<T: crate::crypto::Statement>(
+    says: &mut super::pool::Says<T>,
+    signed: crate::crypto::Signed<T>,
+    round: Round,
+    round_of: fn(&T) -> Round,
+) -> std::result::Result<(), codec::DecodeError> {
+    let what = signed.peek()?;
+    if round_of(&what) == round {
+        says.take(signed, what);
+    }
+    Ok(())
+}
+
+fn damaged<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> MachineError {
+    move |why| MachineError::Damaged { what, why: why.to_string() }
+}
+
+fn timeouts(genesis: &Genesis) -> Timeouts {
+    let agreement = &genesis.agreement;
+    Timeouts {
+        propose_ms: agreement.propose_ms,
+        prevote_ms: agreement.vote_ms,
+        precommit_ms: agreement.vote_ms,
+        rebroadcast_ms: agreement.rebroadcast_ms,
+        per_round_ms: agreement.step_ms,
+        max_ms: crate::limits::MAX_PHASE_MS,
+    }
+}
+
+impl Deadlines {
+    fn new(genesis: &Genesis) -> Self {
+        let phases = &genesis.phases;
+        Self {
+            commit: Deadline::new(phases.commit),
+            reveal: Deadline::new(phases.reveal),
+            train: Deadline::new(phases.train),
+            appraise: Deadline::new(phases.appraise),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Train, exchange, appraise: everything between the Plan and the Settle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Effect, Machine, Result, Score, Timer, TrainOrder};
+use crate::{
+    crypto::Signed,
+    event::{Award, Event, Phase},
+    ids::{BlobRef, Hash, MemberId, Round},
+    state::Stage,
+    statement::{Appraisal, UpdateOffer},
+    time::Time,
+    wire::Message,
+};
+
+/// How far the round's updates have come at this member.
+#[derive(Debug, Default)]
+pub(super) struct Training {
+    awards: BTreeMap<MemberId, Award>,
+    ordered: bool,
+    /// Updates that are being scored.
+    scoring: BTreeSet<MemberId>,
+    /// Updates that are here and sound, and since when.
+    sound: BTreeMap<MemberId, Time>,
+    /// Updates that are here and unsound.
+    faulty: BTreeSet<MemberId>,
+    gains: BTreeMap<MemberId, i64>,
+    samples: u32,
+}
+
+impl Training {
+    pub(super) fn sound_since(&self) -> impl Iterator<Item = (&MemberId, Time)> {
+        self.sound.iter().map(|(member, since)| (member, *since))
+    }
+
+    pub(super) fn is_sound(&self, member: &MemberId) -> bool {
+        self.sound.contains_key(member)
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &MemberId> {
+        self.awards.keys().filter(|member| !self.sound.contains_key(*member) && !self.faulty.contains(*member))
+    }
+}
+
+impl Machine {
+    /// R9: winners train; everybody waits for their updates.
+    pub(super) fn begin_training(&mut self) -> Result {
+        let Stage::Settling(awards) = &self.state.stage else { return Ok(()) };
+        let awards = awards.iter().map(|award| (award.member, award.clone())).collect();
+        self.training = Training { awards, ..Training::default() };
+        self.enter(Phase::Train);
+        self.effects.push(Effect::SetTimer(Timer::Train(self.state.round), self.deadlines.train.next()));
+        self.order_training();
+        let offered: Vec<MemberId> = self.pool.updates.iter().map(|(member, _)| *member).collect();
+        for member in offered {
+            self.update_offered(&member)?;
+        }
+        self.check_updates()
+    }
+
+    /// The base may still be on its way when a round begins.
+    pub(super) fn order_training(&mut self) {
+        let Some(award) = self.training.awards.get(&self.me) else { return };
+        let in_time = matches!(self.phase, Phase::Train) && !self.pool.updates.contains(&self.me);
+        if !in_time || self.training.ordered || !self.blobs.contains(&self.state.model) {
+            return;
+        }
+        let Some(contract) = self.federation.genesis.contracts.get(usize::from(award.contract)).cloned() else {
+            return;
+        };
+        self.training.ordered = true;
+        let round = self.state.round;
+        let seed = Hash::derive("althing 1 training", &[self.state.seed.as_bytes(), self.me.as_bytes()]);
+        self.effects.push(Effect::Train(TrainOrder { round, base: self.state.model, contract, seed }));
+    }
+
+    /// R10: a winner signs its update.
+    pub(super) fn trained(&mut self, round: Round, update: BlobRef, samples: u64, training_ms: u64) -> Result {
+        self.blobs.insert(update);
+        let Some(award) = self.training.awards.get(&self.me) else { return Ok(()) };
+        if round != self.state.round || self.pool.updates.contains(&self.me) {
+            return Ok(());
+        }
+        let samples = samples.min(self.federation.genesis.limits.max_samples);
+        let offer = UpdateOffer { round, contract: award.contract, update, samples, training_ms };
+        let signed = Signed::new(&self.identity.keypair, &self.federation.network, &offer);
+        self.pool.updates.take(signed.clone(), offer);
+        self.tell(Event::Trained { round, samples, training_ms, update });
+        self.say(Message::Update(signed));
+        self.update_offered(&self.me.clone())
+    }
+
+    /// R11: an offered update is fetched and then scored.
+    pub(super) fn update_offered(&mut self, maker: &MemberId) -> Result {
+        let Some(offer) = self.pool.updates.get(maker).map(|said| said.what) else { return Ok(()) };
+        if !self.training.awards.contains_key(maker) || offer.update.size != self.state.model.size {
+            return Ok(());
+        }
+        if *maker == self.me {
+            self.training.sound.insert(self.me, self.now);
+            return self.check_updates();
+        }
+        if self.blobs.contains(&offer.update) {
+            self.order_appraisal(maker, offer.update);
+        } else {
+            self.effects.push(Effect::Fetch { blob: offer.update, from: vec![*maker] });
+        }
+        Ok(())
+    }
+
+    fn order_appraisal(&mut self, maker: &MemberId, update: BlobRef) {
+        let done = self.training.sound.contains_key(maker) || self.training.faulty.contains(maker);
+        if done || !self.blobs.contains(&self.state.model) || !self.training.scoring.insert(*maker) {
+            return;
+        }
+        let (round, base) = (self.state.round, self.state.model);
+        self.effects.push(Effect::Appraise { round, maker: *maker, base, update });
+    }
+
+    /// A blob has come: an update to score and to pass on, or the model.
+    pub(super) fn blob_ready(&mut self, blob: BlobRef) -> Result {
+        if !self.blobs.insert(blob) {
+            return Ok(());
+        }
+        if blob == self.state.model {
+            self.adopted();
+            self.order_training();
+        } else {
+            self.publish(&Message::Have(blob));
+        }
+        if matches!(self.state.stage, Stage::Settling(_)) {
+            let offers: Vec<_> = self.pool.updates.iter().map(|(maker, said)| (*maker, said.what.update)).collect();
+            for (maker, update) in offers {
+                let wanted = self.training.awards.contains_key(&maker) && self.blobs.contains(&update);
+                if wanted && maker != self.me {
+                    self.order_appraisal(&maker, update);
+                }
+            }
+        }
+        self.judge_again()
+    }
+
+    /// R12: the score enters this member's appraisal.
+    pub(super) fn appraised(&mut self, round: Round, maker: MemberId, score: Score) -> Result {
+        if round != self.state.round || !self.training.scoring.remove(&maker) {
+            return Ok(());
+        }
+        match score {
+            Score::Gain { gain, samples } => {
+                self.training.gains.insert(maker, gain);
+                self.training.samples = samples;
+                self.training.sound.insert(maker, self.now);
+            }
+            Score::Unscored => {
+                self.training.sound.insert(maker, self.now);
+            }
+            Score::Faulty => {
+                self.training.faulty.insert(maker);
+                self.tell(Event::Misbehaved { member: maker, why: "its update cannot enter a mean".into() });
+            }
+        }
+        self.check_updates()
+    }
+
+    /// R13: the exchange ends early once every update is here, or only those of members that are gone are not.
+    pub(super) fn check_updates(&mut self) -> Result {
+        if self.phase != Phase::Train {
+            return Ok(());
+        }
+        let present = self.training.missing().any(|member| self.absence(member).is_none());
+        if present {
+            return Ok(());
+        }
+        let Some(shortest) = self.training.missing().filter_map(|member| self.absence(member)).min() else {
+            return self.close_updates();
+        };
+        match self.absence_grace().checked_sub(shortest) {
+            Some(left) if !left.is_zero() => {
+                self.effects.push(Effect::SetTimer(Timer::Absence(self.state.round), left));
+                Ok(())
+            }
+            _ => self.close_updates(),
+        }
+    }
+
+    /// R13: or once the time is up.
+    pub(super) fn updates_closed(&mut self) -> Result {
+        if self.phase == Phase::Train { self.close_updates() } else { Ok(()) }
+    }
+
+    /// R14: the member signs what it thinks of the updates.
+    fn close_updates(&mut self) -> Result {
+        let round = self.state.round;
+        self.deadlines.train.learn(self.now.since(self.phase_since));
+        self.enter(Phase::Appraise);
+        self.effects.push(Effect::CancelTimer(Timer::Train(round)));
+        if self.training.sound.is_empty() {
+            return self.start_height();
+        }
+        self.effects.push(Effect::SetTimer(Timer::Appraise(round), self.deadlines.appraise.next()));
+        if !self.pool.appraisals.contains(&self.me) {
+            let gains = std::mem::take(&mut self.training.gains);
+            let samples = if gains.is_empty() { 0 } else { self.training.samples };
+            let appraisal = Appraisal { round, gains, samples };
+            let signed = Signed::new(&self.identity.keypair, &self.federation.network, &appraisal);
+            self.pool.appraisals.take(signed.clone(), appraisal);
+            self.say(Message::Appraisal(signed));
+        }
+        self.prepare_mean();
+        self.check_appraisals()
+    }
+
+    /// R15: the Settle is next once everybody here has appraised.
+    pub(super) fn check_appraisals(&mut self) -> Result {
+        let complete = self.here().all(|member| self.pool.appraisals.contains(member));
+        if self.phase == Phase::Appraise && complete { self.appraisals_closed() } else { Ok(()) }
+    }
+
+    /// R15: or once the time is up.
+    pub(super) fn appraisals_closed(&mut self) -> Result {
+        if self.phase != Phase::Appraise {
+            return Ok(());
+        }
+        self.deadlines.appraise.learn(self.now.since(self.phase_since));
+        self.effects.push(Effect::CancelTimer(Timer::Appraise(self.state.round)));
+        self.start_height()
+    }
+}
