@@ -1,0 +1,145 @@
+//! The bidder: which contract, and at what price.
+
+use althing_protocol::{event::DecidedBy, genesis::Contract, statement::Bid};
+
+use crate::policy::{Pick, Policy, Question};
+
+/// How much to ask above cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Margin {
+    /// Cost: what a truthful bidder asks.
+    None,
+    /// A tenth more.
+    Slim,
+    /// A quarter more.
+    Fair,
+    /// Half as much again.
+    Wide,
+}
+
+impl Margin {
+    const ALL: [Self; 4] = [Self::None, Self::Slim, Self::Fair, Self::Wide];
+
+    const fn permille(self) -> u64 {
+        match self {
+            Self::None => 1_000,
+            Self::Slim => 1_100,
+            Self::Fair => 1_250,
+            Self::Wide => 1_500,
+        }
+    }
+}
+
+/// An entry of the bidder's menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BidOption {
+    /// No bid in this round.
+    Pass,
+    /// A contract, by its place on the public menu, at a margin.
+    Ask(u8, Margin),
+}
+
+/// A contract that the guardian lets the bidder bid for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its place on the public menu.
+    pub place: u8,
+    /// What it is worth to the federation.
+    pub value: u32,
+    /// What it costs the member, in micro-credits.
+    pub cost: u64,
+}
+
+/// The question to a bidder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BidderQuestion {
+    /// Contracts within the guardian's limits.
+    pub offers: Vec<Offer>,
+    /// Highest price for one unit of value, in micro-credits.
+    pub reserve_price: u64,
+    /// The member's reputation, from 0 to 1,000.
+    pub reputation: u32,
+    /// Rounds since the member was last hired.
+    pub idle_rounds: u64,
+    menu: Vec<BidOption>,
+}
+
+impl BidderQuestion {
+    /// What to bid? Prices above the reserve could not win and are not on the menu.
+    pub fn new(offers: Vec<Offer>, reserve_price: u64, reputation: u32, idle_rounds: u64) -> Self {
+        let mut menu = vec![BidOption::Pass];
+        for offer in &offers {
+            let most = reserve_price.saturating_mul(u64::from(offer.value));
+            let affordable = Margin::ALL.into_iter().filter(|margin| price(offer.cost, *margin) <= most);
+            menu.extend(affordable.map(|margin| BidOption::Ask(offer.place, margin)));
+        }
+        Self { offers, reserve_price, reputation, idle_rounds, menu }
+    }
+
+    /// The bid that `option` stands for.
+    pub fn bid(&self, option: BidOption) -> Option<Bid> {
+        let BidOption::Ask(place, margin) = option else { return None };
+        let offer = self.offers.iter().find(|offer| offer.place == place)?;
+        Some(Bid { contract: place, price: price(offer.cost, margin) })
+    }
+}
+
+impl Question for BidderQuestion {
+    type Option = BidOption;
+
+    fn menu(&self) -> &[BidOption] {
+        &self.menu
+    }
+}
+
+/// `cost` with `margin`, rounded up: nobody asks less than its cost by rounding.
+fn price(cost: u64, margin: Margin) -> u64 {
+    let price = (u128::from(cost) * u128::from(margin.permille())).div_ceil(1_000);
+    u64::try_from(price).unwrap_or(u64::MAX)
+}
+
+/// What a contract costs a member, in micro-credits.
+pub fn cost(contract: &Contract, samples: u64, cost_per_sample: u64) -> u64 {
+    samples.saturating_mul(u64::from(contract.epochs)).saturating_mul(cost_per_sample)
+}
+
+/// Asks its cost, for the contract that is cheapest per unit of value: under the default mechanism nothing pays better.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Truthful;
+
+impl Policy<BidderQuestion> for Truthful {
+    fn decide(&mut self, question: &BidderQuestion) -> Pick<BidOption> {
+        let on_menu = |offer: &&Offer| question.menu().contains(&BidOption::Ask(offer.place, Margin::None));
+        let unit_cost = |a: &&Offer, b: &&Offer| {
+            (u128::from(a.cost) * u128::from(b.value)).cmp(&(u128::from(b.cost) * u128::from(a.value)))
+        };
+        let best = question.offers.iter().filter(on_menu).min_by(unit_cost);
+        let option = best.map_or(BidOption::Pass, |offer| BidOption::Ask(offer.place, Margin::None));
+        Pick { option, by: DecidedBy::Rules }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(place: u8, value: u32, cost: u64) -> Offer {
+        Offer { place, value, cost }
+    }
+
+    #[test]
+    fn the_truthful_bidder_asks_the_cost_of_the_cheapest_unit() {
+        let question = BidderQuestion::new(vec![offer(0, 100, 1_000), offer(1, 160, 1_500)], 100, 500, 1);
+        let pick = Truthful.decide(&question);
+        assert_eq!(question.bid(pick.option), Some(Bid { contract: 1, price: 1_500 }));
+    }
+
+    #[test]
+    fn prices_above_the_reserve_are_not_on_the_menu() {
+        let question = BidderQuestion::new(vec![offer(0, 10, 100)], 11, 500, 1);
+        use BidOption::{Ask, Pass};
+        assert_eq!(question.menu(), [Pass, Ask(0, Margin::None), Ask(0, Margin::Slim)]);
+        let dear = BidderQuestion::new(vec![offer(0, 10, 111)], 11, 500, 1);
+        assert_eq!(Truthful.decide(&dear).option, Pass);
+    }
+}
