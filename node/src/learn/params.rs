@@ -111,17 +111,25 @@ impl Manifest {
     }
 }
 
-/// The start of a model: He-uniform by fan-in for weights, zero for biases, the same bits on every machine.
+/// The start of a model, the same bits on every machine: weights uniform by fan-in, biases zero.
 ///
-/// Every member draws it alone, so it is made of operations that IEEE 754 fixes to the last bit: 24 random bits as a
-/// multiple of 2^-23 in [-1, 1), times the bound `sqrt(6 / fan_in)`. No logarithm or cosine is involved.
+/// The bound is He's, `sqrt(6 / fan_in)`, which keeps the variance through a layer and its ReLU. The output layer has no
+/// ReLU and gets `sqrt(1 / fan_in)`: small first outputs mean a first loss near `ln 10`, without which the larger models
+/// waste their first steps. Every member draws the start alone, so it is made of operations that IEEE 754 fixes to the
+/// last bit: a multiple of 2^-23 in [-1, 1) from 24 random bits, times the bound. No logarithm or cosine is involved.
 pub fn init(architecture: Architecture, seed: [u8; 32]) -> Vec<f32> {
     let mut rng = ChaCha20Rng::from_seed(seed);
     let manifest = Manifest::of(architecture);
+    let output_layer = manifest.tensors.iter().rposition(|tensor| tensor.fan_in().is_some());
     let mut values = Vec::with_capacity(manifest.len());
-    for tensor in &manifest.tensors {
-        let bound = tensor.fan_in().map_or(0.0, |inputs| (6.0 / inputs as f32).sqrt());
-        values.extend((0..tensor.len()).map(|_| if bound > 0.0 { signed_unit(&mut rng) * bound } else { 0.0 }));
+    for (index, tensor) in manifest.tensors.iter().enumerate() {
+        let Some(inputs) = tensor.fan_in() else {
+            values.resize(values.len() + tensor.len(), 0.0);
+            continue;
+        };
+        let numerator: f32 = if Some(index) == output_layer { 1.0 } else { 6.0 };
+        let bound = (numerator / inputs as f32).sqrt();
+        values.extend((0..tensor.len()).map(|_| signed_unit(&mut rng) * bound));
     }
     values
 }

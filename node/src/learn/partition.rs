@@ -277,17 +277,22 @@ fn dirichlet(labels: &[u8], members: usize, alpha: f64, rng: &mut ChaCha20Rng) -
     parts
 }
 
-/// Dirichlet shares in steps of 2^-20. Every member's is drawn as a gamma variate, then all are divided by their sum.
+/// Dirichlet shares: every member's is a gamma variate, of the sum of all.
 fn dirichlet_shares(members: usize, alpha: f64, rng: &mut ChaCha20Rng) -> Vec<u64> {
     let Ok(gamma) = Gamma::new(alpha, 1.0) else { return vec![1; members] };
     let draws: Vec<f64> = (0..members).map(|_| gamma.sample(rng)).collect();
-    let total: f64 = draws.iter().sum();
-    let mut shares: Vec<u64> = draws.iter().map(|draw| (draw / total * SHARE_STEPS).round() as u64).collect();
+    let mut shares = in_steps(&draws);
     if shares.iter().all(|&share| share == 0) {
         // With a tiny alpha every draw may underflow: then one member has it all, as in the limit.
         shares[rng.random_range(0..members)] = 1;
     }
     shares
+}
+
+/// Each draw's share of the sum, in steps of 2^-20.
+fn in_steps(draws: &[f64]) -> Vec<u64> {
+    let total: f64 = draws.iter().sum();
+    draws.iter().map(|draw| (draw / total * SHARE_STEPS).round() as u64).collect()
 }
 
 /// Cuts `indices` in proportion to `shares`, in integers.

@@ -300,9 +300,9 @@ fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     sum.ln() - f64::from(logits[label] - top)
 }
 
-/// The first class with the largest logit, or `None` if one is not a number.
+/// The first class with the largest logit, or `None` if one overflowed: such a model knows nothing.
 fn most_likely(logits: &[f32]) -> Option<usize> {
-    if logits.iter().any(|logit| logit.is_nan()) {
+    if !logits.iter().all(|logit| logit.is_finite()) {
         return None;
     }
     (0..logits.len()).reduce(|best, class| if logits[class] > logits[best] { class } else { best })

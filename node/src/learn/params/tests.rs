@@ -48,7 +48,7 @@ fn manifest_hash_changes_with_every_field() {
     ];
     for change in changes {
         let mut changed = manifest.clone();
-        change(&mut changed.tensors[2]);
+        change(&mut changed.tensors[0]);
         assert_ne!(changed.hash(), manifest.hash());
     }
 }
@@ -81,11 +81,11 @@ fn init_has_the_same_bits_everywhere() {
         let bytes: Vec<u8> = init(architecture, [7; 32]).iter().flat_map(|value| value.to_le_bytes()).collect();
         Hash::of(&bytes).short()
     });
-    assert_eq!(hashes, ["", "", ""]);
+    assert_eq!(hashes, ["2da7dad3", "e6a09894", "1c2f7334"]);
 }
 
 #[test]
-fn init_is_he_uniform_with_zero_biases() {
+fn init_is_uniform_by_fan_in_with_zero_biases() {
     let values = init(Architecture::FedAvgCnn, [1; 32]);
     for tensor in Manifest::of(Architecture::FedAvgCnn).tensors {
         let part = &values[tensor.offset..][..tensor.len()];
@@ -94,7 +94,7 @@ fn init_is_he_uniform_with_zero_biases() {
             continue;
         }
         let inputs = if tensor.shape.len() == 2 { tensor.shape[0] } else { tensor.shape[1..].iter().product() };
-        let bound = (6.0 / inputs as f32).sqrt();
+        let bound = (if tensor.path == "fc2.weight" { 1.0 } else { 6.0 } / inputs as f32).sqrt();
         let largest = part.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         assert!(largest <= bound && largest > 0.99 * bound, "{}: {largest} of {bound}", tensor.path);
         let mean = part.iter().sum::<f32>() / part.len() as f32;

@@ -15,7 +15,7 @@ fn learner(architecture: Architecture, samples: u32, tests: u32) -> Learner {
     Learner::new(architecture, train, held_out, load(Subset::Test, 0..tests))
 }
 
-const HYPER: Hyper = Hyper { epochs: 1, batch: 32, learning_rate: 0.05, momentum: 0.9 };
+const HYPER: Hyper = Hyper { epochs: 1, batch: 32, learning_rate: 0.01, momentum: 0.9 };
 
 fn go_on() -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -26,7 +26,8 @@ fn lenet_learns_mnist_from_ten_thousand_samples() {
     let learner = learner(Architecture::LeNet, 10_000, 10_000);
     let start = params::init(Architecture::LeNet, [1; 32]);
     let before = learner.evaluate(&start, EvaluateOn::Test, &mut go_on).unwrap();
-    let trained = learner.train(&start, &HYPER, [2; 32], &mut go_on).unwrap();
+    let hyper = Hyper { batch: 16, ..HYPER };
+    let trained = learner.train(&start, &hyper, [2; 32], &mut go_on).unwrap();
     let after = learner.evaluate(&trained.weights, EvaluateOn::Test, &mut go_on).unwrap();
     assert_eq!((trained.samples, after.samples), (10_000, 10_000));
     assert!(before.accuracy() < 0.3, "an untrained model guesses: {before:?}");
@@ -40,7 +41,7 @@ fn every_architecture_improves_on_few_samples() {
     for (architecture, samples) in [(Architecture::TwoNn, 1_000), (Architecture::FedAvgCnn, 320)] {
         let learner = learner(architecture, samples, 200);
         let start = params::init(architecture, [1; 32]);
-        let hyper = Hyper { epochs: 2, momentum: 0.0, ..HYPER };
+        let hyper = Hyper { epochs: 2, batch: 16, ..HYPER };
         let trained = learner.train(&start, &hyper, [2; 32], &mut go_on).unwrap();
         let evaluate = |weights: &[f32]| learner.evaluate(weights, EvaluateOn::Test, &mut go_on).unwrap();
         let (before, after) = (evaluate(&start), evaluate(&trained.weights));
@@ -56,6 +57,25 @@ fn the_same_seed_gives_the_same_bits() {
     let first = train(2);
     assert_eq!(first.weights, train(2).weights);
     assert_ne!(first.weights, train(3).weights);
+}
+
+/// A small step along the gradient `g` must lower the loss by `rate * |g|^2`, as `evaluate` measures it by arithmetic of
+/// its own. A gradient that is wrong in any tensor would miss that.
+#[test]
+fn a_step_follows_the_gradient() {
+    for architecture in Architecture::ALL {
+        let samples = data::load(&mnist(), Subset::Train, &(0..64).collect::<Vec<_>>()).unwrap();
+        let learner = Learner::new(architecture, samples.clone(), Dataset::default(), samples);
+        let start = params::init(architecture, [1; 32]);
+        let rate = 1e-5;
+        let hyper = Hyper { epochs: 1, batch: 64, learning_rate: rate, momentum: 0.0 };
+        let end = learner.train(&start, &hyper, [2; 32], &mut go_on).unwrap().weights;
+        let loss = |weights: &[f32]| f64::from(learner.evaluate(weights, EvaluateOn::Test, &mut go_on).unwrap().loss);
+        let squares = start.iter().zip(&end).map(|(start, end)| (f64::from(end - start) / rate).powi(2));
+        let expected = rate * squares.sum::<f64>();
+        let fallen = loss(&start) - loss(&end);
+        assert!((fallen / expected - 1.0).abs() < 0.05, "{architecture}: fell by {fallen}, not {expected}");
+    }
 }
 
 /// One step without momentum is `weights - rate * gradient`; with momentum, a second step carries the first one on.

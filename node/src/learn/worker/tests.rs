@@ -109,7 +109,8 @@ fn more_jobs_than_fit_are_refused_and_not_answered() {
     let (worker, (sender, answers)) = (worker(), channel());
     let (blocker, release) = sync_channel::<()>(0);
     // The reply of the first job holds the thread up until the queue has been filled.
-    worker.evaluate(evaluate_job(), move |_| drop(release.recv())).unwrap();
+    let hold_up = move |_| assert!(release.recv().is_err(), "the other end is dropped, nothing is sent");
+    worker.evaluate(evaluate_job(), hold_up).unwrap();
     let mut accepted = 0;
     let refused = loop {
         let sender = sender.clone();
