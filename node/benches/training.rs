@@ -16,7 +16,8 @@ const BATCHES: usize = 8;
 /// Images that no model can tell apart: speed does not depend on what is learnt, and MNIST need not be there.
 fn noise(samples: usize) -> Dataset {
     let images = (0..samples * PIXELS).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    Dataset { images, labels: (0..samples).map(|index| (index % CLASSES) as u8).collect() }
+    let labels = (0..samples).map(|index| (index % CLASSES) as u8).collect();
+    Dataset::new(images, labels).expect("as many labels as images")
 }
 
 fn train(criterion: &mut Criterion) {

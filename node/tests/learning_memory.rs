@@ -33,7 +33,7 @@ fn one_of_eight_members_learns_lenet_within_sixty_megabytes() {
     let worker = WorkerHandle::spawn(learner).unwrap();
 
     let hyper = Hyper { epochs: 1, batch: 32, learning_rate: 0.01, momentum: 0.9 };
-    let job = TrainJob { weights: params::init(Architecture::LeNet, [1; 32]), hyper, seed: [2; 32] };
+    let job = TrainJob { weights: params::init(Architecture::LeNet, [1; 32]).into(), hyper, seed: [2; 32] };
     let (sender, trained) = channel();
     worker.train(job, move |result| sender.send(result).unwrap()).unwrap();
     let trained = trained.recv().unwrap().unwrap();

@@ -138,6 +138,9 @@ pub enum DataError {
         /// Its label.
         label: u8,
     },
+    /// Samples put together in memory do not fit together.
+    #[error("a data set needs {PIXELS} bytes and a label from 0 to 9 for each image")]
+    Inconsistent,
     /// A partition of other data is being applied.
     #[error("sample {index} is wanted, and {folder} has {samples} in its {subset:?} files: does the partition belong to this data?",
             folder = .folder.display())]
@@ -156,13 +159,31 @@ pub enum DataError {
 /// Labelled images in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dataset {
-    /// One image of [`PIXELS`] bytes after the other, row by row, 0 black.
-    pub images: Vec<u8>,
-    /// One label per image, below [`CLASSES`].
-    pub labels: Vec<u8>,
+    images: Vec<u8>,
+    labels: Vec<u8>,
 }
 
 impl Dataset {
+    /// A data set of `images`, each [`PIXELS`] bytes row by row with 0 for black, and a label below [`CLASSES`] for each.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] if the two do not match or a label is no class.
+    pub fn new(images: Vec<u8>, labels: Vec<u8>) -> Result<Self, DataError> {
+        let is_consistent =
+            images.len() == labels.len() * PIXELS && labels.iter().all(|&label| usize::from(label) < CLASSES);
+        if is_consistent { Ok(Self { images, labels }) } else { Err(DataError::Inconsistent) }
+    }
+
+    /// The bytes of image `sample`, row by row. There must be one of this number.
+    pub(super) fn image(&self, sample: usize) -> &[u8] {
+        &self.images[sample * PIXELS..][..PIXELS]
+    }
+
+    /// The label of every image.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
     /// Samples in it.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -204,7 +225,7 @@ pub fn load(folder: &Path, subset: Subset, wanted: &[u32]) -> Result<Dataset, Da
     }
     let images = read_images(&mut reader, wanted)?;
     let labels = wanted.iter().map(|&index| all_labels[index as usize]).collect();
-    Ok(Dataset { images, labels })
+    Dataset::new(images, labels)
 }
 
 /// All samples of a subset, in file order.

@@ -1,4 +1,7 @@
 //! Training and evaluation of one member's model on its own samples.
+//!
+//! The backend is built without its thread pool, so both use the calling thread alone, and the same seed gives the same
+//! bits on the same machine.
 
 use std::{
     ops::ControlFlow,
@@ -22,6 +25,8 @@ use super::{
 
 /// Samples evaluated at a time: enough to be fast, few enough for the largest model's activations to stay small.
 const EVALUATION_BATCH: usize = 64;
+/// Samples that a step may be over: activations of more would not fit a node's memory.
+const BATCH_MAX: usize = 1_024;
 /// Mean of MNIST's pixels, of 1.
 const PIXEL_MEAN: f32 = 0.1307;
 /// Standard deviation of MNIST's pixels, of 1.
@@ -71,7 +76,7 @@ pub enum LearnError {
 pub struct Hyper {
     /// Passes over the samples, from 1.
     pub epochs: u32,
-    /// Samples per step, from 1.
+    /// Samples per step, from 1 to 1,024.
     pub batch: usize,
     /// Step size, above 0.
     pub learning_rate: f64,
@@ -85,8 +90,8 @@ impl Hyper {
         if self.epochs == 0 {
             return error("epochs", self.epochs.to_string(), "at least 1");
         }
-        if self.batch == 0 {
-            return error("batch", self.batch.to_string(), "at least 1");
+        if !(1..=BATCH_MAX).contains(&self.batch) {
+            return error("batch", self.batch.to_string(), "from 1 to 1024");
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return error("learning_rate", self.learning_rate.to_string(), "a number above 0");
@@ -232,7 +237,7 @@ impl Learner {
             let logits = network.forward(self.images(dataset, batch, &device));
             let logits = logits.try_into_vec_as::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
             for (logits, &sample) in logits.chunks_exact(CLASSES).zip(batch) {
-                let label = usize::from(dataset.labels[sample]);
+                let label = usize::from(dataset.labels()[sample]);
                 loss += cross_entropy(logits, label);
                 correct += u32::from(most_likely(logits) == Some(label));
             }
@@ -246,8 +251,7 @@ impl Learner {
     fn images(&self, dataset: &Dataset, batch: &[usize], device: &Device) -> Tensor<4> {
         let mut pixels = Vec::with_capacity(batch.len() * PIXELS);
         for &sample in batch {
-            let image = &dataset.images[sample * PIXELS..][..PIXELS];
-            pixels.extend(image.iter().map(|&byte| self.brightness[usize::from(byte)]));
+            pixels.extend(dataset.image(sample).iter().map(|&byte| self.brightness[usize::from(byte)]));
         }
         Tensor::from_data(TensorData::new(pixels, [batch.len(), 1, SIDE, SIDE]), device)
     }
@@ -275,7 +279,7 @@ impl Step {
     /// The network is moved through the optimizer and everything of the graph is gone by then, so that the parameters
     /// have one owner and are updated in place.
     fn take(mut self, learner: &Learner, batch: &[usize]) -> Result<(Self, f32), LearnError> {
-        let labels: Vec<i32> = batch.iter().map(|&sample| i32::from(learner.train.labels[sample])).collect();
+        let labels: Vec<i32> = batch.iter().map(|&sample| i32::from(learner.train.labels()[sample])).collect();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &self.device);
         let logits = self.network.forward(learner.images(&learner.train, batch, &self.device));
         let loss = self.loss.forward(logits, labels);

@@ -23,7 +23,7 @@ pub const QUEUE: usize = 256;
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainJob {
     /// Where to start from.
-    pub weights: Vec<f32>,
+    pub weights: Arc<[f32]>,
     /// How to train.
     pub hyper: Hyper,
     /// Decides the order of the samples.

@@ -112,6 +112,14 @@ fn damaged_gzip_is_told_from_a_short_file() {
 }
 
 #[test]
+fn samples_that_do_not_fit_together_are_refused() {
+    assert!(Dataset::new(vec![0; 2 * PIXELS], vec![0, 9]).is_ok());
+    for (bytes, labels) in [(2 * PIXELS, vec![0]), (2 * PIXELS - 1, vec![0, 0]), (PIXELS, vec![10])] {
+        assert!(matches!(Dataset::new(vec![0; bytes], labels), Err(DataError::Inconsistent)));
+    }
+}
+
+#[test]
 fn a_sample_that_is_not_there_is_refused() {
     let folder = folder(("", &image_bytes(20)), ("", &label_bytes(20)));
     let error = load(folder.path(), Subset::Train, &[3, 20]).unwrap_err();

@@ -127,6 +127,7 @@ fn hyperparameters_that_will_not_do_are_refused() {
     let cases = [
         ("epochs", Hyper { epochs: 0, ..HYPER }),
         ("batch", Hyper { batch: 0, ..HYPER }),
+        ("batch", Hyper { batch: BATCH_MAX + 1, ..HYPER }),
         ("learning_rate", Hyper { learning_rate: f64::NAN, ..HYPER }),
         ("learning_rate", Hyper { learning_rate: -1.0, ..HYPER }),
         ("momentum", Hyper { momentum: 1.0, ..HYPER }),

@@ -1,4 +1,7 @@
-use std::sync::mpsc::{Sender, channel};
+use std::{
+    sync::mpsc::{Sender, channel},
+    time::Duration,
+};
 
 use super::*;
 use crate::learn::{
@@ -10,7 +13,7 @@ use crate::learn::{
 /// Random-looking samples: the worker's promises do not depend on what is learnt.
 fn dataset(samples: usize) -> Dataset {
     let images = (0..samples * PIXELS).map(|index| (index * 31 % 251) as u8).collect();
-    Dataset { images, labels: (0..samples).map(|index| (index % 10) as u8).collect() }
+    Dataset::new(images, (0..samples).map(|index| (index % 10) as u8).collect()).unwrap()
 }
 
 fn worker() -> WorkerHandle {
@@ -20,7 +23,7 @@ fn worker() -> WorkerHandle {
 /// A training that ends by itself only after hours if `epochs` is large.
 fn train_job(epochs: u32) -> TrainJob {
     let hyper = Hyper { epochs, batch: 10, learning_rate: 0.001, momentum: 0.0 };
-    TrainJob { weights: params::init(Architecture::TwoNn, [1; 32]), hyper, seed: [2; 32] }
+    TrainJob { weights: params::init(Architecture::TwoNn, [1; 32]).into(), hyper, seed: [2; 32] }
 }
 
 fn evaluate_job() -> EvaluateJob {
@@ -52,13 +55,18 @@ fn evaluate(worker: &WorkerHandle, answers: &Sender<Answer>) {
     worker.evaluate(evaluate_job(), reply).unwrap();
 }
 
+/// The next answer; a worker that owes one for a minute is broken.
+fn next(answers: &Receiver<Answer>) -> Answer {
+    answers.recv_timeout(Duration::from_secs(60)).expect("an answer in time")
+}
+
 #[test]
 fn jobs_are_answered() {
     let (worker, (sender, answers)) = (worker(), channel());
     train(&worker, "only", 1, &sender);
-    assert_eq!(answers.recv().unwrap(), Answer::Trained("only", Ok(200)));
+    assert_eq!(next(&answers), Answer::Trained("only", Ok(200)));
     evaluate(&worker, &sender);
-    assert_eq!(answers.recv().unwrap(), Answer::Evaluated(Ok(50)));
+    assert_eq!(next(&answers), Answer::Evaluated(Ok(50)));
 }
 
 #[test]
@@ -66,9 +74,9 @@ fn an_evaluation_does_not_wait_for_the_training() {
     let (worker, (sender, answers)) = (worker(), channel());
     train(&worker, "long", FOREVER, &sender);
     evaluate(&worker, &sender);
-    assert_eq!(answers.recv().unwrap(), Answer::Evaluated(Ok(50)));
+    assert_eq!(next(&answers), Answer::Evaluated(Ok(50)));
     worker.cancel();
-    assert_eq!(answers.recv().unwrap(), Answer::Trained("long", Err(LearnError::Cancelled)));
+    assert_eq!(next(&answers), Answer::Trained("long", Err(LearnError::Cancelled)));
 }
 
 #[test]
@@ -77,11 +85,11 @@ fn a_newer_training_takes_the_place_of_the_older() {
     train(&worker, "first", FOREVER, &sender);
     train(&worker, "second", FOREVER, &sender);
     train(&worker, "third", 1, &sender);
-    let mut stopped: Vec<Answer> = answers.iter().take(2).collect();
+    let mut stopped = [next(&answers), next(&answers)];
     stopped.sort_by_key(|answer| format!("{answer:?}"));
     let cancelled = |name| Answer::Trained(name, Err(LearnError::Cancelled));
     assert_eq!(stopped, [cancelled("first"), cancelled("second")]);
-    assert_eq!(answers.recv().unwrap(), Answer::Trained("third", Ok(200)));
+    assert_eq!(next(&answers), Answer::Trained("third", Ok(200)));
 }
 
 #[test]
@@ -89,7 +97,7 @@ fn cancelling_spares_the_training_asked_for_afterwards() {
     let (worker, (sender, answers)) = (worker(), channel());
     worker.cancel();
     train(&worker, "after", 1, &sender);
-    assert_eq!(answers.recv().unwrap(), Answer::Trained("after", Ok(200)));
+    assert_eq!(next(&answers), Answer::Trained("after", Ok(200)));
 }
 
 #[test]
