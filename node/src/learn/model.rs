@@ -1,0 +1,115 @@
+//! The models of the image task: 28 x 28 grey pixels in, ten classes out.
+
+mod fedavg_cnn;
+mod lenet;
+mod two_nn;
+
+use std::{fmt, str::FromStr};
+
+use burn::{
+    module::{Initializer, Module},
+    nn::{
+        Linear, LinearConfig, PaddingConfig2d,
+        conv::{Conv2d, Conv2dConfig},
+        pool::{MaxPool2d, MaxPool2dConfig},
+    },
+    tensor::{Device, Tensor},
+};
+use serde::{Deserialize, Serialize};
+
+pub use self::{fedavg_cnn::FedAvgCnn, lenet::LeNet, two_nn::TwoNn};
+
+/// Which model a federation trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Architecture {
+    /// Two hidden layers of 200: 199,210 parameters.
+    #[serde(rename = "2nn")]
+    TwoNn,
+    /// LeNet with ReLU and max pooling: 44,426 parameters.
+    #[serde(rename = "lenet")]
+    LeNet,
+    /// The convolutional network of the federated averaging paper: 1,663,370 parameters.
+    #[serde(rename = "fedavg-cnn")]
+    FedAvgCnn,
+}
+
+impl Architecture {
+    /// All of them, smallest step first.
+    pub const ALL: [Self; 3] = [Self::TwoNn, Self::LeNet, Self::FedAvgCnn];
+
+    /// The name in configurations and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TwoNn => "2nn",
+            Self::LeNet => "lenet",
+            Self::FedAvgCnn => "fedavg-cnn",
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no [`Architecture`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no model is called {0:?}; choose 2nn, lenet or fedavg-cnn")]
+pub struct ParseArchitectureError(String);
+
+impl FromStr for Architecture {
+    type Err = ParseArchitectureError;
+
+    fn from_str(name: &str) -> Result<Self, ParseArchitectureError> {
+        let known = Self::ALL.into_iter().find(|architecture| architecture.name() == name);
+        known.ok_or_else(|| ParseArchitectureError(name.chars().take(40).collect()))
+    }
+}
+
+/// A model of any [`Architecture`], with its parameters.
+#[derive(Module, Debug)]
+pub enum Network {
+    /// See [`Architecture::TwoNn`].
+    TwoNn(TwoNn),
+    /// See [`Architecture::LeNet`].
+    LeNet(LeNet),
+    /// See [`Architecture::FedAvgCnn`].
+    FedAvgCnn(FedAvgCnn),
+}
+
+impl Network {
+    /// A model whose parameters are all zero, none of them allocated before its first use.
+    pub fn new(architecture: Architecture, device: &Device) -> Self {
+        match architecture {
+            Architecture::TwoNn => Self::TwoNn(TwoNn::new(device)),
+            Architecture::LeNet => Self::LeNet(LeNet::new(device)),
+            Architecture::FedAvgCnn => Self::FedAvgCnn(FedAvgCnn::new(device)),
+        }
+    }
+
+    /// Logits of shape `[n, 10]` for images of shape `[n, 1, 28, 28]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        match self {
+            Self::TwoNn(network) => network.forward(images),
+            Self::LeNet(network) => network.forward(images),
+            Self::FedAvgCnn(network) => network.forward(images),
+        }
+    }
+}
+
+/// A fully connected layer. Zero, because [`params::init`](super::params::init) draws the real start.
+fn dense(inputs: usize, outputs: usize, device: &Device) -> Linear {
+    LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros).init(device)
+}
+
+/// A 5 x 5 convolution with stride 1, zero as [`dense`] is.
+fn convolution(channels: [usize; 2], padding: PaddingConfig2d, device: &Device) -> Conv2d {
+    let config = Conv2dConfig::new(channels, [5, 5]).with_padding(padding);
+    config.with_initializer(Initializer::Zeros).init(device)
+}
+
+/// A 2 x 2 max pool with stride 2.
+fn halving_pool() -> MaxPool2d {
+    MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init()
+}

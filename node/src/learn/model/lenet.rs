@@ -1,0 +1,41 @@
+use burn::{
+    module::Module,
+    nn::{Linear, PaddingConfig2d, conv::Conv2d, pool::MaxPool2d},
+    tensor::{Device, Tensor, activation::relu},
+};
+
+use super::{convolution, dense, halving_pool};
+use crate::learn::data::CLASSES;
+
+/// LeNet for 28 x 28 images: convolutions of 6 and 16 channels, then 120, 84 and 10 units.
+#[derive(Module, Debug)]
+pub struct LeNet {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    pool: MaxPool2d,
+    fc1: Linear,
+    fc2: Linear,
+    fc3: Linear,
+}
+
+impl LeNet {
+    pub(super) fn new(device: &Device) -> Self {
+        Self {
+            conv1: convolution([1, 6], PaddingConfig2d::Valid, device),
+            conv2: convolution([6, 16], PaddingConfig2d::Valid, device),
+            pool: halving_pool(),
+            fc1: dense(16 * 4 * 4, 120, device),
+            fc2: dense(120, 84, device),
+            fc3: dense(84, CLASSES, device),
+        }
+    }
+
+    /// ReLU follows the pool, on a quarter of the values: it is monotone, so it commutes with the maximum.
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let maps = relu(self.pool.forward(self.conv1.forward(images)));
+        let maps = relu(self.pool.forward(self.conv2.forward(maps)));
+        let hidden = relu(self.fc1.forward(maps.flatten(1, 3)));
+        let hidden = relu(self.fc2.forward(hidden));
+        self.fc3.forward(hidden)
+    }
+}

@@ -1,0 +1,240 @@
+//! The parameters of a model as one flat `f32` vector, and the manifest that says what stands where.
+
+use althing_protocol::ids::Hash;
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    tensor::{Device, Tensor, TensorData, TensorReadError},
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use serde::{Deserialize, Serialize};
+
+use super::model::{Architecture, Network};
+
+/// Keeps the hash of a manifest apart from every other hash.
+const MANIFEST_CONTEXT: &str = "althing 2026 parameter manifest";
+
+/// Why a vector cannot be the parameters of a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParamsError {
+    /// It is for another model, or damaged.
+    #[error("the model has {expected} parameters, the vector {got}: it was made for another model")]
+    Length {
+        /// Parameters of the model.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("parameter {index} is not a finite number: refuse the vector, and lower the learning rate if it is ours")]
+    NotFinite {
+        /// Where it stands.
+        index: usize,
+    },
+    /// The backend did not give a tensor back as `f32`.
+    #[error("the backend could not read a parameter back: {0}")]
+    Backend(String),
+}
+
+/// One tensor of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorSpec {
+    /// Field names from the root of the model, joined by dots: `conv1.weight`.
+    pub path: String,
+    /// Extent of each axis. Dense weights are `[inputs, outputs]`, convolutions `[outputs, inputs, height, width]`.
+    pub shape: Vec<usize>,
+    /// Values before this tensor's first one, row-major from there on.
+    pub offset: usize,
+}
+
+impl TensorSpec {
+    /// Values in the tensor.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Inputs that feed one output, or `None` for a bias.
+    fn fan_in(&self) -> Option<usize> {
+        match self.shape[..] {
+            [inputs, _] => Some(inputs),
+            [_, inputs, height, width] => Some(inputs * height * width),
+            _ => None,
+        }
+    }
+}
+
+/// What stands where in the flat vector of an architecture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The tensors in the order of the vector, without gaps.
+    pub tensors: Vec<TensorSpec>,
+}
+
+impl Manifest {
+    /// The manifest of `architecture`. No parameter is allocated for it.
+    pub fn of(architecture: Architecture) -> Self {
+        let mut lister = Lister::default();
+        Network::new(architecture, &Device::flex()).visit(&mut lister);
+        Self { tensors: lister.tensors }
+    }
+
+    /// Values in the whole vector.
+    pub fn len(&self) -> usize {
+        self.tensors.iter().map(TensorSpec::len).sum()
+    }
+
+    /// Whether there is no parameter at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A hash over paths, shapes and offsets: two nodes whose hashes agree mean the same thing by value number `i`.
+    ///
+    /// Encoding, all integers 64 bits little-endian: per tensor the path's length and bytes, the number of axes, each
+    /// extent, the offset.
+    pub fn hash(&self) -> Hash {
+        let mut bytes = Vec::new();
+        let number = |bytes: &mut Vec<u8>, value: usize| bytes.extend((value as u64).to_le_bytes());
+        for tensor in &self.tensors {
+            number(&mut bytes, tensor.path.len());
+            bytes.extend(tensor.path.as_bytes());
+            number(&mut bytes, tensor.shape.len());
+            tensor.shape.iter().for_each(|&extent| number(&mut bytes, extent));
+            number(&mut bytes, tensor.offset);
+        }
+        Hash::derive(MANIFEST_CONTEXT, &[&bytes])
+    }
+}
+
+/// The start of a model, the same bits on every machine: weights uniform by fan-in, biases zero.
+///
+/// The bound is He's, `sqrt(6 / fan_in)`, which keeps the variance through a layer and its ReLU. The output layer has no
+/// ReLU and gets `sqrt(1 / fan_in)`: small first outputs mean a first loss near `ln 10`, without which the larger models
+/// waste their first steps. Every member draws the start alone, so it is made of operations that IEEE 754 fixes to the
+/// last bit: a multiple of 2^-23 in [-1, 1) from 24 random bits, times the bound. No logarithm or cosine is involved.
+pub fn init(architecture: Architecture, seed: [u8; 32]) -> Vec<f32> {
+    let mut rng = ChaCha20Rng::from_seed(seed);
+    let manifest = Manifest::of(architecture);
+    let output_layer = manifest.tensors.iter().rposition(|tensor| tensor.fan_in().is_some());
+    let mut values = Vec::with_capacity(manifest.len());
+    for (index, tensor) in manifest.tensors.iter().enumerate() {
+        let Some(inputs) = tensor.fan_in() else {
+            values.resize(values.len() + tensor.len(), 0.0);
+            continue;
+        };
+        let numerator: f32 = if Some(index) == output_layer { 1.0 } else { 6.0 };
+        let bound = (numerator / inputs as f32).sqrt();
+        values.extend((0..tensor.len()).map(|_| signed_unit(&mut rng) * bound));
+    }
+    values
+}
+
+/// A multiple of 2^-23 in [-1, 1); every one is an exact `f32`.
+fn signed_unit(rng: &mut impl Rng) -> f32 {
+    const HALF: i32 = 1 << 23;
+    let ticks = (rng.next_u32() >> 8) as i32 - HALF;
+    ticks as f32 / HALF as f32
+}
+
+/// The parameters of `network`, in manifest order.
+///
+/// # Errors
+/// [`ParamsError::Backend`] if a tensor cannot be read back.
+pub fn get(network: &Network) -> Result<Vec<f32>, ParamsError> {
+    let mut reader = Reader { values: Vec::with_capacity(network.num_params()), failed: None };
+    network.visit(&mut reader);
+    reader.failed.map_or(Ok(reader.values), |error| Err(ParamsError::Backend(error.to_string())))
+}
+
+/// `network` with `values` for parameters.
+///
+/// # Errors
+/// [`ParamsError`] if there are too few or too many values, or one is NaN or infinite.
+pub fn set(network: Network, values: &[f32]) -> Result<Network, ParamsError> {
+    let expected = network.num_params();
+    if values.len() != expected {
+        return Err(ParamsError::Length { expected, got: values.len() });
+    }
+    check_finite(values)?;
+    Ok(network.map(&mut Writer { rest: values }))
+}
+
+/// That no value is NaN or infinite.
+///
+/// # Errors
+/// [`ParamsError::NotFinite`] names the first one that is.
+pub fn check_finite(values: &[f32]) -> Result<(), ParamsError> {
+    let offender = values.iter().position(|value| !value.is_finite());
+    offender.map_or(Ok(()), |index| Err(ParamsError::NotFinite { index }))
+}
+
+/// Lists the tensors of a module.
+#[derive(Default)]
+struct Lister {
+    /// Names of the modules around the current one.
+    path: Vec<String>,
+    tensors: Vec<TensorSpec>,
+    /// Where the next tensor begins.
+    offset: usize,
+}
+
+impl ModuleVisitor for Lister {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let shape = param.lazy_shape().to_vec();
+        let tensor = TensorSpec { path: self.path.join("."), shape, offset: self.offset };
+        self.offset += tensor.len();
+        self.tensors.push(tensor);
+    }
+
+    /// The variant of [`Network`] is left out: the path of a parameter is the one inside its own model.
+    fn enter_module(&mut self, name: &str, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.path.push(name.to_owned());
+        }
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.path.pop();
+        }
+    }
+}
+
+/// Copies the parameters of a module out.
+struct Reader {
+    values: Vec<f32>,
+    /// The first tensor that could not be read: a visitor has no result of its own.
+    failed: Option<TensorReadError>,
+}
+
+impl ModuleVisitor for Reader {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        match param.val().inner().try_into_vec_as::<f32>() {
+            Ok(values) => self.values.extend_from_slice(&values),
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
+    }
+}
+
+/// Replaces the parameters of a module, one tensor after the other.
+struct Writer<'a> {
+    rest: &'a [f32],
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.lazy_shape();
+        let (values, rest) = self.rest.split_at(shape.num_elements());
+        self.rest = rest;
+        let data = TensorData::new(values.to_vec(), shape);
+        param.map(|old| Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

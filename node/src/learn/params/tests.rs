@@ -1,0 +1,108 @@
+use super::*;
+
+/// Some vector of the right length whose values all differ.
+fn ramp(architecture: Architecture) -> Vec<f32> {
+    (0..Manifest::of(architecture).len()).map(|index| index as f32 / 65_536.0).collect()
+}
+
+#[test]
+fn models_have_the_sizes_of_their_papers() {
+    let sizes = Architecture::ALL.map(|architecture| Manifest::of(architecture).len());
+    assert_eq!(sizes, [199_210, 44_426, 1_663_370]);
+}
+
+#[test]
+fn manifest_names_every_tensor_in_order_without_gaps() {
+    let manifest = Manifest::of(Architecture::LeNet);
+    let paths: Vec<&str> = manifest.tensors.iter().map(|tensor| tensor.path.as_str()).collect();
+    let expected = [
+        "conv1.weight",
+        "conv1.bias",
+        "conv2.weight",
+        "conv2.bias",
+        "fc1.weight",
+        "fc1.bias",
+        "fc2.weight",
+        "fc2.bias",
+        "fc3.weight",
+        "fc3.bias",
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(manifest.tensors[2].shape, [16, 6, 5, 5]);
+    let mut end = 0;
+    for tensor in &manifest.tensors {
+        assert_eq!(tensor.offset, end, "{} follows its predecessor", tensor.path);
+        end += tensor.len();
+    }
+}
+
+#[test]
+fn manifest_hash_changes_with_every_field() {
+    let manifest = Manifest::of(Architecture::TwoNn);
+    assert_eq!(manifest.hash(), Manifest::of(Architecture::TwoNn).hash());
+    let changes: [fn(&mut TensorSpec); 4] = [
+        |tensor| tensor.path.push('x'),
+        |tensor| tensor.shape.reverse(),
+        |tensor| tensor.shape.push(1),
+        |tensor| tensor.offset += 1,
+    ];
+    for change in changes {
+        let mut changed = manifest.clone();
+        change(&mut changed.tensors[0]);
+        assert_ne!(changed.hash(), manifest.hash());
+    }
+}
+
+#[test]
+fn parameters_come_back_as_they_were_set() {
+    for architecture in Architecture::ALL {
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let values = ramp(architecture);
+            let network = set(Network::new(architecture, &device), &values).unwrap();
+            assert!(get(&network).unwrap() == values, "{architecture}");
+        }
+    }
+}
+
+#[test]
+fn wrong_vectors_are_refused() {
+    let fresh = || Network::new(Architecture::LeNet, &Device::flex());
+    let mut values = ramp(Architecture::LeNet);
+    values[7] = f32::NAN;
+    assert_eq!(set(fresh(), &values).unwrap_err(), ParamsError::NotFinite { index: 7 });
+    values.pop();
+    assert_eq!(set(fresh(), &values).unwrap_err(), ParamsError::Length { expected: 44_426, got: 44_425 });
+}
+
+/// The bits of a start are part of the protocol: members draw it each for itself.
+#[test]
+fn init_has_the_same_bits_everywhere() {
+    let hashes = Architecture::ALL.map(|architecture| {
+        let bytes: Vec<u8> = init(architecture, [7; 32]).iter().flat_map(|value| value.to_le_bytes()).collect();
+        Hash::of(&bytes).short()
+    });
+    assert_eq!(hashes, ["2da7dad3", "e6a09894", "1c2f7334"]);
+}
+
+#[test]
+fn init_is_uniform_by_fan_in_with_zero_biases() {
+    let values = init(Architecture::FedAvgCnn, [1; 32]);
+    for tensor in Manifest::of(Architecture::FedAvgCnn).tensors {
+        let part = &values[tensor.offset..][..tensor.len()];
+        if tensor.path.ends_with("bias") {
+            assert!(part.iter().all(|&value| value == 0.0), "{}", tensor.path);
+            continue;
+        }
+        let inputs = if tensor.shape.len() == 2 { tensor.shape[0] } else { tensor.shape[1..].iter().product() };
+        let bound = (if tensor.path == "fc2.weight" { 1.0 } else { 6.0 } / inputs as f32).sqrt();
+        let largest = part.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        assert!(largest <= bound && largest > 0.99 * bound, "{}: {largest} of {bound}", tensor.path);
+        let mean = part.iter().sum::<f32>() / part.len() as f32;
+        assert!(mean.abs() < 0.05 * bound, "{}: mean {mean}", tensor.path);
+    }
+}
+
+#[test]
+fn another_seed_is_another_start() {
+    assert_ne!(init(Architecture::LeNet, [1; 32]), init(Architecture::LeNet, [2; 32]));
+}

@@ -1,0 +1,329 @@
+//! Training and evaluation of one member's model on its own samples.
+//!
+//! The backend is built without its thread pool, so both use the calling thread alone, and the same seed gives the same
+//! bits on the same machine.
+
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use burn::{
+    nn::loss::CrossEntropyLoss,
+    optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig},
+    tensor::{Device, Int, Tensor, TensorData},
+};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha20Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    data::{CLASSES, Dataset, PIXELS, SIDE},
+    model::{Architecture, Network},
+    params::{self, ParamsError},
+};
+
+/// Samples evaluated at a time: enough to be fast, few enough for the largest model's activations to stay small.
+const EVALUATION_BATCH: usize = 64;
+/// Samples that a step may be over: activations of more would not fit a node's memory.
+const BATCH_MAX: usize = 1_024;
+/// Mean of MNIST's pixels, of 1.
+const PIXEL_MEAN: f32 = 0.1307;
+/// Standard deviation of MNIST's pixels, of 1.
+const PIXEL_DEVIATION: f32 = 0.3081;
+
+/// Why there is no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LearnError {
+    /// The weights do not fit, or are not numbers.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// A hyperparameter is out of bounds.
+    #[error("training parameter {name} is {value}: it must be {bounds}")]
+    Hyper {
+        /// Which one.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would do.
+        bounds: &'static str,
+    },
+    /// There is nothing to learn from.
+    #[error("there is no sample to work on: give this member a part of the data")]
+    NoSample,
+    /// The loss left the numbers.
+    #[error("training diverged in epoch {epoch}: lower the learning rate or the momentum")]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: u32,
+    },
+    /// The backend failed.
+    #[error("the backend could not read a result back: {0}")]
+    Backend(String),
+    /// Somebody stopped the job, or a newer one took its place.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// More jobs are waiting than the thread takes.
+    #[error("the learner has too many jobs waiting: ask again when one is answered")]
+    Busy,
+    /// The thread has ended.
+    #[error("the learner has stopped: restart the node")]
+    Stopped,
+}
+
+/// How to train.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Hyper {
+    /// Passes over the samples, from 1.
+    pub epochs: u32,
+    /// Samples per step, from 1 to 1,024.
+    pub batch: usize,
+    /// Step size, above 0.
+    pub learning_rate: f64,
+    /// How much of the last step lives on in the next, from 0 (none) to below 1.
+    pub momentum: f64,
+}
+
+impl Hyper {
+    fn check(&self) -> Result<(), LearnError> {
+        let error = |name, value: String, bounds| Err(LearnError::Hyper { name, value, bounds });
+        if self.epochs == 0 {
+            return error("epochs", self.epochs.to_string(), "at least 1");
+        }
+        if !(1..=BATCH_MAX).contains(&self.batch) {
+            return error("batch", self.batch.to_string(), "from 1 to 1024");
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return error("learning_rate", self.learning_rate.to_string(), "a number above 0");
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return error("momentum", self.momentum.to_string(), "from 0 to below 1");
+        }
+        Ok(())
+    }
+
+    /// Without dampening: the common definition, in which the step is the decaying sum of all gradients.
+    fn optimizer(&self) -> ModuleOptimizer {
+        let momentum = MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0);
+        SgdConfig::new().with_momentum((self.momentum > 0.0).then_some(momentum)).init()
+    }
+}
+
+/// What training made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The new parameters, all finite, in manifest order.
+    pub weights: Vec<f32>,
+    /// Samples trained on, each counted once however many epochs there were.
+    pub samples: u64,
+    /// Mean training loss over the last epoch.
+    pub loss: f32,
+    /// Time spent training, pauses not counted, in milliseconds.
+    pub training_ms: u64,
+}
+
+/// How good a model is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation {
+    /// Mean cross-entropy, always finite: a model whose outputs overflow gets [`f32::MAX`].
+    pub loss: f32,
+    /// Samples whose most likely class was the right one.
+    pub correct: u32,
+    /// Samples in all.
+    pub samples: u32,
+}
+
+impl Evaluation {
+    /// Correct of all, from 0 to 1.
+    pub fn accuracy(&self) -> f64 {
+        f64::from(self.correct) / f64::from(self.samples.max(1))
+    }
+}
+
+/// Which samples to evaluate on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvaluateOn {
+    /// The samples that this member held out.
+    HeldOut,
+    /// The common test set.
+    Test,
+}
+
+/// One member's model and samples.
+pub struct Learner {
+    architecture: Architecture,
+    train: Dataset,
+    held_out: Dataset,
+    test: Dataset,
+    /// What a network reads for each byte of a pixel.
+    brightness: [f32; 256],
+}
+
+impl Learner {
+    /// A learner over its samples. `test` may be empty where nobody will ask for it.
+    pub fn new(architecture: Architecture, train: Dataset, held_out: Dataset, test: Dataset) -> Self {
+        let brightness = std::array::from_fn(|byte| (byte as f32 / f32::from(u8::MAX) - PIXEL_MEAN) / PIXEL_DEVIATION);
+        Self { architecture, train, held_out, test, brightness }
+    }
+
+    /// Trains from `weights`. The order of the samples is drawn from `seed`, anew in each epoch.
+    ///
+    /// `pause` is called before each batch: it may do something else first, which does not count as training time, or
+    /// break the training off.
+    ///
+    /// # Errors
+    /// [`LearnError`] if weights or hyperparameters will not do, `pause` broke off, or the loss left the numbers.
+    pub fn train(
+        &self,
+        weights: &[f32],
+        hyper: &Hyper,
+        seed: [u8; 32],
+        pause: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Trained, LearnError> {
+        hyper.check()?;
+        if self.train.is_empty() {
+            return Err(LearnError::NoSample);
+        }
+        let mut watch = Stopwatch::default();
+        let mut step = watch.time(|| Step::new(self.architecture, weights, hyper))?;
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut order: Vec<usize> = (0..self.train.len()).collect();
+        let mut loss = 0.0;
+        for epoch in 1..=hyper.epochs {
+            order.shuffle(&mut rng);
+            let mut sum = 0.0;
+            for batch in order.chunks(hyper.batch) {
+                if pause().is_break() {
+                    return Err(LearnError::Cancelled);
+                }
+                let (next, batch_loss) = watch.time(|| step.take(self, batch))?;
+                if !batch_loss.is_finite() {
+                    return Err(LearnError::Diverged { epoch });
+                }
+                step = next;
+                sum += f64::from(batch_loss) * batch.len() as f64;
+            }
+            loss = (sum / order.len() as f64) as f32;
+        }
+        let weights = watch.time(|| step.finish(hyper.epochs))?;
+        Ok(Trained { weights, samples: order.len() as u64, loss, training_ms: watch.0.as_millis() as u64 })
+    }
+
+    /// Loss and accuracy of `weights`. `pause` is as in [`train`](Self::train).
+    ///
+    /// # Errors
+    /// [`LearnError`] if the weights will not do, there is no sample, or `pause` broke off.
+    pub fn evaluate(
+        &self,
+        weights: &[f32],
+        on: EvaluateOn,
+        pause: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Evaluation, LearnError> {
+        let dataset = match on {
+            EvaluateOn::HeldOut => &self.held_out,
+            EvaluateOn::Test => &self.test,
+        };
+        if dataset.is_empty() {
+            return Err(LearnError::NoSample);
+        }
+        let device = Device::flex();
+        let network = params::set(Network::new(self.architecture, &device), weights)?;
+        let (mut loss, mut correct) = (0.0, 0);
+        let order: Vec<usize> = (0..dataset.len()).collect();
+        for batch in order.chunks(EVALUATION_BATCH) {
+            if pause().is_break() {
+                return Err(LearnError::Cancelled);
+            }
+            let logits = network.forward(self.images(dataset, batch, &device));
+            let logits = logits.try_into_vec_as::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
+            for (logits, &sample) in logits.chunks_exact(CLASSES).zip(batch) {
+                let label = usize::from(dataset.labels()[sample]);
+                loss += cross_entropy(logits, label);
+                correct += u32::from(most_likely(logits) == Some(label));
+            }
+        }
+        let mean = (loss / dataset.len() as f64) as f32;
+        let loss = if mean.is_finite() { mean } else { f32::MAX };
+        Ok(Evaluation { loss, correct, samples: dataset.len() as u32 })
+    }
+
+    /// The images numbered `batch`, normalised, in the one allocation that becomes the tensor.
+    fn images(&self, dataset: &Dataset, batch: &[usize], device: &Device) -> Tensor<4> {
+        let mut pixels = Vec::with_capacity(batch.len() * PIXELS);
+        for &sample in batch {
+            pixels.extend(dataset.image(sample).iter().map(|&byte| self.brightness[usize::from(byte)]));
+        }
+        Tensor::from_data(TensorData::new(pixels, [batch.len(), 1, SIDE, SIDE]), device)
+    }
+}
+
+/// A model in training.
+struct Step {
+    device: Device,
+    network: Network,
+    optimizer: ModuleOptimizer,
+    loss: CrossEntropyLoss,
+    learning_rate: f64,
+}
+
+impl Step {
+    fn new(architecture: Architecture, weights: &[f32], hyper: &Hyper) -> Result<Self, LearnError> {
+        let device = Device::flex().autodiff();
+        let network = params::set(Network::new(architecture, &device), weights)?;
+        let loss = CrossEntropyLoss::new(None, &device);
+        Ok(Self { network, optimizer: hyper.optimizer(), loss, learning_rate: hyper.learning_rate, device })
+    }
+
+    /// One step down the gradient of `batch`; also returns the mean loss before it.
+    ///
+    /// The network is moved through the optimizer and everything of the graph is gone by then, so that the parameters
+    /// have one owner and are updated in place.
+    fn take(mut self, learner: &Learner, batch: &[usize]) -> Result<(Self, f32), LearnError> {
+        let labels: Vec<i32> = batch.iter().map(|&sample| i32::from(learner.train.labels()[sample])).collect();
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &self.device);
+        let logits = self.network.forward(learner.images(&learner.train, batch, &self.device));
+        let loss = self.loss.forward(logits, labels);
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        let loss = loss.try_into_scalar::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
+        self.network = self.optimizer.step(self.learning_rate, self.network, gradients);
+        Ok((self, loss))
+    }
+
+    /// The parameters. The last step may have left the numbers after the last loss was taken.
+    fn finish(self, epoch: u32) -> Result<Vec<f32>, LearnError> {
+        let weights = params::get(&self.network)?;
+        params::check_finite(&weights).map_err(|_| LearnError::Diverged { epoch })?;
+        Ok(weights)
+    }
+}
+
+/// Cross-entropy of one sample by the shifted log-sum-exp.
+fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
+    sum.ln() - f64::from(logits[label] - top)
+}
+
+/// The first class with the largest logit, or `None` if one overflowed: such a model knows nothing.
+fn most_likely(logits: &[f32]) -> Option<usize> {
+    if !logits.iter().all(|logit| logit.is_finite()) {
+        return None;
+    }
+    (0..logits.len()).reduce(|best, class| if logits[class] > logits[best] { class } else { best })
+}
+
+/// Sums up the time of what it is given to do.
+#[derive(Default)]
+struct Stopwatch(Duration);
+
+impl Stopwatch {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let begin = Instant::now();
+        let result = work();
+        self.0 += begin.elapsed();
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;
