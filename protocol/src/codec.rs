@@ -27,7 +27,7 @@ pub enum DecodeError {
 /// Never for the types of this crate: encoding to memory fails only for maps of unknown length and for types whose
 /// `Serialize` reports an error, and there is neither here.
 #[expect(clippy::expect_used, reason = "see Panics")]
-pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     serde_cbor::ser::to_vec_packed(value).expect("our own types encode to memory")
 }
 
