@@ -5,6 +5,16 @@ use std::io;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response};
 
+/// What arrives as a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Question {
+    /// A request within the bounds.
+    Bytes(Vec<u8>),
+    /// The peer announced a request beyond the bounds; it was not read. This is a value and no error, because the
+    /// library keeps errors of reading to itself, and somebody is to blame here.
+    TooLong,
+}
+
 /// Reads and writes byte strings, and refuses those that are too long before their first byte is read or sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BytesCodec {
@@ -16,14 +26,18 @@ pub(super) struct BytesCodec {
 
 impl request_response::Codec for BytesCodec {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    type Request = Question;
     type Response = Vec<u8>;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Question>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, self.request_max).await
+        match read(io, self.request_max).await {
+            Ok(bytes) => Ok(Question::Bytes(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Question::TooLong),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
@@ -33,11 +47,14 @@ impl request_response::Codec for BytesCodec {
         read(io, self.reply_max).await
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, bytes: Vec<u8>) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, question: Question) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &bytes, self.request_max).await
+        match question {
+            Question::Bytes(bytes) => write(io, &bytes, self.request_max).await,
+            Question::TooLong => Err(io::Error::new(io::ErrorKind::InvalidData, "nobody asks what is too long")),
+        }
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, bytes: Vec<u8>) -> io::Result<()>

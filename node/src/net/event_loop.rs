@@ -93,7 +93,8 @@ pub fn spawn(
 
     let (commands, queue) = mpsc::channel(COMMANDS);
     let (outbox, events) = Outbox::new();
-    let actor = Actor::new(swarm, registry, queue, outbox, keypair.id(), protocols.clone(), config);
+    let ends = Ends { commands: queue, outbox };
+    let actor = Actor::new(swarm, registry, ends, protocols.clone(), config);
     tokio::spawn(actor.run());
     Ok((Network { commands, streams, protocols }, events))
 }
@@ -149,6 +150,12 @@ impl Pulls {
     }
 }
 
+/// The network's ends of its channels.
+struct Ends {
+    commands: mpsc::Receiver<Command>,
+    outbox: Outbox,
+}
+
 /// The swarm and everything that is remembered about peers.
 struct Actor {
     swarm: Swarm<Behaviour>,
@@ -172,27 +179,19 @@ struct Actor {
 }
 
 impl Actor {
-    fn new(
-        swarm: Swarm<Behaviour>,
-        registry: Registry,
-        commands: mpsc::Receiver<Command>,
-        outbox: Outbox,
-        ours: MemberId,
-        protocols: Protocols,
-        config: NetConfig,
-    ) -> Self {
+    fn new(swarm: Swarm<Behaviour>, registry: Registry, ends: Ends, protocols: Protocols, config: NetConfig) -> Self {
         let now = Instant::now();
         Self {
+            book: AddressBook::new(*swarm.local_peer_id()),
             swarm,
             registry,
-            commands,
-            outbox,
+            commands: ends.commands,
+            outbox: ends.outbox,
             topics: Topic::ALL.into_iter().map(|topic| (protocols.topic(topic).hash(), topic)).collect(),
             protocols,
             admission: config.admission,
             max_peers: usize::try_from(config.max_peers).unwrap_or(usize::MAX),
             bootstrap: Bootstrap::new(config.bootstrap, now),
-            book: AddressBook::new(ours),
             sessions: Sessions::default(),
             meters: Meters::default(),
             bans: Bans::default(),

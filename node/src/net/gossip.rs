@@ -42,6 +42,12 @@ const INVALID_WEIGHT: f64 = -0.5;
 /// Time in which a rejected message is forgiven.
 const INVALID_FORGIVEN: Duration = Duration::from_secs(600);
 
+/// Broken promises that cost nothing. A machine that trains on all its cores breaks some without meaning to.
+const BROKEN_PROMISES_FREE: f64 = 20.0;
+
+/// Time in which a peer must send what it offered.
+const PROMISE_WITHIN: Duration = Duration::from_secs(10);
+
 /// The gossip of this node, following all topics.
 pub(super) fn build(keypair: &identity::Keypair, protocols: &Protocols) -> Result<Gossip, NetError> {
     let refused = |why: String| NetError::Settings(format!("gossip: {why}"));
@@ -76,6 +82,7 @@ fn config(protocols: &Protocols) -> Result<Config, NetError> {
         .history_length(HISTORY as usize)
         .history_gossip(3)
         .duplicate_cache_time(SEEN_FOR)
+        .iwant_followup_time(PROMISE_WITHIN)
         .connection_handler_queue_len(QUEUE_PER_PEER)
         .publish_queue_duration(QUEUE_FOR)
         .forward_queue_duration(QUEUE_FOR)
@@ -107,6 +114,9 @@ fn score(topics: &[IdentTopic]) -> PeerScoreParams {
         topic_score_cap: 10.0,
         app_specific_weight: 1.0,
         ip_colocation_factor_weight: 0.0,
+        behaviour_penalty_weight: -1.0,
+        behaviour_penalty_threshold: BROKEN_PROMISES_FREE,
+        behaviour_penalty_decay: 0.9,
         retain_score: INVALID_FORGIVEN,
         ..PeerScoreParams::default()
     }

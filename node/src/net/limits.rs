@@ -40,8 +40,8 @@ pub const BAN_FOR: Duration = Duration::from_secs(600);
 /// Excess messages that are forgiven per second; each of the others takes a point off the gossip score.
 const EXCESS_FORGIVEN_PER_SECOND: f64 = 20.0;
 
-/// Most points that excess takes: far below the score at which gossip ignores a peer, and forgiven within seconds.
-const EXCESS_MAX: f64 = 200.0;
+/// Most points that excess takes: enough for gossip to ignore the peer altogether, and forgiven within seconds.
+const EXCESS_MAX: f64 = 100.0;
 
 /// A counter that leaks: `level` units now, losing `per_second`.
 #[derive(Debug, Clone, Copy)]
@@ -239,7 +239,7 @@ mod tests {
         let (mut meters, start) = (Meters::default(), Instant::now());
         let peer = PeerId::random();
         (0..1000).for_each(|_| meters.exceed(peer, start));
-        assert_eq!(meters.penalties(start), vec![(peer, -200.0)]);
+        assert_eq!(meters.penalties(start), vec![(peer, -100.0)]);
         assert_eq!(meters.penalties(start + Duration::from_secs(20)), vec![(peer, 0.0)]);
     }
 

@@ -53,13 +53,13 @@ impl Entry {
 /// The peers that we heard of, without ourselves.
 #[derive(Debug)]
 pub(super) struct AddressBook {
-    ours: MemberId,
+    ours: PeerId,
     entries: BTreeMap<PeerId, (MemberId, Entry)>,
 }
 
 impl AddressBook {
     /// An empty book of the node `ours`.
-    pub(super) fn new(ours: MemberId) -> Self {
+    pub(super) fn new(ours: PeerId) -> Self {
         Self { ours, entries: BTreeMap::new() }
     }
 
@@ -133,10 +133,10 @@ impl AddressBook {
 
     /// The entry of `peer`, made if there is room and it is not ourselves.
     fn entry(&mut self, peer: PeerId, member: MemberId, now: Instant) -> Option<&mut Entry> {
-        if member == self.ours || (self.entries.len() >= BOOK_MAX && !self.entries.contains_key(&peer)) {
+        if peer == self.ours || (self.entries.len() >= BOOK_MAX && !self.entries.contains_key(&peer)) {
             return None;
         }
-        let next_dial = if self.ours < member { now } else { now + HEAD_START };
+        let next_dial = if self.ours < peer { now } else { now + HEAD_START };
         let fresh = || (member, Entry { own: Vec::new(), hearsay: Vec::new(), failures: 0, next_dial });
         Some(&mut self.entries.entry(peer).or_insert_with(fresh).1)
     }
@@ -155,9 +155,14 @@ pub(super) enum News {
 mod tests {
     use super::*;
 
-    const OURS: MemberId = MemberId([5; 32]);
-    const SMALLER: MemberId = MemberId([4; 32]);
-    const LARGER: MemberId = MemberId([6; 32]);
+    const SOMEBODY: MemberId = MemberId([5; 32]);
+
+    /// The book of a node, and two peers: one whose key is smaller than the node's, one whose is larger.
+    fn book() -> (AddressBook, PeerId, PeerId) {
+        let mut peers = [PeerId::random(), PeerId::random(), PeerId::random()];
+        peers.sort();
+        (AddressBook::new(peers[1]), peers[0], peers[2])
+    }
 
     fn addresses(texts: &[&str]) -> Vec<Multiaddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -165,21 +170,19 @@ mod tests {
 
     #[test]
     fn the_smaller_key_dials_first() {
-        let (mut book, now) = (AddressBook::new(OURS), Instant::now());
-        let (small, large) = (PeerId::random(), PeerId::random());
+        let ((mut book, small, large), now) = (book(), Instant::now());
         let there = addresses(&["/ip4/10.0.0.1/tcp/1"]);
-        assert_eq!(book.hear(small, SMALLER, there.clone(), now), News::Heard);
-        assert_eq!(book.hear(large, LARGER, there.clone(), now), News::Heard);
+        assert_eq!(book.hear(small, SOMEBODY, there.clone(), now), News::Heard);
+        assert_eq!(book.hear(large, SOMEBODY, there.clone(), now), News::Heard);
         assert_eq!(book.due(|_, _| true, now), vec![(large, there.clone())]);
         assert!(book.due(|_, _| true, now + HEAD_START).contains(&(small, there)));
     }
 
     #[test]
     fn tcp_comes_first_and_quic_has_its_turn() {
-        let (mut book, now) = (AddressBook::new(OURS), Instant::now());
-        let peer = PeerId::random();
+        let ((mut book, _, peer), now) = (book(), Instant::now());
         let both = addresses(&["/ip4/10.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/tcp/1"]);
-        book.introduce(peer, LARGER, both.clone(), now);
+        book.introduce(peer, SOMEBODY, both.clone(), now);
         let mut now = now;
         for expected in [1, 0, 1, 0] {
             assert_eq!(book.due(|_, _| true, now), vec![(peer, vec![both[expected].clone()])]);
@@ -198,19 +201,18 @@ mod tests {
 
     #[test]
     fn the_book_is_bounded_and_never_lists_ourselves() {
-        let (mut book, now) = (AddressBook::new(OURS), Instant::now());
+        let ((mut book, _, _), now) = (book(), Instant::now());
         let there = addresses(&["/ip4/10.0.0.1/tcp/1"]);
-        assert_eq!(book.hear(PeerId::random(), OURS, there.clone(), now), News::Old);
+        assert_eq!(book.hear(book.ours, SOMEBODY, there.clone(), now), News::Old);
         let heard =
-            (0..BOOK_MAX + 10).filter(|_| book.hear(PeerId::random(), LARGER, there.clone(), now) == News::Heard);
+            (0..BOOK_MAX + 10).filter(|_| book.hear(PeerId::random(), SOMEBODY, there.clone(), now) == News::Heard);
         assert_eq!(heard.count(), BOOK_MAX);
     }
 
     #[test]
     fn a_shunned_peer_is_left_alone() {
-        let (mut book, now) = (AddressBook::new(OURS), Instant::now());
-        let peer = PeerId::random();
-        book.introduce(peer, LARGER, addresses(&["/ip4/10.0.0.1/tcp/1"]), now);
+        let ((mut book, _, peer), now) = (book(), Instant::now());
+        book.introduce(peer, SOMEBODY, addresses(&["/ip4/10.0.0.1/tcp/1"]), now);
         book.shun(&peer, Duration::from_secs(60), now);
         book.lost(&peer, now);
         assert_eq!(book.due(|_, _| true, now + Duration::from_secs(59)), vec![]);

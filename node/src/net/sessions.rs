@@ -47,6 +47,15 @@ struct Connection {
     failed_pings: u32,
 }
 
+/// A new connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    /// Its number.
+    pub(super) id: ConnectionId,
+    /// Where its other end sits.
+    pub(super) locality: Locality,
+}
+
 /// One connected peer.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -97,14 +106,7 @@ pub(super) struct Sessions(BTreeMap<PeerId, Session>);
 
 impl Sessions {
     /// A connection to `peer` was made.
-    pub(super) fn open(
-        &mut self,
-        peer: PeerId,
-        member: MemberId,
-        connection: ConnectionId,
-        locality: Locality,
-        now: Instant,
-    ) {
+    pub(super) fn open(&mut self, peer: PeerId, member: MemberId, link: Link, now: Instant) {
         let fresh = || Session {
             member,
             connections: BTreeMap::new(),
@@ -114,7 +116,7 @@ impl Sessions {
             since: now,
         };
         let session = self.0.entry(peer).or_insert_with(fresh);
-        session.connections.insert(connection, Connection { locality, failed_pings: 0 });
+        session.connections.insert(link.id, Connection { locality: link.locality, failed_pings: 0 });
     }
 
     /// A connection to `peer` was closed.
@@ -235,9 +237,13 @@ mod tests {
         ConnectionId::new_unchecked(number)
     }
 
+    fn from(number: usize, locality: Locality) -> Link {
+        Link { id: link(number), locality }
+    }
+
     fn opened(now: Instant) -> (Sessions, PeerId) {
         let (mut sessions, peer) = (Sessions::default(), PeerId::random());
-        sessions.open(peer, MEMBER, link(1), Locality::Remote, now);
+        sessions.open(peer, MEMBER, from(1, Locality::Remote), now);
         (sessions, peer)
     }
 
@@ -259,7 +265,7 @@ mod tests {
         sessions.declare(&peer, Allegiance::Ours);
         Topic::ALL.into_iter().for_each(|topic| sessions.subscribe(&peer, topic));
         sessions.raise(&peer);
-        sessions.open(peer, MEMBER, link(2), Locality::Loopback, Instant::now());
+        sessions.open(peer, MEMBER, from(2, Locality::Loopback), Instant::now());
         assert_eq!(sessions.get(&peer).unwrap().locality(), Locality::Loopback);
         assert_eq!(sessions.close(&peer, link(1)), Closed::Stays);
         assert_eq!(sessions.close(&peer, link(2)), Closed::Down(MEMBER));
@@ -297,7 +303,7 @@ mod tests {
         let mut sessions = Sessions::default();
         let mut peers: Vec<_> = (0..4).map(|_| PeerId::random()).collect();
         for (number, peer) in peers.iter().enumerate() {
-            sessions.open(*peer, MEMBER, link(number), Locality::Remote, Instant::now());
+            sessions.open(*peer, MEMBER, from(number, Locality::Remote), Instant::now());
             sessions.declare(peer, Allegiance::Ours);
             Topic::ALL.into_iter().for_each(|topic| sessions.subscribe(peer, topic));
             sessions.raise(peer);

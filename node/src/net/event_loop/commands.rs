@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{
+        codec::Question,
         config::Admission,
         event::{Event, MessageToken, Verdict},
         handle::{Command, RequestError, Stats},
@@ -119,7 +120,7 @@ impl Actor {
             None => RequestError::NotConnected(to),
             Some(_) if self.waiting.len() >= WAITING_MAX => RequestError::Busy,
             Some(peer) => {
-                let id = self.swarm.behaviour_mut().requests.send_request(&peer, bytes);
+                let id = self.swarm.behaviour_mut().requests.send_request(&peer, Question::Bytes(bytes));
                 self.waiting.insert(id, answer);
                 return;
             }

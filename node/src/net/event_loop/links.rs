@@ -17,7 +17,7 @@ use super::{
         identity,
         peers::News,
         protocols,
-        sessions::{Allegiance, Closed, Ping, Pulse},
+        sessions::{Allegiance, Closed, Link, Ping, Pulse},
     },
     Actor,
 };
@@ -95,7 +95,7 @@ impl Actor {
         match identity::member_id(&peer) {
             Some(member) => {
                 let locality = address::locality(endpoint.get_remote_address());
-                self.sessions.open(peer, member, connection, locality, now);
+                self.sessions.open(peer, member, Link { id: connection, locality }, now);
             }
             None => {
                 tracing::debug!(%peer, "dropped: its key is not an ed25519 key, so it is no member");

@@ -1,27 +1,30 @@
 //! What peers say: gossip, requests, and hints about other peers.
 
-use std::{io, time::Instant};
+use std::time::Instant;
 
+use althing_protocol::ids::MemberId;
 use libp2p::{
     PeerId,
     gossipsub::{self, MessageAcceptance, MessageId},
-    request_response::{self, InboundFailure, Message, OutboundFailure, ResponseChannel},
+    request_response::{self, Message, OutboundFailure, ResponseChannel},
 };
 
 use super::{
     super::{
         address::Locality,
+        codec::Question,
         event::{Event, MessageToken, ReplyToken},
         exchange::{self, Hint, RECORDS_MAX},
         handle::RequestError,
         identity,
         limits::Pour,
+        sessions::Session,
     },
     Actor,
 };
 
 /// An event of either request protocol.
-type RequestEvent = request_response::Event<Vec<u8>, Vec<u8>>;
+type RequestEvent = request_response::Event<Question, Vec<u8>>;
 
 impl Actor {
     /// Hands a message to the node, or drops it where its author or its bearer may not speak or spoke too much.
@@ -73,23 +76,31 @@ impl Actor {
                     let _ = answer.send(Err(self.refusal(&peer, error)));
                 }
             }
-            RequestEvent::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
+            RequestEvent::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "a request was not answered");
+            }
             RequestEvent::ResponseSent { .. } => {}
         }
     }
 
     /// Hands a request to the node, or refuses it by dropping its channel.
-    fn on_request(&mut self, peer: PeerId, bytes: Vec<u8>, channel: ResponseChannel<Vec<u8>>, now: Instant) {
-        let Some(from) = identity::member_id(&peer).filter(|member| self.admission.admits(member)) else {
+    fn on_request(&mut self, peer: PeerId, question: Question, channel: ResponseChannel<Vec<u8>>, now: Instant) {
+        let Some(from) = self.may_ask(peer, now) else {
             return;
         };
-        if self.meters.request(peer, now) == Pour::Spilt {
-            return;
-        }
+        let Question::Bytes(bytes) = question else {
+            return self.blame(peer, "it kept sending requests that are too long");
+        };
         let request = Event::Request { from, bytes, reply: ReplyToken(channel) };
         if self.outbox.offer(request).is_err() {
             tracing::debug!(?from, "a request was refused: the node does not keep up");
         }
+    }
+
+    /// Who asks, if it is admitted and within its rate.
+    fn may_ask(&mut self, peer: PeerId, now: Instant) -> Option<MemberId> {
+        let member = identity::member_id(&peer).filter(|member| self.admission.admits(member))?;
+        (self.meters.request(peer, now) == Pour::Held).then_some(member)
     }
 
     fn refusal(&self, peer: &PeerId, error: OutboundFailure) -> RequestError {
@@ -103,39 +114,45 @@ impl Actor {
         }
     }
 
-    /// Blames a peer whose request broke the bounds. Anything else may be the line's fault.
-    fn on_inbound_failure(&mut self, peer: PeerId, error: &InboundFailure) {
-        tracing::debug!(%peer, %error, "a request was not answered");
-        if matches!(error, InboundFailure::Io(error) if error.kind() == io::ErrorKind::InvalidData) {
-            self.blame(peer, "it kept sending requests that are too long");
-        }
-    }
-
     /// Asks `peer` whom it knows.
     pub(super) fn ask_for_peers(&mut self, peer: PeerId) {
-        self.swarm.behaviour_mut().exchange.send_request(&peer, Vec::new());
+        self.swarm.behaviour_mut().exchange.send_request(&peer, Question::Bytes(Vec::new()));
     }
 
     pub(super) fn on_exchange_event(&mut self, event: RequestEvent, now: Instant) {
         match event {
-            RequestEvent::Message { peer, message: Message::Request { channel, .. }, .. } => {
-                let admitted = self.sessions.get(&peer).filter(|session| self.admission.admits(&session.member));
-                let asker = admitted.map(|session| session.locality());
-                let within_rate = self.meters.request(peer, now) == Pour::Held;
-                if let Some(asker) = asker.filter(|_| within_rate) {
-                    let answer = exchange::encode(&self.hints(&peer), asker);
-                    let _ = self.swarm.behaviour_mut().exchange.send_response(channel, answer);
-                }
+            RequestEvent::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                self.on_peers_asked(peer, &request, channel, now);
             }
             RequestEvent::Message { peer, message: Message::Response { response, .. }, .. } => {
                 self.on_hints(peer, &response, now);
             }
-            RequestEvent::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
+            RequestEvent::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "a request was not answered");
+            }
             RequestEvent::OutboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, %error, "a peer did not say whom it knows");
             }
             RequestEvent::ResponseSent { .. } => {}
         }
+    }
+
+    /// Tells `peer` whom we know.
+    fn on_peers_asked(&mut self, peer: PeerId, question: &Question, channel: ResponseChannel<Vec<u8>>, now: Instant) {
+        if self.may_ask(peer, now).is_none() {
+            return;
+        }
+        if *question == Question::TooLong {
+            return self.blame(peer, "it kept sending requests that are too long");
+        }
+        let answer = exchange::encode(&self.hints(&peer), self.locality(&peer));
+        if self.swarm.behaviour_mut().exchange.send_response(channel, answer).is_err() {
+            tracing::debug!(%peer, "it asked whom we know and is gone");
+        }
+    }
+
+    fn locality(&self, peer: &PeerId) -> Locality {
+        self.sessions.get(peer).map_or(Locality::Remote, Session::locality)
     }
 
     /// Peers that are up, for `asker`. Where there are too many, each answer starts elsewhere.
@@ -151,7 +168,7 @@ impl Actor {
     }
 
     fn on_hints(&mut self, teller: PeerId, answer: &[u8], now: Instant) {
-        let locality = self.sessions.get(&teller).map_or(Locality::Remote, |session| session.locality());
+        let locality = self.locality(&teller);
         match exchange::decode(answer, locality) {
             Ok(hints) => {
                 for (member, addresses) in hints {

@@ -51,7 +51,7 @@ async fn quic_alone_is_enough() {
     let quic = || NetConfig { listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()], ..config(&[]) };
     let mut left = Node::start(1, quic());
     let mut right = Node::start(2, NetConfig { bootstrap: vec![left.address().await], ..quic() });
-    left.until_up(right.me).await;
+    right.until_up(left.me).await;
     right.net.publish(Topic::Tip, b"7".to_vec()).await;
     assert_eq!(left.message().await.2, b"7");
 }
@@ -125,7 +125,7 @@ async fn settings_that_make_no_sense_are_refused() {
 async fn traffic_is_counted_and_after_the_end_nothing_happens() {
     let (left, mut right) = pair().await;
     left.net.publish(Topic::Bodies, vec![0; 500_000]).await;
-    right.message().await;
+    assert_eq!(right.message().await.0, left.me);
     let (sent, received) = (left.net.stats().await, right.net.stats().await);
     assert!(sent.bytes_out >= 500_000 && received.bytes_in >= 500_000, "{sent:?} {received:?}");
     assert!(sent.bytes_out < 600_000, "{sent:?}");
