@@ -1,0 +1,64 @@
+//! What the network needs to know before it starts.
+
+use std::collections::BTreeSet;
+
+use althing_protocol::ids::MemberId;
+use libp2p::Multiaddr;
+
+/// Whether peers are searched on the local network by multicast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mdns {
+    /// Announce this node and search for others. Loopback addresses are never announced.
+    On,
+    /// Stay silent: peers come from the bootstrap addresses and from other peers.
+    Off,
+}
+
+/// Who may stay connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// These members and nobody else.
+    MembersOnly(BTreeSet<MemberId>),
+    /// Every node of the same genesis.
+    Anyone,
+}
+
+impl Admission {
+    /// Whether `member` may stay.
+    pub(super) fn admits(&self, member: &MemberId) -> bool {
+        match self {
+            Self::MembersOnly(members) => members.contains(member),
+            Self::Anyone => true,
+        }
+    }
+}
+
+/// The settings of the network.
+#[derive(Debug, Clone)]
+pub struct NetConfig {
+    /// Addresses to listen on; port 0 lets the system choose. TCP and QUIC may stand side by side.
+    pub listen: Vec<Multiaddr>,
+    /// Addresses of nodes that know the federation. They are dialled until they answer, and again when they are lost.
+    pub bootstrap: Vec<Multiaddr>,
+    /// Whether the local network is searched.
+    pub mdns: Mdns,
+    /// Most peers that are connected at once.
+    pub max_peers: u32,
+    /// Resident memory of this process, in MiB, above which new connections are refused.
+    pub max_memory_mb: u32,
+    /// Who may stay connected.
+    pub admission: Admission,
+}
+
+impl Default for NetConfig {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            bootstrap: Vec::new(),
+            mdns: Mdns::On,
+            max_peers: 64,
+            max_memory_mb: 1024,
+            admission: Admission::Anyone,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The one task that owns the swarm.
+
+mod commands;
+mod links;
+mod messages;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use althing_protocol::{
+    crypto::Keypair,
+    ids::{MemberId, NetworkId},
+};
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    core::transport::TransportError,
+    futures::StreamExt,
+    gossipsub::TopicHash,
+    metrics::Registry,
+    multiaddr::Protocol,
+    request_response::OutboundRequestId,
+    swarm::{self, dial_opts::DialOpts, dial_opts::PeerCondition},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    NetError,
+    behaviour::Behaviour,
+    bootstrap::Bootstrap,
+    config::{Admission, NetConfig},
+    event::Event,
+    handle::{COMMANDS, Command, Network, RequestError, Stats},
+    identity,
+    limits::{Bans, Meters},
+    outbox::Outbox,
+    peers::AddressBook,
+    protocols::Protocols,
+    sessions::Sessions,
+    topic::Topic,
+    transport,
+};
+
+/// Time between two looks at what is due.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Ticks between two looks at rates and scores.
+const TICKS_PER_CENSUS: u32 = 10;
+
+/// Connections among members never fall idle.
+const IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Time that closing all connections may take at the end.
+const SHUTDOWN_WITHIN: Duration = Duration::from_millis(500);
+
+/// Gap to the next question for peers after something changed. It doubles while nothing does.
+const PULL_FIRST: Duration = Duration::from_millis(200);
+
+/// Longest gap between two questions for peers.
+const PULL_MAX: Duration = Duration::from_secs(30);
+
+/// Starts the network of the node that `keypair` names, in the tokio runtime of the caller.
+///
+/// When this returns, all listen addresses are bound.
+///
+/// # Errors
+/// [`NetError`] says what to change. Nothing keeps running.
+pub fn spawn(
+    keypair: &Keypair,
+    network: NetworkId,
+    config: NetConfig,
+) -> Result<(Network, mpsc::Receiver<Event>), NetError> {
+    if config.max_peers == 0 {
+        return Err(NetError::Settings("`max_peers` must be at least 1".to_owned()));
+    }
+    let libp2p_keypair = identity::libp2p_keypair(keypair)?;
+    let protocols = Protocols::new(network);
+    let mut registry = Registry::default();
+    let transport = transport::build(&libp2p_keypair, &mut registry)?;
+    let behaviour = Behaviour::new(&libp2p_keypair, &protocols, &config)?;
+    let streams = behaviour.streams.new_control();
+    let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE);
+    let mut swarm = Swarm::new(transport, behaviour, libp2p_keypair.public().to_peer_id(), settings);
+    for address in &config.listen {
+        listen(&mut swarm, address).map_err(|source| NetError::Listen { address: address.clone(), source })?;
+    }
+
+    let (commands, queue) = mpsc::channel(COMMANDS);
+    let (outbox, events) = Outbox::new();
+    let ends = Ends { commands: queue, outbox };
+    let actor = Actor::new(swarm, registry, ends, protocols.clone(), config);
+    tokio::spawn(actor.run());
+    Ok((Network { commands, streams, protocols }, events))
+}
+
+/// Binds `address`.
+///
+/// The transport shares TCP ports, so a second node on the same port would start and then see half of the connections.
+/// The port is therefore tried first in a way that does not share.
+fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    match (parts.next(), parts.next()) {
+        (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) if port != 0 => drop(TcpListener::bind((ip, port))?),
+        (Some(Protocol::Ip6(ip)), Some(Protocol::Tcp(port))) if port != 0 => drop(TcpListener::bind((ip, port))?),
+        _ => {}
+    }
+    match swarm.listen_on(address.clone()) {
+        Ok(_) => Ok(()),
+        Err(TransportError::Other(error)) => Err(error),
+        Err(TransportError::MultiaddrNotSupported(_)) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "only /ip4 and /ip6 with /tcp/PORT or /udp/PORT/quic-v1 are spoken",
+        )),
+    }
+}
+
+/// When to ask whom for more peers.
+#[derive(Debug)]
+struct Pulls {
+    next: Instant,
+    gap: Duration,
+    last: Option<PeerId>,
+}
+
+impl Pulls {
+    fn new(now: Instant) -> Self {
+        Self { next: now + PULL_FIRST, gap: PULL_FIRST, last: None }
+    }
+
+    /// Something changed: ask again soon, since others change too.
+    fn hurry(&mut self, now: Instant) {
+        self.gap = PULL_FIRST;
+        self.next = self.next.min(now + self.gap);
+    }
+
+    /// Whether to ask now. The next time comes later.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.next <= now;
+        if due {
+            self.gap = (self.gap * 2).min(PULL_MAX);
+            self.next = now + self.gap;
+        }
+        due
+    }
+}
+
+/// The network's ends of its channels.
+struct Ends {
+    commands: mpsc::Receiver<Command>,
+    outbox: Outbox,
+}
+
+/// The swarm and everything that is remembered about peers.
+struct Actor {
+    swarm: Swarm<Behaviour>,
+    registry: Registry,
+    commands: mpsc::Receiver<Command>,
+    outbox: Outbox,
+    protocols: Protocols,
+    topics: HashMap<TopicHash, Topic>,
+    admission: Admission,
+    max_peers: usize,
+    bootstrap: Bootstrap,
+    book: AddressBook,
+    sessions: Sessions,
+    meters: Meters,
+    bans: Bans,
+    /// Refused peers that the node was told of.
+    refused: BTreeSet<PeerId>,
+    waiting: HashMap<OutboundRequestId, oneshot::Sender<Result<Vec<u8>, RequestError>>>,
+    pulls: Pulls,
+    stats: Stats,
+}
+
+impl Actor {
+    fn new(swarm: Swarm<Behaviour>, registry: Registry, ends: Ends, protocols: Protocols, config: NetConfig) -> Self {
+        let now = Instant::now();
+        Self {
+            book: AddressBook::new(*swarm.local_peer_id()),
+            swarm,
+            registry,
+            commands: ends.commands,
+            outbox: ends.outbox,
+            topics: Topic::ALL.into_iter().map(|topic| (protocols.topic(topic).hash(), topic)).collect(),
+            protocols,
+            admission: config.admission,
+            max_peers: usize::try_from(config.max_peers).unwrap_or(usize::MAX),
+            bootstrap: Bootstrap::new(config.bootstrap, now),
+            sessions: Sessions::default(),
+            meters: Meters::default(),
+            bans: Bans::default(),
+            refused: BTreeSet::new(),
+            waiting: HashMap::new(),
+            pulls: Pulls::new(now),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Runs until the node asks for the end or drops all its ends.
+    async fn run(mut self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut until_census = TICKS_PER_CENSUS;
+        let done = loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                command = self.commands.recv() => match command {
+                    Some(Command::Shutdown { done }) => break Some(done),
+                    Some(command) => self.on_command(command),
+                    None => break None,
+                },
+                delivered = self.outbox.deliver(), if !self.outbox.is_empty() => {
+                    if delivered.is_err() {
+                        break None;
+                    }
+                }
+                _ = ticks.tick() => {
+                    self.look_at_peers();
+                    until_census -= 1;
+                    if until_census == 0 {
+                        until_census = TICKS_PER_CENSUS;
+                        self.take_census();
+                    }
+                }
+            }
+        };
+        // Peers that are told goodbye notice at once; those that are not find out by themselves.
+        let _ = timeout(SHUTDOWN_WITHIN, self.close_all()).await;
+        drop(self);
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+    }
+
+    async fn close_all(&mut self) {
+        let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        while self.swarm.connected_peers().next().is_some() {
+            self.swarm.next().await;
+        }
+    }
+
+    /// Does what has become due: dials, questions, farewells.
+    fn look_at_peers(&mut self) {
+        let now = Instant::now();
+        for peer in self.sessions.overdue(now) {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        if self.pulls.is_due(now) {
+            self.pulls.last = self.sessions.next_up(self.pulls.last);
+            if let Some(peer) = self.pulls.last {
+                self.ask_for_peers(peer);
+            }
+        }
+        self.dial_due(now);
+    }
+
+    /// Forgives, forgets, and passes on to gossip what it must know of those who said too much.
+    fn take_census(&mut self) {
+        let now = Instant::now();
+        for (peer, points) in self.meters.penalties(now) {
+            self.swarm.behaviour_mut().gossip.set_application_score(&peer, points);
+        }
+        self.meters.forget(now);
+        for peer in self.bans.lift(now) {
+            let behaviour = self.swarm.behaviour_mut();
+            behaviour.blocked.unblock_peer(peer);
+            behaviour.gossip.remove_blacklisted_peer(&peer);
+        }
+    }
+
+    /// Dials whoever is due: the configured addresses first, then the members in the book.
+    fn dial_due(&mut self, now: Instant) {
+        for address in self.bootstrap.due(|peer| self.sessions.contains(peer), now) {
+            self.dial(address, now);
+        }
+        let room = self.max_peers.saturating_sub(self.sessions.len());
+        let (sessions, admission, bans) = (&self.sessions, &self.admission, &self.bans);
+        let wanted = |peer: &PeerId, member: &MemberId| {
+            room > 0 && !sessions.contains(peer) && !bans.contains(peer) && admission.admits(member)
+        };
+        for (peer, addresses) in self.book.due(wanted, now).into_iter().take(room) {
+            // A shared source port would make two peers that dial each other meet on one pair of ports, where TCP sees
+            // a single connection with two initiators. So every dial takes a port of its own.
+            let options = DialOpts::peer_id(peer)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(addresses)
+                .allocate_new_port()
+                .build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(%peer, %error, "not dialled");
+            }
+        }
+    }
+
+    /// Dials an address without knowing who is there.
+    fn dial(&mut self, address: Multiaddr, now: Instant) {
+        let options = DialOpts::unknown_peer_id().address(address.clone()).allocate_new_port().build();
+        let connection = options.connection_id();
+        self.bootstrap.dialling(&address, connection);
+        if let Err(error) = self.swarm.dial(options) {
+            self.on_dial_failed(connection, &error, now);
+        }
+    }
+}

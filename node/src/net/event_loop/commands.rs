@@ -1,0 +1,168 @@
+//! What the node asks for.
+
+use std::time::Instant;
+
+use althing_protocol::ids::MemberId;
+use libp2p::{
+    PeerId,
+    gossipsub::{MessageAcceptance, PublishError},
+};
+use prometheus_client::encoding::text;
+use tokio::sync::oneshot;
+
+use super::{
+    super::{
+        codec::Question,
+        config::Admission,
+        event::{Event, MessageToken, Verdict},
+        handle::{Command, RequestError, Stats},
+        identity,
+        limits::Pour,
+        protocols::REPLY_BYTES_MAX,
+        topic::Topic,
+    },
+    Actor,
+};
+
+/// Requests of ours that may wait for answers at once.
+const WAITING_MAX: usize = 1024;
+
+/// The counter of bytes, as the transport names it.
+const BANDWIDTH: &str = "libp2p_bandwidth_bytes_total";
+
+impl Actor {
+    pub(super) fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Publish { topic, bytes } => self.publish(topic, bytes),
+            Command::Report { token, verdict } => self.report(token, verdict),
+            Command::Request { to, bytes, answer } => self.request(to, bytes, answer),
+            Command::Respond { token, bytes } => {
+                if bytes.len() > REPLY_BYTES_MAX {
+                    tracing::warn!(len = bytes.len(), max = REPLY_BYTES_MAX, "answer dropped: it is too long");
+                } else if self.swarm.behaviour_mut().requests.send_response(token.0, bytes).is_err() {
+                    tracing::debug!("an answer came after the asker was gone");
+                }
+            }
+            Command::Ban { member, why } => {
+                if let Some(peer) = identity::peer_id(&member) {
+                    self.ban(peer, member, why);
+                }
+            }
+            Command::Admit { admission } => self.admit(admission),
+            Command::Dial { address } => self.dial(address, Instant::now()),
+            Command::ListenAddresses { answer } => {
+                let _ = answer.send(self.swarm.listeners().cloned().collect());
+            }
+            Command::Stats { answer } => {
+                let _ = answer.send(self.count());
+            }
+            Command::Metrics { answer } => {
+                let _ = answer.send(self.metrics());
+            }
+            // The loop ends on it before it comes here.
+            Command::Shutdown { .. } => {}
+        }
+    }
+
+    fn publish(&mut self, topic: Topic, bytes: Vec<u8>) {
+        if bytes.len() > topic.max_bytes() {
+            let (len, max) = (bytes.len(), topic.max_bytes());
+            tracing::warn!(?topic, len, max, "message dropped: it is too long");
+            return;
+        }
+        match self.swarm.behaviour_mut().gossip.publish(self.protocols.topic(topic), bytes) {
+            Ok(_) => self.stats.gossip_out += 1,
+            Err(PublishError::NoPeersSubscribedToTopic) => tracing::debug!(?topic, "published to nobody"),
+            Err(error) => tracing::warn!(?topic, %error, "message dropped"),
+        }
+    }
+
+    /// Passes a verdict on, and bans the neighbour whose measure is full.
+    pub(super) fn report(&mut self, token: MessageToken, verdict: Verdict) {
+        let acceptance = match verdict {
+            Verdict::Accept => MessageAcceptance::Accept,
+            Verdict::Ignore => MessageAcceptance::Ignore,
+            Verdict::Reject => MessageAcceptance::Reject,
+        };
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        if !gossip.report_message_validation_result(&token.id, &token.via, acceptance) {
+            tracing::debug!(?verdict, "a verdict came after its message was forgotten");
+        }
+        if verdict == Verdict::Reject {
+            self.blame(token.via, "it kept sending messages that are wrong");
+        }
+    }
+
+    /// Counts a wrong message against `peer`, and bans it when it was one too many.
+    pub(super) fn blame(&mut self, peer: PeerId, why: &str) {
+        if self.meters.reject(peer, Instant::now()) == Pour::Spilt
+            && let Some(member) = identity::member_id(&peer)
+        {
+            self.ban(peer, member, why.to_owned());
+        }
+    }
+
+    fn ban(&mut self, peer: PeerId, member: MemberId, why: String) {
+        if self.bans.contains(&peer) {
+            return;
+        }
+        tracing::warn!(?member, why, "banned");
+        self.bans.ban(peer, Instant::now());
+        let behaviour = self.swarm.behaviour_mut();
+        behaviour.blocked.block_peer(peer);
+        behaviour.gossip.blacklist_peer(&peer);
+        self.outbox.tell(Event::Banned { member, why });
+    }
+
+    fn request(&mut self, to: MemberId, bytes: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, RequestError>>) {
+        let connected = identity::peer_id(&to).filter(|peer| self.swarm.is_connected(peer));
+        let refusal = match connected {
+            None => RequestError::NotConnected(to),
+            Some(_) if self.waiting.len() >= WAITING_MAX => RequestError::Busy,
+            Some(peer) => {
+                let id = self.swarm.behaviour_mut().requests.send_request(&peer, Question::Bytes(bytes));
+                self.waiting.insert(id, answer);
+                return;
+            }
+        };
+        let _ = answer.send(Err(refusal));
+    }
+
+    fn admit(&mut self, admission: Admission) {
+        self.admission = admission;
+        let now = Instant::now();
+        let out = self.sessions.iter().filter(|(_, session)| !self.admission.admits(&session.member));
+        let out: Vec<_> = out.map(|(peer, session)| (*peer, session.member)).collect();
+        for (peer, member) in out {
+            self.refuse(peer, Event::Stranger { peer: member }, now);
+        }
+    }
+
+    fn count(&self) -> Stats {
+        let peers = self.sessions.iter().filter(|(_, session)| session.is_up()).count();
+        let (bytes_in, bytes_out) = bandwidth(&self.metrics());
+        Stats { bytes_in, bytes_out, peers, ..self.stats }
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = text::encode(&mut text, &self.registry) {
+            tracing::error!(%error, "the counters could not be written");
+        }
+        text
+    }
+}
+
+/// Bytes received and sent over all transports, from the counters as text.
+fn bandwidth(metrics: &str) -> (u64, u64) {
+    let mut total = (0, 0);
+    for line in metrics.lines().filter(|line| line.starts_with(BANDWIDTH)) {
+        let count = line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+        if line.contains("Inbound") {
+            total.0 += count;
+        } else {
+            total.1 += count;
+        }
+    }
+    total
+}

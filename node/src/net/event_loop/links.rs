@@ -1,0 +1,197 @@
+//! Connections that come and go, and who turns out to be at their other end.
+
+use std::time::{Duration, Instant};
+
+use libp2p::{
+    Multiaddr, PeerId,
+    core::ConnectedPoint,
+    gossipsub, identify, mdns, ping,
+    swarm::{ConnectionId, DialError, SwarmEvent},
+};
+
+use super::{
+    super::{
+        address::{self, Locality},
+        behaviour::BehaviourEvent,
+        event::Event,
+        identity,
+        peers::News,
+        protocols,
+        sessions::{Allegiance, Closed, Link, Ping, Pulse},
+    },
+    Actor,
+};
+
+/// Time for which a refused peer is not dialled again.
+const SHUN_FOR: Duration = Duration::from_secs(30);
+
+/// Refused peers that are remembered, so that each is told of once. Beyond that they are told of anew.
+const REFUSED_MAX: usize = 1024;
+
+impl Actor {
+    pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        let now = Instant::now();
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour_event(event, now),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connected(peer_id, connection_id, &endpoint, now);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.on_closed(&peer_id, connection_id, now);
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                self.on_dial_failed(connection_id, &error, now);
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(from = %send_back_addr, %error, "a connection was not made");
+            }
+            SwarmEvent::NewListenAddr { address, .. } => self.outbox.tell(Event::Listening(address)),
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener has trouble"),
+            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+                tracing::warn!(?addresses, ?reason, "no longer listening");
+            }
+            _ => {}
+        }
+    }
+
+    fn on_behaviour_event(&mut self, event: BehaviourEvent, now: Instant) {
+        match event {
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                self.on_introduction(peer_id, &info, now);
+            }
+            BehaviourEvent::Ping(event) => self.on_ping(event),
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                for (peer, address) in found {
+                    self.hear_of(peer, &[address], Locality::Remote, now);
+                }
+                self.dial_due(now);
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
+                self.on_gossip(propagation_source, message_id, message, now);
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::Subscribed { peer_id, topic }) => {
+                if let Some(topic) = self.topics.get(&topic) {
+                    self.sessions.subscribe(&peer_id, *topic);
+                    self.raise(peer_id, now);
+                }
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::Unsubscribed { peer_id, topic }) => {
+                if let Some(topic) = self.topics.get(&topic) {
+                    self.sessions.unsubscribe(&peer_id, *topic);
+                }
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::SlowPeer { peer_id, failed_messages }) => {
+                tracing::debug!(peer = %peer_id, ?failed_messages, "a peer takes messages too slowly");
+            }
+            BehaviourEvent::Requests(event) => self.on_request_event(event, now),
+            BehaviourEvent::Exchange(event) => self.on_exchange_event(event, now),
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint, now: Instant) {
+        self.bootstrap.answered(connection, peer, now);
+        match identity::member_id(&peer) {
+            Some(member) => {
+                let locality = address::locality(endpoint.get_remote_address());
+                self.sessions.open(peer, member, Link { id: connection, locality }, now);
+            }
+            None => {
+                tracing::debug!(%peer, "dropped: its key is not an ed25519 key, so it is no member");
+                let _ = self.swarm.disconnect_peer_id(peer);
+            }
+        }
+    }
+
+    fn on_closed(&mut self, peer: &PeerId, connection: ConnectionId, now: Instant) {
+        let closed = self.sessions.close(peer, connection);
+        if closed != Closed::Stays {
+            self.book.lost(peer, now);
+        }
+        if let Closed::Down(member) = closed {
+            self.outbox.tell(Event::PeerDown(member));
+        }
+    }
+
+    pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, error: &DialError, now: Instant) {
+        match error {
+            DialError::LocalPeerId { .. } => self.bootstrap.ourselves(connection),
+            DialError::WrongPeerId { obtained, address } => {
+                tracing::warn!(%address, %obtained, "another node answers at this address than the one it names");
+                self.bootstrap.failed(connection, now);
+            }
+            error => {
+                tracing::debug!(%error, "a dial failed");
+                self.bootstrap.failed(connection, now);
+            }
+        }
+    }
+
+    /// The peer said who it is: keep it if it belongs here.
+    fn on_introduction(&mut self, peer: PeerId, info: &identify::Info, now: Instant) {
+        let Some((member, locality)) = self.sessions.get(&peer).map(|session| (session.member, session.locality()))
+        else {
+            return;
+        };
+        if info.protocol_version != self.protocols.greeting() {
+            let theirs = protocols::network_of(&info.protocol_version);
+            self.refuse(peer, Event::ForeignGenesis { peer: member, theirs }, now);
+        } else if self.admission.admits(&member) {
+            let addresses = address::dialable(&info.listen_addrs, locality);
+            self.book.introduce(peer, member, addresses, now);
+            self.sessions.declare(&peer, Allegiance::Ours);
+            self.raise(peer, now);
+        } else {
+            self.refuse(peer, Event::Stranger { peer: member }, now);
+        }
+    }
+
+    /// Lets `peer` go after its farewell, and tells the node why, once.
+    pub(super) fn refuse(&mut self, peer: PeerId, why: Event, now: Instant) {
+        let before = self.sessions.declare(&peer, Allegiance::Refused { since: now });
+        if let Some(since @ Allegiance::Refused { .. }) = before {
+            // Introducing itself again does not prolong its stay.
+            self.sessions.declare(&peer, since);
+        }
+        self.book.shun(&peer, SHUN_FOR, now);
+        self.bootstrap.shun(&peer, SHUN_FOR, now);
+        if self.refused.len() >= REFUSED_MAX {
+            self.refused.clear();
+        }
+        if self.refused.insert(peer) {
+            tracing::warn!(%peer, reason = ?why, "refused");
+            self.outbox.tell(why);
+        }
+    }
+
+    /// Tells the node of `peer` if that is now complete, and asks it whom it knows.
+    fn raise(&mut self, peer: PeerId, now: Instant) {
+        if let Some(member) = self.sessions.raise(&peer) {
+            self.book.reached(&peer);
+            self.bootstrap.reached(&peer);
+            self.refused.remove(&peer);
+            self.outbox.tell(Event::PeerUp(member));
+            self.pulls.hurry(now);
+            self.ask_for_peers(peer);
+        }
+    }
+
+    fn on_ping(&mut self, event: ping::Event) {
+        let outcome = if event.result.is_ok() { Ping::Answered } else { Ping::Failed };
+        if self.sessions.ping(&event.peer, event.connection, outcome) == Pulse::Dead {
+            tracing::debug!(peer = %event.peer, "a connection no longer answers");
+            self.swarm.close_connection(event.connection);
+        }
+    }
+
+    /// Notes what somebody at `teller` says of `peer`, and asks around soon if that is news.
+    pub(super) fn hear_of(&mut self, peer: PeerId, addresses: &[Multiaddr], teller: Locality, now: Instant) {
+        let Some(member) = identity::member_id(&peer).filter(|member| self.admission.admits(member)) else {
+            return;
+        };
+        if self.book.hear(peer, member, address::dialable(addresses, teller), now) == News::Heard {
+            self.pulls.hurry(now);
+        }
+    }
+}

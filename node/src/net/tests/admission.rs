@@ -1,0 +1,80 @@
+//! Who may stay.
+
+use super::*;
+
+fn foreign(event: Event) -> Option<(MemberId, Option<NetworkId>)> {
+    match event {
+        Event::ForeignGenesis { peer, theirs } => Some((peer, theirs)),
+        Event::PeerUp(peer) => panic!("{peer:?} is up"),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn another_genesis_is_refused_and_both_sides_know_why() {
+    let other = NetworkId([0xb2; 32]);
+    let mut left = Node::start(1, NetConfig { admission: members_only([1]), ..config(&[]) });
+    let mut right = Node::start_in(other, 2, config(&[left.address().await]));
+    assert_eq!(left.find(foreign).await, (right.me, Some(other)));
+    assert_eq!(right.find(foreign).await, (left.me, Some(NETWORK)));
+    patiently(async {
+        let refused = Err(RequestError::NotConnected(right.me));
+        while left.net.request(right.me, vec![]).await != refused {}
+    })
+    .await;
+}
+
+/// Eight bytes of the network id stand in the protocol names; the rest still keeps federations apart.
+#[tokio::test]
+async fn a_network_that_begins_alike_is_still_another() {
+    let mut alike = NETWORK;
+    alike.0[31] ^= 1;
+    let mut left = Node::start(1, config(&[]));
+    let mut right = Node::start_in(alike, 2, config(&[left.address().await]));
+    assert_eq!(left.find(foreign).await, (right.me, Some(alike)));
+    assert_eq!(right.find(foreign).await, (left.me, Some(NETWORK)));
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_and_cannot_speak() {
+    let mut left = Node::start(1, NetConfig { admission: members_only([1, 2]), ..config(&[]) });
+    let mut stranger = Node::start(3, config(&[left.address().await]));
+    stranger.until_up(left.me).await;
+    stranger.net.publish(Topic::Round, b"let me in".to_vec()).await;
+    let asked = stranger.net.clone();
+    let question = tokio::spawn(async move { asked.request(member(1), b"?".to_vec()).await });
+    let met = left
+        .find(|event| match event {
+            Event::Stranger { peer } => Some(peer),
+            Event::PeerUp(_) | Event::Gossip { .. } | Event::Request { .. } => panic!("{event:?}"),
+            _ => None,
+        })
+        .await;
+    assert_eq!(met, stranger.me);
+    stranger.until_down(left.me).await;
+    assert!(patiently(question).await.unwrap().is_err());
+    while let Ok(event) = left.events.try_recv() {
+        assert!(!matches!(event, Event::Gossip { .. } | Event::Request { .. } | Event::PeerUp(_)), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn admission_can_change() {
+    let mut left = Node::start(1, NetConfig { admission: members_only([1, 2]), ..config(&[]) });
+    let mut right = Node::start(2, config(&[left.address().await]));
+    left.until_up(right.me).await;
+    right.until_up(left.me).await;
+    left.net.admit(members_only([1])).await;
+    left.until_down(right.me).await;
+    left.net.admit(members_only([1, 2])).await;
+    left.until_up(right.me).await;
+}
+
+#[tokio::test]
+async fn a_banned_member_is_disconnected() {
+    let (mut left, right) = pair().await;
+    left.net.ban(right.me, "test").await;
+    let why = left.find(|event| if let Event::Banned { why, .. } = event { Some(why) } else { None }).await;
+    assert_eq!(why, "test");
+    left.until_down(right.me).await;
+}

@@ -1,0 +1,66 @@
+//! Peers that do not play by the rules of the library.
+
+use libp2p::{
+    Swarm,
+    futures::StreamExt,
+    gossipsub::{self, MessageAuthenticity, ValidationMode},
+    metrics::Registry,
+    swarm::{self, SwarmEvent},
+};
+
+use super::{
+    super::{behaviour::Behaviour, behaviour::BehaviourEvent, identity::libp2p_keypair, protocols::Protocols},
+    *,
+};
+
+/// A node of ours whose gossip claims that `author` wrote what it publishes, without a signature.
+fn forger(number: u8, author: MemberId) -> Swarm<Behaviour> {
+    let (key, protocols) = (libp2p_keypair(&keypair(number)).unwrap(), Protocols::new(NETWORK));
+    let mut behaviour = Behaviour::new(&key, &protocols, &config(&[])).unwrap();
+    let lax = gossipsub::ConfigBuilder::default()
+        .protocol_id_prefix(protocols.gossip_prefix())
+        .validation_mode(ValidationMode::Permissive)
+        .build()
+        .unwrap();
+    let topics = Topic::ALL.map(|topic| protocols.topic(topic));
+    let filter = gossipsub::WhitelistSubscriptionFilter(topics.iter().map(|topic| topic.hash()).collect());
+    let claim = MessageAuthenticity::Author(peer_id(&author).unwrap());
+    behaviour.gossip = gossip::Gossip::new_with_subscription_filter(claim, lax, filter).unwrap();
+    topics.iter().for_each(|topic| {
+        behaviour.gossip.subscribe(topic).unwrap();
+    });
+    let transport = transport::build(&key, &mut Registry::default()).unwrap();
+    let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(PATIENCE);
+    Swarm::new(transport, behaviour, key.public().to_peer_id(), settings)
+}
+
+/// A thousand forged messages come over a real connection; none is heard, and a true one afterwards is.
+#[tokio::test]
+async fn forged_messages_are_never_heard() {
+    let (mut left, honest) = pair().await;
+    let address = left.net.listen_addrs().await.remove(0);
+    let mut forger = forger(3, honest.me);
+    forger.dial(address).unwrap();
+    let topic = Protocols::new(NETWORK).topic(Topic::Consensus);
+    let published = async {
+        while !matches!(
+            forger.select_next_some().await,
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. }))
+        ) {}
+        for number in 0..1_000_u32 {
+            forger.behaviour_mut().gossip.publish(topic.clone(), number.to_be_bytes().to_vec()).unwrap();
+            if number % 50 == 0 {
+                let _ = timeout(Duration::from_millis(1), forger.next()).await;
+            }
+        }
+    };
+    patiently(published).await;
+    tokio::spawn(async move { while forger.next().await.is_some() {} });
+    let before = left.net.stats().await.bytes_in;
+    patiently(async { while left.net.stats().await.bytes_in < before.max(50_000) {} }).await;
+
+    honest.net.publish(Topic::Consensus, b"true".to_vec()).await;
+    let (author, _, bytes) = left.message().await;
+    assert_eq!((author, bytes.as_slice()), (honest.me, &b"true"[..]));
+    assert_eq!(left.net.stats().await.gossip_in, 1);
+}

@@ -1,0 +1,72 @@
+//! How bytes reach a peer: TCP with noise and yamux, or QUIC; names are looked up on the way.
+
+use std::time::Duration;
+
+use libp2p::{
+    PeerId, Transport,
+    core::{
+        muxing::StreamMuxerBox,
+        transport::{Boxed, upgrade::Version},
+    },
+    dns,
+    futures::future::Either,
+    identity, metrics, noise, quic, tcp, yamux,
+};
+
+use super::NetError;
+
+/// Longest handshake, from the first byte to a secured connection.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Silence after which a QUIC peer is gone. TCP peers that die are noticed at once; QUIC has no such sign.
+const QUIC_IDLE: Duration = Duration::from_secs(5);
+
+/// Gap between the signs of life that keep a QUIC connection from falling idle.
+const QUIC_KEEP_ALIVE: Duration = Duration::from_millis(1_500);
+
+/// Streams that a connection may hold open at once.
+const STREAMS_PER_CONNECTION: usize = 256;
+
+/// What the swarm dials and listens with.
+type Link = Boxed<(PeerId, StreamMuxerBox)>;
+
+/// The transport of a node with `keypair`, which counts its traffic in `registry`.
+pub(super) fn build(keypair: &identity::Keypair, registry: &mut metrics::Registry) -> Result<Link, NetError> {
+    // A machine without name servers can still dial numbers, so the lack of a resolver is no reason to stop.
+    let named = match dns::tokio::Transport::system(direct(keypair)?) {
+        Ok(transport) => transport,
+        Err(error) => {
+            tracing::warn!(%error, "no name servers are configured; only numeric addresses can be dialled");
+            let (config, options) = (dns::ResolverConfig::default(), dns::ResolverOpts::default());
+            dns::tokio::Transport::custom(direct(keypair)?, config, options)
+        }
+    };
+    let counted = metrics::BandwidthTransport::new(named, registry);
+    Ok(counted.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
+}
+
+/// TCP and QUIC side by side.
+fn direct(keypair: &identity::Keypair) -> Result<Link, NetError> {
+    let noise = noise::Config::new(keypair).map_err(|error| NetError::Key(error.to_string()))?;
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(STREAMS_PER_CONNECTION);
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(yamux)
+        .timeout(HANDSHAKE_WITHIN);
+    let quic = quic::tokio::Transport::new(quic_config(keypair));
+    let either = quic.or_transport(tcp).map(|connection, _| match connection {
+        Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+        Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+    });
+    Ok(either.boxed())
+}
+
+fn quic_config(keypair: &identity::Keypair) -> quic::Config {
+    let mut config = quic::Config::new(keypair);
+    config.max_idle_timeout = u32::try_from(QUIC_IDLE.as_millis()).unwrap_or(u32::MAX);
+    config.keep_alive_interval = QUIC_KEEP_ALIVE;
+    config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION as u32;
+    config
+}
