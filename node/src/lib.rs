@@ -2,3 +2,4 @@
 
 pub mod learn;
 pub mod net;
+pub mod blobs;

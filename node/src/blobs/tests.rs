@@ -1,0 +1,537 @@
+//! Blobs between real swarms on loopback.
+
+use std::{
+    ops::ControlFlow,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::{Multiaddr, Stream, Swarm, SwarmBuilder, noise, swarm::SwarmEvent, tcp, yamux};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::{
+    store::{Opening, Partial},
+    tree::{Span, pieces, slice_len},
+    wire::{REQUEST_BYTES, Request, Status},
+    *,
+};
+
+const PROTOCOL: StreamProtocol = StreamProtocol::new("/althing/test/blob/1");
+const MIB: usize = 1 << 20;
+/// Far beyond what any test takes; only a broken one gets here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A swarm that listens but does not run yet.
+struct Idle {
+    swarm: Swarm<libp2p_stream::Behaviour>,
+    control: libp2p_stream::Control,
+    address: Multiaddr,
+    member: MemberId,
+}
+
+impl Idle {
+    async fn new() -> Self {
+        let mut swarm = SwarmBuilder::with_new_identity()
+            .with_tokio()
+            .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+            .unwrap()
+            .with_behaviour(|_| libp2p_stream::Behaviour::new())
+            .unwrap()
+            .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
+            .build();
+        swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
+        let address = loop {
+            if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+                break address;
+            }
+        };
+        let control = swarm.behaviour().new_control();
+        let member = member_of(swarm.local_peer_id());
+        Self { swarm, control, address, member }
+    }
+
+    fn run(mut self) -> JoinHandle<()> {
+        tokio::spawn(async move { while self.swarm.next().await.is_some() {} })
+    }
+
+    /// Dials `others`, waits until all are connected, and runs.
+    async fn join(mut self, others: &[Multiaddr]) -> JoinHandle<()> {
+        for address in others {
+            self.swarm.dial(address.clone()).unwrap();
+        }
+        let mut connected = 0;
+        while connected < others.len() {
+            if let SwarmEvent::ConnectionEstablished { .. } = self.swarm.select_next_some().await {
+                connected += 1;
+            }
+        }
+        self.run()
+    }
+}
+
+fn member_of(peer: &PeerId) -> MemberId {
+    let digest = peer.as_ref().digest();
+    let key = libp2p::identity::PublicKey::try_decode_protobuf(digest).unwrap();
+    MemberId(key.try_into_ed25519().unwrap().to_bytes())
+}
+
+fn config() -> BlobConfig {
+    // A loaded machine must not make a hedge of a request: the tests count bytes.
+    BlobConfig { hedge_after: PATIENCE, ..BlobConfig::default() }
+}
+
+/// A provider or a puller.
+struct Node {
+    blobs: Blobs,
+    events: mpsc::Receiver<BlobEvent>,
+    member: MemberId,
+    address: Multiaddr,
+    swarm: JoinHandle<()>,
+    _dir: TempDir,
+}
+
+impl Node {
+    /// A node that holds `content`.
+    async fn holding(content: &[u8]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path()).unwrap().put(content, Durability::Refetchable).unwrap();
+        Self::start(dir, config(), &[]).await
+    }
+
+    /// A node that holds nothing and is connected to `others`.
+    async fn beside(others: &[Multiaddr]) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), config(), others).await
+    }
+
+    async fn start(dir: TempDir, config: BlobConfig, others: &[Multiaddr]) -> Self {
+        let idle = Idle::new().await;
+        let (member, address) = (idle.member, idle.address.clone());
+        let store = Store::open(dir.path()).unwrap();
+        let (blobs, events) = Blobs::spawn(idle.control.clone(), PROTOCOL, store, config).unwrap();
+        let swarm = idle.join(others).await;
+        Self { blobs, events, member, address, swarm, _dir: dir }
+    }
+
+    async fn event(&mut self) -> BlobEvent {
+        tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event in time").unwrap()
+    }
+
+    fn assert_has(&self, content: &[u8]) {
+        let got = self.blobs.store().get(&BlobRef::of(content)).unwrap();
+        assert!(got.as_deref() == Some(content), "the blob arrived as it was");
+    }
+}
+
+/// A provider that does with each request what a test says.
+struct Double {
+    member: MemberId,
+    address: Multiaddr,
+}
+
+impl Double {
+    async fn start<A>(answer: A) -> Self
+    where
+        A: Fn(usize, Request) -> (Vec<u8>, ControlFlow<()>) + Clone + Send + Sync + 'static,
+    {
+        let mut idle = Idle::new().await;
+        let (member, address) = (idle.member, idle.address.clone());
+        let mut incoming = idle.control.accept(PROTOCOL).unwrap();
+        idle.run();
+        tokio::spawn(async move {
+            while let Some((_, stream)) = incoming.next().await {
+                tokio::spawn(Self::serve(stream, answer.clone()));
+            }
+        });
+        Self { member, address }
+    }
+
+    async fn serve(mut stream: Stream, answer: impl Fn(usize, Request) -> (Vec<u8>, ControlFlow<()>)) {
+        for number in 0.. {
+            let mut bytes = [0; REQUEST_BYTES];
+            if stream.read_exact(&mut bytes).await.is_err() {
+                return;
+            }
+            let (answer, flow) = answer(number, Request::decode(&bytes).unwrap());
+            let sent = stream.write_all(&answer).await.is_ok() && stream.flush().await.is_ok();
+            if !sent || flow.is_break() {
+                return;
+            }
+        }
+    }
+}
+
+/// What an honest provider with `store` answers.
+fn honest(store: &Store, request: Request) -> Vec<u8> {
+    let slice = store.reader(&request.blob).unwrap().unwrap().slice(request.span).unwrap();
+    [vec![Status::Here.byte()], slice].concat()
+}
+
+fn content(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new_keyed(&[7; 32]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+fn store_with(content: &[u8]) -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.put(content, Durability::Refetchable).unwrap();
+    (dir, store)
+}
+
+#[tokio::test]
+async fn small_and_odd_sizes_arrive() {
+    for len in [1, 16_384, 16_385, 250_000, MIB, MIB + 1] {
+        let content = content(len);
+        let blob = BlobRef::of(&content);
+        let provider = Node::holding(&content).await;
+        let mut puller = Node::beside(&[provider.address.clone()]).await;
+        puller.blobs.fetch(blob, &[provider.member]).unwrap();
+        assert_eq!(puller.event().await, BlobEvent::Ready(blob), "{len} bytes");
+        puller.assert_has(&content);
+        // It is there now: no second transfer.
+        let down = puller.blobs.stats().bytes_down();
+        puller.blobs.fetch(blob, &[]).unwrap();
+        assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+        assert_eq!(puller.blobs.stats().bytes_down(), down);
+    }
+}
+
+#[tokio::test]
+async fn many_small_blobs_arrive_over_one_stream() {
+    let provider = Node::beside(&[]).await;
+    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let contents: Vec<Vec<u8>> = (0..40).map(|n| content(20_000 + n)).collect();
+    for content in &contents {
+        let blob = provider.blobs.store().put(content, Durability::Refetchable).unwrap();
+        puller.blobs.fetch(blob, &[provider.member]).unwrap();
+    }
+    for _ in &contents {
+        assert!(matches!(puller.event().await, BlobEvent::Ready(_)));
+    }
+    contents.iter().for_each(|content| puller.assert_has(content));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_64_mib_blob_comes_from_three_providers_at_once() {
+    let content = content(64 * MIB);
+    let blob = BlobRef::of(&content);
+    let mut providers = Vec::new();
+    for _ in 0..3 {
+        providers.push(Node::holding(&content).await);
+    }
+    let addresses: Vec<Multiaddr> = providers.iter().map(|node| node.address.clone()).collect();
+    let mut puller = Node::beside(&addresses).await;
+
+    let started = Instant::now();
+    puller.blobs.fetch(blob, &[providers[0].member]).unwrap();
+    providers[1..].iter().for_each(|node| puller.blobs.provide(blob, node.member));
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+    let seconds = started.elapsed().as_secs_f64();
+    puller.assert_has(&content);
+
+    let size = content.len() as f64;
+    let stats = puller.blobs.stats();
+    let overhead = (stats.bytes_down() + stats.bytes_up()) as f64 / size;
+    println!("64 MiB from 3 providers: {seconds:.2} s, {:.0} MB/s, wire {overhead:.4}", size / 1e6 / seconds);
+    assert!((1.0..=1.02).contains(&overhead), "wire bytes are {overhead} of the blob");
+    for node in &providers {
+        let share = node.blobs.stats().bytes_up() as f64 / size;
+        assert!(share > 0.05, "a provider gave only {share} of the blob");
+    }
+}
+
+#[tokio::test]
+async fn a_liar_is_reported_and_the_blob_arrives_all_the_same() {
+    let content = content(3 * MIB);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let (_dir, store) = store_with(&content);
+    let liar = Double::start(move |_, request| {
+        let mut answer = honest(&store, request);
+        let last = answer.len() - 1;
+        answer[last] ^= 1;
+        (answer, ControlFlow::Continue(()))
+    })
+    .await;
+    let mut puller = Node::beside(&[provider.address.clone(), liar.address]).await;
+
+    puller.blobs.fetch(blob, &[liar.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::BadProvider { member: liar.member, blob });
+    assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
+    puller.blobs.provide(blob, liar.member);
+    puller.blobs.provide(blob, provider.member);
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+    puller.assert_has(&content);
+}
+
+#[tokio::test]
+async fn a_byte_that_is_no_status_is_a_lie() {
+    let blob = BlobRef::of(b"content");
+    let liar = Double::start(|_, _| (vec![77], ControlFlow::Continue(()))).await;
+    let mut puller = Node::beside(&[liar.address]).await;
+    puller.blobs.fetch(blob, &[liar.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::BadProvider { member: liar.member, blob });
+}
+
+#[tokio::test]
+async fn when_a_provider_dies_midway_another_takes_over() {
+    let content = content(8 * MIB);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let (_dir, store) = store_with(&content);
+    let (died_tx, mut died) = mpsc::channel(64);
+    let dying = Double::start(move |number, request| {
+        let answer = honest(&store, request);
+        if number < 2 {
+            return (answer, ControlFlow::Continue(()));
+        }
+        // Half an answer, then silence for ever after.
+        let _ = died_tx.try_send(());
+        (answer[..answer.len() / 2].to_vec(), ControlFlow::Break(()))
+    })
+    .await;
+    let mut puller = Node::beside(&[provider.address.clone(), dying.address]).await;
+
+    puller.blobs.fetch(blob, &[dying.member]).unwrap();
+    died.recv().await.unwrap();
+    puller.blobs.provide(blob, provider.member);
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+    puller.assert_has(&content);
+}
+
+#[tokio::test]
+async fn a_silent_provider_does_not_hold_up_the_others() {
+    let content = content(100_000);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    // It accepts requests and never answers.
+    let silent = Double::start(|_, _| (vec![], ControlFlow::Continue(()))).await;
+    let quick = BlobConfig { hedge_after: Duration::from_millis(100), ..config() };
+    let addresses = [provider.address.clone(), silent.address];
+    let mut puller = Node::start(tempfile::tempdir().unwrap(), quick, &addresses).await;
+    puller.blobs.fetch(blob, &[silent.member]).unwrap();
+    puller.blobs.provide(blob, provider.member);
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+}
+
+#[tokio::test]
+async fn a_slow_provider_is_given_up() {
+    let blob = BlobRef::of(b"content");
+    let silent = Double::start(|_, _| (vec![], ControlFlow::Continue(()))).await;
+    let impatient = BlobConfig { answer_timeout: Duration::from_millis(50), ..config() };
+    let mut puller = Node::start(tempfile::tempdir().unwrap(), impatient, &[silent.address]).await;
+    puller.blobs.fetch(blob, &[silent.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
+}
+
+#[tokio::test]
+async fn after_a_restart_only_what_is_missing_is_fetched() {
+    let content = content(8 * MIB);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let dir = tempfile::tempdir().unwrap();
+    {
+        // An earlier life of the puller got five of eight pieces.
+        let Opening::Begun(partial, _) = Store::open(dir.path()).unwrap().begin(&blob).unwrap() else {
+            panic!("nothing is here yet");
+        };
+        write_pieces(provider.blobs.store(), &partial, [0, 2, 3, 6, 7]);
+    }
+    let mut puller = Node::start(dir, config(), &[provider.address.clone()]).await;
+    puller.blobs.fetch(blob, &[provider.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+    puller.assert_has(&content);
+
+    let missing: usize = [1, 4, 5].map(|piece| 1 + slice_len(Span::of_piece(piece, blob.size), blob.size)).iter().sum();
+    assert_eq!(puller.blobs.stats().bytes_down(), missing as u64);
+}
+
+fn write_pieces(from: &Store, partial: &Partial, wanted: impl IntoIterator<Item = u32>) {
+    let reader = from.reader(partial.blob()).unwrap().unwrap();
+    for piece in wanted {
+        assert!(piece < pieces(partial.blob().size).unwrap());
+        let span = Span::of_piece(piece, partial.blob().size);
+        partial.write(span, &reader.slice(span).unwrap()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn references_that_cannot_be_are_refused_before_anything_moves() {
+    let small = BlobConfig { max_blob_bytes: 1000, ..config() };
+    let mut node = Node::start(tempfile::tempdir().unwrap(), small, &[]).await;
+    let blob = BlobRef { size: 1001, ..BlobRef::of(b"content") };
+    assert_eq!(node.blobs.fetch(blob, &[]), Err(FetchError::TooLarge { size: 1001, max: 1000 }));
+    let huge = BlobRef { size: u64::MAX, ..blob };
+    assert!(matches!(node.blobs.fetch(huge, &[]), Err(FetchError::TooLarge { .. })));
+    let nothing = BlobRef { size: 0, ..blob };
+    assert_eq!(node.blobs.fetch(nothing, &[]), Err(FetchError::Impossible(nothing)));
+
+    let empty = BlobRef::of(&[]);
+    node.blobs.fetch(empty, &[]).unwrap();
+    assert_eq!(node.event().await, BlobEvent::Ready(empty));
+    node.assert_has(&[]);
+}
+
+#[tokio::test]
+async fn an_unknown_hash_stalls_until_somebody_has_it() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let without = Node::holding(b"something else").await;
+    let with = Node::holding(&content).await;
+    let mut puller = Node::beside(&[without.address.clone(), with.address.clone()]).await;
+    puller.blobs.fetch(blob, &[without.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
+    puller.blobs.provide(blob, with.member);
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+}
+
+#[tokio::test]
+async fn a_wrong_size_is_nobodys_blob_and_nobodys_fault() {
+    let content = content(50_000);
+    let lie = BlobRef { size: 49_999, ..BlobRef::of(&content) };
+    let provider = Node::holding(&content).await;
+    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    puller.blobs.fetch(lie, &[provider.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Stalled(lie));
+}
+
+#[tokio::test]
+async fn a_provider_with_a_damaged_file_is_no_liar() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let damaged = Node::holding(&content).await;
+    overwrite_first_byte(&damaged._dir.path().join(blob.hash.to_string()), !content[0]);
+    let mut puller = Node::beside(&[damaged.address.clone()]).await;
+    puller.blobs.fetch(blob, &[damaged.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
+    assert!(!damaged.blobs.store().contains(&blob), "it has noticed");
+}
+
+fn overwrite_first_byte(path: &Path, byte: u8) {
+    use std::io::Write;
+    std::fs::OpenOptions::new().write(true).open(path).unwrap().write_all(&[byte]).unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_not_admitted_gets_nothing() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let (dir, _) = store_with(&content);
+    let closed = BlobConfig { admit: Arc::new(|_| Admission::Refused), ..config() };
+    let provider = Node::start(dir, closed, &[]).await;
+    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    puller.blobs.fetch(blob, &[provider.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
+    assert_eq!(provider.blobs.stats().bytes_up(), 0);
+}
+
+#[tokio::test]
+async fn garbage_closes_its_stream_and_nothing_else() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let vandal = Idle::new().await;
+    let mut control = vandal.control.clone();
+    let peer = peer::peer_of(&provider.member).unwrap();
+    let _swarm = vandal.join(&[provider.address.clone()]).await;
+    let good = Request { blob, span: Span::of_piece(0, blob.size) }.encode();
+    let mut outside = good;
+    outside[40] = 200;
+    for garbage in [&[0xff; REQUEST_BYTES][..], &[0; REQUEST_BYTES], &outside, &good[..51], &[]] {
+        let mut stream = control.open_stream(peer, PROTOCOL).await.unwrap();
+        stream.write_all(garbage).await.unwrap();
+        stream.close().await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is as good an end as a close.
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(answer, Vec::<u8>::new());
+    }
+    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    puller.blobs.fetch(blob, &[provider.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+}
+
+#[tokio::test]
+async fn a_peer_has_only_so_many_streams() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let greedy = Idle::new().await;
+    let mut control = greedy.control.clone();
+    let peer = peer::peer_of(&provider.member).unwrap();
+    let _swarm = greedy.join(&[provider.address.clone()]).await;
+    let request = Request { blob, span: Span::of_piece(0, blob.size) }.encode();
+    let mut held = Vec::new();
+    for number in 0..MAX_STREAMS_PER_PEER + 1 {
+        let mut stream = control.open_stream(peer, PROTOCOL).await.unwrap();
+        let mut status = [9];
+        let asked = stream.write_all(&request).await.is_ok() && stream.flush().await.is_ok();
+        let answered = asked && stream.read_exact(&mut status).await.is_ok();
+        assert_eq!(answered, number < MAX_STREAMS_PER_PEER, "stream {number}");
+        held.push(stream);
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_fetch_is_silent_and_can_start_again() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    puller.blobs.fetch(blob, &[]).unwrap();
+    puller.blobs.cancel(blob);
+    puller.blobs.provide(blob, provider.member);
+    let other = BlobRef::of(&[]);
+    puller.blobs.fetch(other, &[]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Ready(other), "and nothing before it");
+    puller.blobs.fetch(blob, &[provider.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Ready(blob));
+}
+
+#[tokio::test]
+async fn a_broken_disk_ends_the_fetch_with_a_reason() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    // A folder where the file should be.
+    std::fs::create_dir(puller._dir.path().join(format!("{}-{}.part", blob.hash, blob.size))).unwrap();
+    puller.blobs.fetch(blob, &[provider.member]).unwrap();
+    let BlobEvent::Failed { blob: failed, reason } = puller.event().await else { panic!("it cannot succeed") };
+    assert_eq!(failed, blob);
+    assert!(reason.contains("check the folder"), "{reason}");
+}
+
+#[tokio::test]
+async fn everything_stops_with_the_last_handle() {
+    let idle = Idle::new().await;
+    let (_dir, store) = store_with(b"content");
+    let mut control = idle.control.clone();
+    let (blobs, mut events) = Blobs::spawn(control.clone(), PROTOCOL, store.clone(), config()).unwrap();
+    let again = Blobs::spawn(control.clone(), PROTOCOL, store, config());
+    assert!(matches!(again, Err(SpawnError::AlreadyServed(_))));
+    drop(blobs);
+    assert_eq!(events.recv().await, None);
+    // The protocol is free once the server's task is gone; the channel tells that it is.
+    tokio::time::timeout(PATIENCE, async {
+        while control.accept(PROTOCOL).is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_provider_that_leaves_the_network_is_given_up() {
+    let content = content(50_000);
+    let blob = BlobRef::of(&content);
+    let provider = Node::holding(&content).await;
+    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    provider.swarm.abort();
+    puller.blobs.fetch(blob, &[provider.member]).unwrap();
+    assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
+}
