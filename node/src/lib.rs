@@ -1,3 +1,9 @@
 //! A federation node: the loop that turns the core's effects into I/O, and everything it needs for that.
 
+pub mod config;
+pub mod failure;
+pub mod files;
+pub mod genesis_file;
+pub mod keyfile;
 pub mod store;
+pub mod telemetry;
