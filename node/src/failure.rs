@@ -1,6 +1,11 @@
 //! How a command fails: in one line for people, and one exit code for scripts.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, io, process::ExitCode};
+
+use crate::{
+    config::ConfigError, files::FileError, genesis_file::GenesisFileError, keyfile::KeyFileError, status::ServeError,
+    store::StoreError, telemetry::TelemetryError,
+};
 
 /// Whose fault a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,71 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Who is to blame for an error.
+trait Blamed: fmt::Display {
+    fn blame(&self) -> Blame;
+}
+
+impl<E: Blamed> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { blame: error.blame(), message: one_line(&error.to_string()) }
+    }
+}
+
+impl Blamed for FileError {
+    fn blame(&self) -> Blame {
+        use io::ErrorKind as Kind;
+        let Self::Refused { source, .. } = self else { return Blame::User };
+        match source.kind() {
+            Kind::PermissionDenied | Kind::IsADirectory | Kind::NotADirectory | Kind::ReadOnlyFilesystem => Blame::User,
+            _ => Blame::Machine,
+        }
+    }
+}
+
+impl Blamed for ConfigError {
+    fn blame(&self) -> Blame {
+        if let Self::File(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
+impl Blamed for GenesisFileError {
+    fn blame(&self) -> Blame {
+        if let Self::File(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
+impl Blamed for KeyFileError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::File(error) => error.blame(),
+            Self::Randomness(_) => Blame::Machine,
+            Self::Line(_) | Self::Mismatch { .. } | Self::Name(_) => Blame::User,
+        }
+    }
+}
+
+impl Blamed for StoreError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Locked { .. } | Self::OtherNetwork { .. } | Self::Newer { .. } | Self::Unusable { .. } => Blame::User,
+            Self::Damaged { .. } | Self::Disk { .. } | Self::Gap { .. } | Self::Overwrite { .. } => Blame::Machine,
+        }
+    }
+}
+
+impl Blamed for ServeError {
+    fn blame(&self) -> Blame {
+        if let Self::AddressFile(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
+impl Blamed for TelemetryError {
+    fn blame(&self) -> Blame {
+        Blame::User
+    }
+}
 
 /// `text` on one line and without what would drive a terminal: parts of it may come from a file or from a peer.
 pub fn one_line(text: &str) -> String {

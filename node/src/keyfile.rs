@@ -124,13 +124,12 @@ impl KeyFile {
         Ok(files::create(path, &text, Readers::Owner)?)
     }
 
-    /// Reads a key, warns when others can read it too, and checks that nothing in it was changed.
+    /// Reads a key, checks that nothing in it was changed, and warns when others can read it too.
     ///
     /// # Errors
     /// [`KeyFileError`] says what is wrong with the file. No message holds a secret.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         let text = files::read(path, MAX_BYTES)?;
-        warn_if_others_can_read(path);
         let parsed = toml::from_str::<Stored>(&text);
         let stored = parsed.map_err(|error| KeyFileError::Line(hide_secrets(path, &text, &error)))?;
         check_name(&stored.name)?;
@@ -144,6 +143,7 @@ impl KeyFile {
         if key.anchor() != stored.anchor {
             return Err(mismatch("anchor"));
         }
+        warn_if_others_can_read(path);
         Ok(key)
     }
 

@@ -1,9 +1,12 @@
 //! A federation node: the loop that turns the core's effects into I/O, and everything it needs for that.
 
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod failure;
 pub mod files;
 pub mod genesis_file;
 pub mod keyfile;
+pub mod status;
 pub mod store;
 pub mod telemetry;
