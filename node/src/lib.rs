@@ -3,3 +3,13 @@
 pub mod learn;
 pub mod net;
 pub mod blobs;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod failure;
+pub mod files;
+pub mod genesis_file;
+pub mod keyfile;
+pub mod status;
+pub mod store;
+pub mod telemetry;

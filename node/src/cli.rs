@@ -1,0 +1,277 @@
+//! What can be said on the command line.
+
+use std::{path::PathBuf, str::FromStr};
+
+use althing_protocol::{
+    genesis::Member,
+    ids::{Hash, MemberId},
+};
+use clap::{Args, Parser, Subcommand};
+use libp2p::Multiaddr;
+
+use crate::keyfile::check_name;
+
+const EXAMPLES: &str = "\
+Examples, from nothing to a node:
+  althing key new --name anna --out anna.toml
+  althing key show anna.toml                        # prints what the founder needs
+  althing genesis new --name village --member-key anna.toml --member berta:ID:ANCHOR --out genesis.toml
+  althing run --config node.toml
+  althing status --config node.toml
+
+A node.toml needs three lines:
+  genesis = \"genesis.toml\"
+  key = \"anna.toml\"
+  data_dir = \"data\"
+
+Exit codes: 0 done, 2 something to correct (an argument, a file, an address), 1 a fault of machine or program.
+Logs go to stderr; ALTHING_LOG=debug shows more.";
+
+/// Federated learning among equals: members train one model together, elect a new aggregator every round, agree on
+/// every result and pay each other for it.
+#[derive(Debug, Parser)]
+#[command(name = "althing", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Cli {
+    /// How answers are to be printed.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Text }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make or show a member's key.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Found a federation, or look at the file that names it.
+    #[command(subcommand)]
+    Genesis(GenesisCommand),
+    /// Run a node until Ctrl-C.
+    #[command(after_help = "Example:\n  althing run --config node.toml --bootstrap /ip4/192.168.1.5/tcp/4001")]
+    Run(RunArgs),
+    /// Ask a running node how it is; when none runs, say what its store holds.
+    #[command(after_help = "Example:\n  althing status --config node.toml --json")]
+    Status(StatusArgs),
+    /// Show, export or verify the ledger.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+}
+
+/// Keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key from the system's randomness. An existing file is never overwritten.
+    #[command(after_help = "Example:\n  althing key new --name anna --out anna.toml")]
+    New {
+        /// The member's name: letters, digits, '-', '_' and '.'.
+        #[arg(long, value_parser = name)]
+        name: String,
+        /// The file to create.
+        #[arg(long, value_name = "FILE", default_value = "key.toml")]
+        out: PathBuf,
+    },
+    /// Show the public half of a key: what a founder needs to make its owner a member.
+    #[command(after_help = "Example:\n  althing key show anna.toml")]
+    Show {
+        /// The key file.
+        #[arg(default_value = "key.toml")]
+        file: PathBuf,
+    },
+}
+
+/// Geneses.
+#[derive(Debug, Subcommand)]
+pub enum GenesisCommand {
+    /// Found a federation. Edit the file before anybody joins: every change makes another network.
+    #[command(
+        after_help = "Example:\n  althing genesis new --name village --model lenet --seed 7 \\\n    --member-key anna.toml --member berta:ID:ANCHOR --out genesis.toml\n\nMembers send `althing key show --json | jq -r .member`; members with --member come before those with --member-key."
+    )]
+    New(GenesisNewArgs),
+    /// Show what a genesis says.
+    Show {
+        /// The genesis file.
+        #[arg(default_value = "genesis.toml")]
+        file: PathBuf,
+    },
+    /// Check a genesis and print its network id: members compare it before they join.
+    Check {
+        /// The genesis file.
+        #[arg(default_value = "genesis.toml")]
+        file: PathBuf,
+    },
+}
+
+/// A new federation.
+#[derive(Debug, Args)]
+pub struct GenesisNewArgs {
+    /// The federation's name: letters, digits, '-', '_' and '.'.
+    #[arg(long, value_parser = name)]
+    pub name: String,
+    /// The model: `2nn`, `lenet` or `fedavg-cnn`.
+    #[arg(long, default_value = "lenet")]
+    pub model: String,
+    /// Schema of the data.
+    #[arg(long, default_value = "mnist")]
+    pub dataset: String,
+    /// Seed of the first model's parameters.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// A member, as `althing key show` prints it. Repeat for each.
+    #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
+    pub members: Vec<MemberArg>,
+    /// A member, by its key file. Repeat for each.
+    #[arg(long = "member-key", value_name = "FILE")]
+    pub member_keys: Vec<PathBuf>,
+    /// The file to create.
+    #[arg(long, value_name = "FILE", default_value = "genesis.toml")]
+    pub out: PathBuf,
+}
+
+/// A node to run.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The node's configuration.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    pub config: PathBuf,
+    /// A member to dial at the start, beside those of the configuration. Repeat for each.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub bootstrap: Vec<Multiaddr>,
+}
+
+/// A node to ask.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The node's configuration.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    pub config: PathBuf,
+}
+
+/// Ledgers.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Show balances, supply and the last decisions of a node that is not running.
+    Show {
+        /// The node's configuration.
+        #[arg(long, value_name = "FILE", default_value = "node.toml")]
+        config: PathBuf,
+    },
+    /// Write all decisions with their certificates to one file that anybody can verify.
+    #[command(after_help = "Example:\n  althing ledger export --config node.toml --out village.ledger")]
+    Export {
+        /// The node's configuration.
+        #[arg(long, value_name = "FILE", default_value = "node.toml")]
+        config: PathBuf,
+        /// The file to create.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Check an exported ledger without any node, from the genesis up, certificates included.
+    #[command(after_help = "Example:\n  althing ledger verify village.ledger --genesis genesis.toml")]
+    Verify {
+        /// The exported ledger.
+        file: PathBuf,
+        /// The genesis that it must follow from.
+        #[arg(long, value_name = "FILE", default_value = "genesis.toml")]
+        genesis: PathBuf,
+    },
+}
+
+/// A member as one word: `NAME:ID:ANCHOR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberArg {
+    /// A name for people.
+    pub name: String,
+    /// Its public key.
+    pub id: MemberId,
+    /// The end of its hash chain.
+    pub anchor: Hash,
+}
+
+impl MemberArg {
+    /// The member with the one vote that a founder gives to everybody.
+    pub fn into_member(self) -> Member {
+        Member { name: self.name, id: self.id, power: 1, anchor: self.anchor }
+    }
+}
+
+impl std::fmt::Display for MemberArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.name, self.id, self.anchor)
+    }
+}
+
+impl FromStr for MemberArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(':');
+        let (Some(name), Some(id), Some(anchor), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err("expected NAME:ID:ANCHOR; `althing key show` prints it as `member`".into());
+        };
+        check_name(name).map_err(|error| error.to_string())?;
+        let id = id.parse().map_err(|error| format!("ID: {error}"))?;
+        let anchor = anchor.parse().map_err(|error| format!("ANCHOR: {error}"))?;
+        Ok(Self { name: name.to_owned(), id, anchor })
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    check_name(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_member_is_one_word() {
+        let member = MemberArg { name: "anna".into(), id: MemberId([1; 32]), anchor: Hash([2; 32]) };
+        assert_eq!(member.to_string().parse(), Ok(member.clone()));
+        let word = member.to_string();
+        for (bad, wanted) in [
+            ("anna", "NAME:ID:ANCHOR"),
+            (&word[1..20], "NAME:ID:ANCHOR"),
+            (&word[..word.len() - 1], "ANCHOR: expected 64"),
+            (&word.replace("anna", ""), "letters, digits"),
+            (&format!("{word}:1"), "NAME:ID:ANCHOR"),
+            (&word.replace(":0101", ":01"), "ID: expected 64"),
+        ] {
+            let error = bad.parse::<MemberArg>().unwrap_err();
+            assert!(error.contains(wanted), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn json_may_stand_anywhere() {
+        for words in [["althing", "--json", "key", "show"], ["althing", "key", "show", "--json"]] {
+            assert_eq!(Cli::try_parse_from(words).unwrap().format(), Format::Json);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the commands do. Each computes an answer; printing it, and ending the process, is for its caller.
+
+mod genesis;
+mod key;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::{
+    cli::{Cli, Command, Format, LedgerCommand, RunArgs},
+    failure::Failure,
+    genesis_file::ModelFacts,
+};
+
+/// What follows from a model, a data schema and a seed.
+pub type FactsOf = fn(model: &str, dataset: &str, seed: u64) -> Result<ModelFacts, Failure>;
+
+/// The parts of the node that commands reach for but that do not live here.
+#[derive(Debug, Clone, Copy)]
+pub struct Handlers {
+    /// What follows from a model, a data schema and a seed.
+    pub facts: FactsOf,
+    /// Runs a node until it is told to stop; prints for itself.
+    pub run: fn(&RunArgs, Format) -> Result<(), Failure>,
+    /// Shows, exports or verifies a ledger; prints for itself.
+    pub ledger: fn(&LedgerCommand, Format) -> Result<(), Failure>,
+}
+
+/// What a command found, for both kinds of reader.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// For people: whole lines.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+}
+
+/// Does what `cli` says and prints the answer to `out`.
+///
+/// # Errors
+/// [`Failure`], ready to be printed.
+pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<(), Failure> {
+    let answer = match &cli.command {
+        Command::Key(command) => key::execute(command)?,
+        Command::Genesis(command) => genesis::execute(command, handlers.facts)?,
+        Command::Status(args) => status::execute(args)?,
+        Command::Run(args) => return (handlers.run)(args, cli.format()),
+        Command::Ledger(command) => return (handlers.ledger)(command, cli.format()),
+    };
+    print(&answer, cli.format(), out)
+}
+
+/// Prints `answer`. Nobody listening any more, as after `| head -1`, is no failure.
+///
+/// # Errors
+/// [`Failure`] when the output cannot be written.
+pub fn print(answer: &Answer, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let printed = match format {
+        Format::Text => out.write_all(answer.text.as_bytes()),
+        Format::Json => writeln!(out, "{}", answer.json),
+    };
+    match printed.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::machine(format_args!("cannot write the answer: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Micro-credits as credits, for people.
+fn credits(micro: u64) -> String {
+    format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000)
+}

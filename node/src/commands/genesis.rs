@@ -1,0 +1,76 @@
+//! `althing genesis`.
+
+use std::{fmt::Write as _, path::Path};
+
+use althing_protocol::genesis::Genesis;
+use serde_json::json;
+
+use super::{Answer, FactsOf, credits};
+use crate::{
+    cli::{GenesisCommand, GenesisNewArgs, MemberArg},
+    failure::Failure,
+    genesis_file::{self, Draft, draft},
+    keyfile::KeyFile,
+};
+
+pub(super) fn execute(command: &GenesisCommand, facts: FactsOf) -> Result<Answer, Failure> {
+    match command {
+        GenesisCommand::New(args) => {
+            let genesis = found(args, facts)?;
+            genesis_file::save(&genesis, &args.out)?;
+            Ok(brief(&genesis, &args.out))
+        }
+        GenesisCommand::Check { file } => Ok(brief(&genesis_file::load(file)?, file)),
+        GenesisCommand::Show { file } => Ok(full(&genesis_file::load(file)?, file)),
+    }
+}
+
+fn found(args: &GenesisNewArgs, facts: FactsOf) -> Result<Genesis, Failure> {
+    let mut members = args.members.clone();
+    for path in &args.member_keys {
+        let key = KeyFile::load(path)?;
+        members.push(MemberArg { name: key.name.clone(), id: key.id(), anchor: key.anchor() });
+    }
+    let facts = facts(&args.model, &args.dataset, args.seed)?;
+    let founder = Draft {
+        name: args.name.clone(),
+        model: args.model.clone(),
+        dataset: args.dataset.clone(),
+        seed: args.seed,
+        members: members.into_iter().map(MemberArg::into_member).collect(),
+    };
+    Ok(draft(founder, facts))
+}
+
+/// That it is good, and which network it names.
+fn brief(genesis: &Genesis, path: &Path) -> Answer {
+    let (network, count) = (genesis.network(), genesis.members.len());
+    let text = format!("{} is good: network {network}, {} ({count} members)\n", path.display(), genesis.name);
+    Answer { text, json: json!({ "network": network, "name": genesis.name, "members": count, "file": path }) }
+}
+
+/// Everything, the main things first.
+fn full(genesis: &Genesis, path: &Path) -> Answer {
+    let task = &genesis.task;
+    let mut text = format!(
+        "network    {}\nname       {}\ntask       {} on {}, seed {}, first model of {} bytes\nmint       {} credits a round\nbudget     {} credits a round, {} to {} winners\n",
+        genesis.network(),
+        genesis.name,
+        task.model,
+        task.dataset,
+        task.seed,
+        task.initial_model.size,
+        credits(genesis.market.mint_per_round),
+        credits(genesis.market.budget_per_round),
+        genesis.market.min_winners,
+        genesis.market.max_winners,
+    );
+    // Writing to a string cannot fail.
+    for contract in &genesis.contracts {
+        let _ = writeln!(text, "contract   {} (epochs {}, value {})", contract.name, contract.epochs, contract.value);
+    }
+    for member in &genesis.members {
+        let _ = writeln!(text, "member     {} {} (power {})", member.id, member.name, member.power);
+    }
+    Answer { text, json: json!({ "network": genesis.network(), "file": path, "genesis": genesis }) }
+}

@@ -1,0 +1,89 @@
+//! `althing status`.
+
+use althing_protocol::{
+    genesis::Genesis,
+    ids::{MemberId, NetworkId},
+};
+use serde_json::{Value, json};
+
+use super::{Answer, credits};
+use crate::{
+    cli::StatusArgs,
+    config::Config,
+    failure::Failure,
+    genesis_file,
+    keyfile::KeyFile,
+    status::{self, AskError, Status},
+    store::{Store, StoreError},
+};
+
+pub(super) fn execute(args: &StatusArgs) -> Result<Answer, Failure> {
+    let config = Config::load(&args.config)?;
+    let genesis = genesis_file::load(&config.genesis)?;
+    let (member, network) = (KeyFile::load(&config.key)?.id(), genesis.network());
+    let asked = status::ask(&config.data_dir);
+    if let Ok(status) = &asked
+        && (status.member, status.network) == (member, network)
+    {
+        return Ok(running(status, &genesis));
+    }
+    match stored_height(&config, &network) {
+        Ok(height) => Ok(resting(member, network, height)),
+        Err(StoreError::Locked { path }) => Err(Failure::machine(format_args!(
+            "a node has {} open, but {}; it is starting, stopping or stuck: ask again",
+            path.display(),
+            why_silent(asked)
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The last decided height, if there is a store.
+fn stored_height(config: &Config, network: &NetworkId) -> Result<Option<u64>, StoreError> {
+    // Asking must not create a store.
+    Store::exists(&config.data_dir).then(|| Store::open(&config.data_dir, network)?.height()).transpose()
+}
+
+fn why_silent(asked: Result<Status, AskError>) -> String {
+    asked
+        .map_or_else(|error| error.to_string(), |other| format!("member {} answers in its place", other.member.short()))
+}
+
+fn resting(member: MemberId, network: NetworkId, height: Option<u64>) -> Answer {
+    let stored = height.map_or_else(|| "none yet".into(), |height| format!("height {height}"));
+    let text = format!(
+        "running  no (start it with `althing run`)\nmember   {member}\nnetwork  {network}\nstore    {stored}\n"
+    );
+    let json = json!({ "running": false, "member": member, "network": network, "height": height.unwrap_or(0) });
+    Answer { text, json }
+}
+
+fn running(status: &Status, genesis: &Genesis) -> Answer {
+    let name = |id: &MemberId| genesis.member(id).map_or_else(|| id.short(), |member| member.name.clone());
+    let phase = status.phase.and_then(|phase| serde_json::to_value(phase).ok());
+    let phase = phase.as_ref().and_then(Value::as_str).unwrap_or("between rounds").to_owned();
+    let chair = status.chair.as_ref().map_or_else(|| "nobody yet".into(), name);
+    let text = format!(
+        "running     yes\nmember      {} {}\nnetwork     {}\nheight      {} (head {})\nround       {} ({phase}, chaired by {chair})\npeers       {}\nsent        {} bytes ({} as blobs)\nreceived    {} bytes ({} as blobs)\ndecisions   {} by model, {} by rules, {} by rules after the model failed\ncredits     {}\nreputation  {}\nmemory      {} MiB at the most\n",
+        status.member,
+        name(&status.member),
+        status.network,
+        status.height,
+        status.head.short(),
+        status.round,
+        status.peers,
+        status.wire.sent_bytes,
+        status.wire.blob_sent_bytes,
+        status.wire.received_bytes,
+        status.wire.blob_received_bytes,
+        status.decisions.model,
+        status.decisions.rules,
+        status.decisions.fallback,
+        credits(status.credits),
+        status.reputation,
+        status.peak_rss_mb,
+    );
+    let mut json = json!(status);
+    json["running"] = true.into();
+    Answer { text, json }
+}

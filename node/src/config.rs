@@ -1,0 +1,202 @@
+//! The file that configures one node.
+//!
+//! Every field but the first three has a default, every number a bound, and an unknown field is a mistake. Paths are
+//! relative to the folder of the file, so that a node's folder can be moved as a whole.
+
+mod bounds;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use libp2p::Multiaddr;
+use serde::Deserialize;
+
+use crate::files::{self, FileError};
+
+/// Longest configuration, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// How one node is set up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The federation's genesis file.
+    pub genesis: PathBuf,
+    /// This member's key file.
+    pub key: PathBuf,
+    /// Folder of the store and the blobs. Created when missing.
+    pub data_dir: PathBuf,
+    /// The network.
+    #[serde(default)]
+    pub net: Net,
+    /// The status pages.
+    #[serde(default)]
+    pub http: Http,
+    /// The member's own data.
+    #[serde(default)]
+    pub data: Data,
+    /// What the agents know about this machine.
+    #[serde(default)]
+    pub agents: Agents,
+    /// What the node may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The network.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Net {
+    /// Multiaddresses to listen on, 1 to 16. Default: any free port, over TCP and over QUIC.
+    #[serde(deserialize_with = "bounds::listen_addresses")]
+    pub listen: Vec<Multiaddr>,
+    /// Multiaddresses of members to dial at the start, at most 64. Default: none.
+    #[serde(deserialize_with = "bounds::addresses")]
+    pub bootstrap: Vec<Multiaddr>,
+    /// Whether members on the same LAN find each other without bootstrap addresses. Default: true.
+    pub mdns: bool,
+    /// Most connected peers, 1 to 1024. Default: 64.
+    #[serde(deserialize_with = "bounds::number::<1, 1_024, _, _>")]
+    pub max_peers: u32,
+}
+
+impl Default for Net {
+    fn default() -> Self {
+        let any = Multiaddr::from(Ipv4Addr::UNSPECIFIED);
+        let tcp = any.clone().with(libp2p::multiaddr::Protocol::Tcp(0));
+        let quic = any.with(libp2p::multiaddr::Protocol::Udp(0)).with(libp2p::multiaddr::Protocol::QuicV1);
+        Self { listen: vec![tcp, quic], bootstrap: Vec::new(), mdns: true, max_peers: 64 }
+    }
+}
+
+/// The status pages.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Loopback address and port; port 0 takes a free one. Default: `127.0.0.1:0`.
+    #[serde(deserialize_with = "bounds::loopback")]
+    pub listen: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+    }
+}
+
+/// The member's own data.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// Folder of the data set. Default: `data/mnist`.
+    pub path: PathBuf,
+    /// How examples are dealt out: `iid`, `dirichlet:ALPHA`, `shards:K` or `label:K`. Default: `iid`.
+    pub partition: String,
+    /// Parts that the data set is dealt into, 1 to 1,000,000. Default: 1.
+    #[serde(deserialize_with = "bounds::number::<1, 1_000_000, _, _>")]
+    pub parts: u32,
+    /// The part that is this member's, from 0, below `parts`. Default: 0.
+    #[serde(deserialize_with = "bounds::number::<0, 999_999, _, _>")]
+    pub part: u32,
+    /// Seed of the deal: the same for all members that share a data set. Default: 1.
+    pub seed: u64,
+    /// Examples that are kept from training, to appraise updates with, 1 to 1,000,000. Default: 256.
+    #[serde(deserialize_with = "bounds::number::<1, 1_000_000, _, _>")]
+    pub held_out: u32,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { path: "data/mnist".into(), partition: "iid".into(), parts: 1, part: 0, seed: 1, held_out: 256 }
+    }
+}
+
+/// What the agents know about this machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agents {
+    /// What training on one example once costs this member, in micro-credits, 0 to 1,000,000. Default: 10.
+    #[serde(deserialize_with = "bounds::number::<0, 1_000_000, _, _>")]
+    pub cost_per_sample: u64,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self { cost_per_sample: 10 }
+    }
+}
+
+/// What the node may use.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Disk for blobs, in MiB, 64 to 1,048,576. Default: 4,096.
+    #[serde(deserialize_with = "bounds::number::<64, 1_048_576, _, _>")]
+    pub disk_mb: u64,
+    /// Resident memory above which new connections are refused, in MiB, 64 to 1,048,576. Default: 1,024.
+    #[serde(deserialize_with = "bounds::number::<64, 1_048_576, _, _>")]
+    pub memory_mb: u64,
+    /// Threads for training, 1 to 256. Default: 1.
+    #[serde(deserialize_with = "bounds::number::<1, 256, _, _>")]
+    pub threads: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { disk_mb: 4_096, memory_mb: 1_024, threads: 1 }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration: {0}")]
+    File(#[from] FileError),
+    /// A line does not say what it should.
+    #[error("configuration {0}; correct that line and start again")]
+    Line(String),
+    /// Two fields contradict each other.
+    #[error("configuration {path}: data.part is {part}, but must be below data.parts ({parts}); parts count from 0")]
+    Part {
+        /// The file.
+        path: PathBuf,
+        /// The part that it asks for.
+        part: u32,
+        /// The parts that there are.
+        parts: u32,
+    },
+}
+
+impl Config {
+    /// Reads and checks the configuration at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the line and what to do.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&files::read(path, MAX_BYTES)?, path)
+    }
+
+    /// The configuration that `text` is, as if it stood at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the line and what to do.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let parsed = toml::from_str::<Self>(text);
+        let mut config = parsed.map_err(|error| ConfigError::Line(files::toml_error(path, text, &error)))?;
+        let Data { part, parts, .. } = config.data;
+        if part >= parts {
+            return Err(ConfigError::Part { path: path.to_owned(), part, parts });
+        }
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        for relative in [&mut config.genesis, &mut config.key, &mut config.data_dir, &mut config.data.path] {
+            // Joining an absolute path replaces the folder, which is just what an absolute path asks for.
+            *relative = folder.join(&relative);
+        }
+        Ok(config)
+    }
+}

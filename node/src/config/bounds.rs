@@ -1,0 +1,65 @@
+//! Deserializers that refuse what is out of bounds, so that the parser can name the line.
+
+use std::{fmt::Display, net::SocketAddr};
+
+use libp2p::Multiaddr;
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// Most addresses in one list.
+const MAX_ADDRESSES: usize = 64;
+
+/// Most addresses to listen on.
+const MAX_LISTEN: usize = 16;
+
+/// A whole number from `MIN` to `MAX`.
+pub(super) fn number<'de, const MIN: u64, const MAX: u64, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: TryFrom<u64>,
+    T::Error: Display,
+    D: Deserializer<'de>,
+{
+    let got = i64::deserialize(deserializer)?;
+    match u64::try_from(got) {
+        Ok(number) if (MIN..=MAX).contains(&number) => T::try_from(number).map_err(D::Error::custom),
+        _ => Err(D::Error::custom(format!("{got} is out of bounds, must be from {MIN} to {MAX}"))),
+    }
+}
+
+/// Addresses to dial.
+pub(super) fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Multiaddr>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    if texts.len() > MAX_ADDRESSES {
+        return Err(D::Error::custom(format!("{} addresses, must be at most {MAX_ADDRESSES}", texts.len())));
+    }
+    texts.iter().map(|text| address(text).map_err(D::Error::custom)).collect()
+}
+
+/// Addresses to listen on: at least one.
+pub(super) fn listen_addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Multiaddr>, D::Error> {
+    let addresses = addresses(deserializer)?;
+    if (1..=MAX_LISTEN).contains(&addresses.len()) {
+        return Ok(addresses);
+    }
+    Err(D::Error::custom(format!("{} addresses to listen on, must be from 1 to {MAX_LISTEN}", addresses.len())))
+}
+
+/// A multiaddress, with an example for whoever mistyped one.
+fn address(text: &str) -> Result<Multiaddr, String> {
+    text.parse().map_err(|error| {
+        format!("{text:?} is no multiaddress ({error}), must be like \"/ip4/192.168.1.5/tcp/4001\" or \"/ip4/0.0.0.0/udp/0/quic-v1\"")
+    })
+}
+
+/// An address that only this machine can reach.
+pub(super) fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let address: SocketAddr = text.parse().map_err(|_| {
+        D::Error::custom(format!("{text:?} is no address with a port, must be like \"127.0.0.1:0\" or \"[::1]:8080\""))
+    })?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(D::Error::custom(format!(
+        "{address} is not loopback, must be on 127.0.0.1 or [::1]: the pages have no password (reach them from elsewhere through a tunnel)"
+    )))
+}

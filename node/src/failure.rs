@@ -1,0 +1,136 @@
+//! How a command fails: in one line for people, and one exit code for scripts.
+
+use std::{fmt, io, process::ExitCode};
+
+use crate::{
+    config::ConfigError, files::FileError, genesis_file::GenesisFileError, keyfile::KeyFileError, status::ServeError,
+    store::StoreError, telemetry::TelemetryError,
+};
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The user's: an argument, a file or an address must change before another try. Exit code 2.
+    User,
+    /// The machine's or the program's. Exit code 1.
+    Machine,
+}
+
+/// Why a command ended without its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Whose fault it is.
+    pub blame: Blame,
+    message: String,
+}
+
+impl Failure {
+    /// The user must change something, as `reason` says.
+    pub fn user(reason: impl fmt::Display) -> Self {
+        Self { blame: Blame::User, message: one_line(&reason.to_string()) }
+    }
+
+    /// Something broke, as `reason` says.
+    pub fn machine(reason: impl fmt::Display) -> Self {
+        Self { blame: Blame::Machine, message: one_line(&reason.to_string()) }
+    }
+
+    /// The exit code that tells scripts whose fault it is.
+    pub fn exit_code(&self) -> ExitCode {
+        match self.blame {
+            Blame::User => ExitCode::from(2),
+            Blame::Machine => ExitCode::from(1),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Who is to blame for an error.
+trait Blamed: fmt::Display {
+    fn blame(&self) -> Blame;
+}
+
+impl<E: Blamed> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { blame: error.blame(), message: one_line(&error.to_string()) }
+    }
+}
+
+impl Blamed for FileError {
+    fn blame(&self) -> Blame {
+        use io::ErrorKind as Kind;
+        let Self::Refused { source, .. } = self else { return Blame::User };
+        match source.kind() {
+            Kind::PermissionDenied | Kind::IsADirectory | Kind::NotADirectory | Kind::ReadOnlyFilesystem => Blame::User,
+            _ => Blame::Machine,
+        }
+    }
+}
+
+impl Blamed for ConfigError {
+    fn blame(&self) -> Blame {
+        if let Self::File(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
+impl Blamed for GenesisFileError {
+    fn blame(&self) -> Blame {
+        if let Self::File(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
+impl Blamed for KeyFileError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::File(error) => error.blame(),
+            Self::Randomness(_) => Blame::Machine,
+            Self::Line(_) | Self::Mismatch { .. } | Self::Name(_) => Blame::User,
+        }
+    }
+}
+
+impl Blamed for StoreError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Locked { .. } | Self::OtherNetwork { .. } | Self::Newer { .. } | Self::Unusable { .. } => Blame::User,
+            Self::Damaged { .. } | Self::Disk { .. } | Self::Gap { .. } | Self::Overwrite { .. } => Blame::Machine,
+        }
+    }
+}
+
+impl Blamed for ServeError {
+    fn blame(&self) -> Blame {
+        if let Self::AddressFile(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
+impl Blamed for TelemetryError {
+    fn blame(&self) -> Blame {
+        Blame::User
+    }
+}
+
+/// `text` on one line and without what would drive a terminal: parts of it may come from a file or from a peer.
+pub fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().filter(|letter| !letter.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_harmless_line() {
+        let failure = Failure::user("two\n  lines\tand \x1b[31mred");
+        assert_eq!(failure.to_string(), "two lines and [31mred");
+        assert_ne!(format!("{:?}", failure.exit_code()), format!("{:?}", Failure::machine("x").exit_code()));
+    }
+}

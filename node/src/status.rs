@@ -1,0 +1,104 @@
+//! What a running node says about itself over HTTP, on loopback alone.
+//!
+//! `GET /api/status` is JSON, `GET /metrics` is for Prometheus, `GET /healthz` says that the node is alive. The pages
+//! only read: nothing that a browser or a script can ask for changes the node.
+
+mod client;
+mod metrics;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use althing_protocol::{
+    event::Phase,
+    ids::{Hash, Height, MemberId, NetworkId, Round},
+};
+use serde::{Deserialize, Serialize};
+
+pub use client::{AskError, ask};
+pub use server::{ADDRESS_FILE, ServeError, Server};
+
+/// A node at one moment. Field names are stable; a reader must ignore those that it does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Itself.
+    pub member: MemberId,
+    /// Its federation.
+    pub network: NetworkId,
+    /// The last height that it has decided.
+    pub height: Height,
+    /// Hash of the body decided there.
+    pub head: Hash,
+    /// The open round, 0 before the first.
+    pub round: Round,
+    /// The phase of that round, if one is open.
+    pub phase: Option<Phase>,
+    /// The member elected to chair it, if one is.
+    pub chair: Option<MemberId>,
+    /// Connected members.
+    pub peers: u32,
+    /// Bytes on the wire since the node started.
+    pub wire: Wire,
+    /// What its agents decided since the node started.
+    pub decisions: Decisions,
+    /// What the member owns, in micro-credits.
+    pub credits: u64,
+    /// The member's reputation.
+    pub reputation: i64,
+    /// Most memory that the process ever had resident, in MiB, rounded up; 0 where the system does not tell.
+    /// Filled in when asked for.
+    pub peak_rss_mb: u64,
+}
+
+/// Bytes on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    /// Sent, blobs included.
+    pub sent_bytes: u64,
+    /// Received, blobs included.
+    pub received_bytes: u64,
+    /// Sent as blobs.
+    pub blob_sent_bytes: u64,
+    /// Received as blobs.
+    pub blob_received_bytes: u64,
+}
+
+/// Decisions of agents, by who made them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// By a language model.
+    pub model: u64,
+    /// By rules, because they were asked.
+    pub rules: u64,
+    /// By rules, because the model failed.
+    pub fallback: u64,
+}
+
+impl Status {
+    /// A node that has decided nothing and knows nobody.
+    pub fn new(member: MemberId, network: NetworkId) -> Self {
+        Self {
+            member,
+            network,
+            height: Height(0),
+            head: Hash::ZERO,
+            round: Round(0),
+            phase: None,
+            chair: None,
+            peers: 0,
+            wire: Wire::default(),
+            decisions: Decisions::default(),
+            credits: 0,
+            reputation: 0,
+            peak_rss_mb: 0,
+        }
+    }
+}
+
+/// Most memory that this process ever had resident, in MiB, rounded up; 0 where the system does not tell.
+pub fn peak_rss_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse().ok());
+    kib.map_or(0, |kib: u64| kib.div_ceil(1024))
+}

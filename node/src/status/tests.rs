@@ -1,0 +1,154 @@
+use std::{net::SocketAddr, path::Path};
+
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use super::*;
+
+const ANY: &str = "127.0.0.1:0";
+
+fn example() -> Status {
+    let mut status = Status::new(MemberId([1; 32]), NetworkId([2; 32]));
+    status.height = Height(12);
+    status.round = Round(6);
+    status.phase = Some(Phase::Train);
+    status.chair = Some(MemberId([3; 32]));
+    status.peers = 7;
+    status.wire.sent_bytes = 1_000;
+    status.decisions.fallback = 2;
+    status.credits = 5_000_000;
+    status.reputation = -3;
+    status
+}
+
+async fn start(dir: &Path) -> (Server, watch::Sender<Status>) {
+    let (sender, receiver) = watch::channel(example());
+    let server = Server::start(ANY.parse().unwrap(), dir, receiver, Registry::default()).await.unwrap();
+    (server, sender)
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(address, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")).await
+}
+
+async fn ask_in(dir: &Path) -> Result<Status, AskError> {
+    let dir = dir.to_owned();
+    tokio::task::spawn_blocking(move || ask(&dir)).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_latest_status_is_told_until_the_node_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(ask_in(dir.path()).await, Err(AskError::NotRunning)));
+    let (server, sender) = start(dir.path()).await;
+    let told = ask_in(dir.path()).await.unwrap();
+    assert!(told.peak_rss_mb > 0);
+    assert_eq!(told, Status { peak_rss_mb: told.peak_rss_mb, ..example() });
+    sender.send_modify(|status| status.height = Height(13));
+    assert_eq!(ask_in(dir.path()).await.unwrap().height, Height(13));
+    let json = get(server.address(), "/api/status").await;
+    assert!(json.contains("\"phase\":\"train\"") && json.contains("\"fallback\":2"), "{json}");
+    server.stop().await;
+    assert!(matches!(ask_in(dir.path()).await, Err(AskError::NotRunning)));
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_sender, receiver) = watch::channel(example());
+    let mut registry = Registry::default();
+    registry.register("others", "Of another part of the node", Counter::<u64>::default());
+    let server = Server::start(ANY.parse().unwrap(), dir.path(), receiver, registry).await.unwrap();
+    assert!(get(server.address(), "/healthz").await.ends_with("\r\n\r\nok\n"));
+    let metrics = get(server.address(), "/metrics").await;
+    for line in [
+        "althing_height 12\n",
+        "althing_round 6\n",
+        "althing_peers 7\n",
+        "althing_reputation -3\n",
+        "althing_sent_bytes_total 1000\n",
+        "althing_decisions_fallback_total 2\n",
+        "others_total 0\n",
+        "# EOF\n",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    assert!(get(server.address(), "/nothing").await.starts_with("HTTP/1.0 404"));
+    let posted = exchange(server.address(), "POST /api/status HTTP/1.0\r\nHost: localhost\r\n\r\n").await;
+    assert!(posted.starts_with("HTTP/1.0 405"), "{posted}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn only_loopback_names_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _sender) = start(dir.path()).await;
+    let status_for = async |request: String| exchange(server.address(), &request).await[9..12].to_owned();
+    for host in ["127.0.0.1", "localhost:80", "LOCALHOST", "[::1]:8080", "127.8.8.8"] {
+        assert_eq!(status_for(format!("GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n")).await, "200", "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", "", "@", "[::1"] {
+        assert_eq!(status_for(format!("GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n")).await, "403", "{host}");
+    }
+    assert_eq!(status_for("GET /healthz HTTP/1.0\r\n\r\n".into()).await, "403", "no host at all");
+    let absolute = "GET http://evil.example/healthz HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    assert_eq!(status_for(absolute.into()).await, "403");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_busy_or_public_address_is_refused_with_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, sender) = start(dir.path()).await;
+    let again = Server::start(server.address(), dir.path(), sender.subscribe(), Registry::default()).await;
+    let error = again.unwrap_err().to_string();
+    assert!(error.contains("is in use; stop whoever"), "{error}");
+    let public = "0.0.0.0:0".parse().unwrap();
+    let error = Server::start(public, dir.path(), sender.subscribe(), Registry::default()).await.unwrap_err();
+    assert!(matches!(error, ServeError::Exposed { .. }), "{error}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_visitor_does_not_keep_the_node_from_stopping() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _sender) = start(dir.path()).await;
+    let mut visitor = TcpStream::connect(server.address()).await.unwrap();
+    visitor.write_all(b"GET /api/sta").await.unwrap();
+    assert!(get(server.address(), "/healthz").await.contains("ok"), "accepted after the silent one");
+    tokio::time::timeout(std::time::Duration::from_secs(30), server.stop()).await.expect("it stops");
+}
+
+#[tokio::test]
+async fn strangers_and_stale_addresses_are_told_apart_from_nodes() {
+    let dir = tempfile::tempdir().unwrap();
+    let stranger = TcpListener::bind(ANY).await.unwrap();
+    let address = stranger.local_addr().unwrap();
+    std::fs::write(dir.path().join(ADDRESS_FILE), address.to_string()).unwrap();
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = stranger.accept().await.unwrap();
+        let mut request = [0; 16];
+        stream.read_exact(&mut request).await.unwrap();
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n{}").await.unwrap();
+    });
+    assert!(matches!(ask_in(dir.path()).await, Err(AskError::Stranger { .. } | AskError::Silent { .. })));
+    answering.await.unwrap();
+    let error = ask_in(dir.path()).await.unwrap_err();
+    assert!(matches!(error, AskError::Silent { .. }), "the stranger is gone: {error}");
+    for nonsense in ["", "here", "8.8.8.8:80", "127.0.0.1:99999"] {
+        std::fs::write(dir.path().join(ADDRESS_FILE), nonsense).unwrap();
+        assert!(matches!(ask_in(dir.path()).await, Err(AskError::NotRunning)), "{nonsense}");
+    }
+}
