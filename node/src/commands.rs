@@ -2,6 +2,7 @@
 
 mod genesis;
 mod key;
+pub mod ledger;
 mod status;
 #[cfg(test)]
 mod tests;

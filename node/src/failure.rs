@@ -3,8 +3,16 @@
 use std::{fmt, io, process::ExitCode};
 
 use crate::{
-    config::ConfigError, files::FileError, genesis_file::GenesisFileError, keyfile::KeyFileError, status::ServeError,
-    store::StoreError, telemetry::TelemetryError,
+    blobs,
+    config::ConfigError,
+    files::FileError,
+    genesis_file::GenesisFileError,
+    keyfile::KeyFileError,
+    learn::{data::DataError, facts, partition::PartitionError},
+    net::NetError,
+    status::ServeError,
+    store::StoreError,
+    telemetry::TelemetryError,
 };
 
 /// Whose fault a failure is.
@@ -114,6 +122,36 @@ impl Blamed for ServeError {
 impl Blamed for TelemetryError {
     fn blame(&self) -> Blame {
         Blame::User
+    }
+}
+
+impl Blamed for facts::TaskError {
+    fn blame(&self) -> Blame {
+        Blame::User
+    }
+}
+
+impl Blamed for DataError {
+    fn blame(&self) -> Blame {
+        Blame::User
+    }
+}
+
+impl Blamed for PartitionError {
+    fn blame(&self) -> Blame {
+        Blame::User
+    }
+}
+
+impl Blamed for NetError {
+    fn blame(&self) -> Blame {
+        if let Self::Listen { .. } = self { Blame::User } else { Blame::Machine }
+    }
+}
+
+impl Blamed for blobs::StoreError {
+    fn blame(&self) -> Blame {
+        Blame::Machine
     }
 }
 

@@ -14,7 +14,9 @@ use std::{
 
 use althing_protocol::{
     crypto::Keypair,
+    election::HashChain,
     ids::{Hash, MemberId},
+    limits::CHAIN_TURNS,
 };
 use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Serialize};
@@ -26,9 +28,6 @@ const MAX_BYTES: u64 = 8 * 1024;
 
 /// Longest name of a member, in characters.
 pub const MAX_NAME: usize = 64;
-
-/// Turns as aggregator for which a new key's hash chain lasts.
-pub const CHAIN_TURNS: u32 = 4_096;
 
 /// A member's secrets.
 #[derive(Clone)]
@@ -157,14 +156,14 @@ impl KeyFile {
         Keypair::from_secret(self.secret)
     }
 
-    /// The secret from which the hash chain grows.
-    pub fn chain_secret(&self) -> [u8; 32] {
-        self.chain_secret
+    /// The hash chain that keeps this member's turns as aggregator from being foreseen.
+    pub const fn chain(&self) -> HashChain {
+        HashChain::new(self.chain_secret, CHAIN_TURNS)
     }
 
     /// The public end of the hash chain, as the genesis names it.
     pub fn anchor(&self) -> Hash {
-        anchor(&self.chain_secret, CHAIN_TURNS)
+        self.chain().anchor()
     }
 }
 
@@ -172,12 +171,6 @@ impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyFile").field("name", &self.name).field("id", &self.id()).finish_non_exhaustive()
     }
-}
-
-/// The end of the hash chain that starts at `chain_secret` and lasts for `turns`.
-fn anchor(chain_secret: &[u8; 32], turns: u32) -> Hash {
-    let start = Hash::derive("althing 1 hash chain", &[chain_secret]);
-    (0..turns).fold(start, |link, _| Hash::of(link.as_bytes()))
 }
 
 fn random() -> Result<[u8; 32], KeyFileError> {

@@ -7,6 +7,7 @@
 //! ([`partition`]): those two every member works out for itself.
 
 pub mod data;
+pub mod facts;
 pub mod model;
 pub mod params;
 pub mod partition;

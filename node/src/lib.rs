@@ -1,15 +1,16 @@
 //! A federation node: the loop that turns the core's effects into I/O, and everything it needs for that.
 
-pub mod learn;
-pub mod net;
 pub mod blobs;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod driver;
 pub mod failure;
 pub mod files;
 pub mod genesis_file;
 pub mod keyfile;
+pub mod learn;
+pub mod net;
 pub mod status;
 pub mod store;
 pub mod telemetry;

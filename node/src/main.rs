@@ -7,16 +7,18 @@ use std::{
 
 use althing_node::{
     cli::Cli,
-    commands::{self, Handlers},
+    commands::{self, Handlers, ledger},
+    driver,
     failure::Failure,
+    learn::facts,
     telemetry,
 };
 use clap::Parser;
 
 const HANDLERS: Handlers = Handlers {
-    facts: |_, _, _| Err(Failure::machine("this program was built without the learning side")),
-    run: |_, _| Err(Failure::machine("this program was built without the running node")),
-    ledger: |_, _| Err(Failure::machine("this program was built without the ledger")),
+    facts: |model, dataset, seed| Ok(facts::facts(model, dataset, seed)?),
+    run: driver::run,
+    ledger: ledger::execute,
 };
 
 fn main() -> ExitCode {

@@ -67,7 +67,7 @@ pub enum NetError {
         source: std::io::Error,
     },
     /// Multicast discovery cannot start on this machine.
-    #[error("cannot search the local network: {0}; set `mdns = \"off\"` and name a bootstrap address")]
+    #[error("cannot search the local network: {0}; set `mdns = false` and name a bootstrap address")]
     Mdns(std::io::Error),
     /// The key is not one that a connection can be secured with.
     #[error("the key cannot secure connections: {0}; make a new one with `althing key new`")]

@@ -138,6 +138,13 @@ pub enum Event {
         /// How.
         why: String,
     },
+    /// A node was refused before it could say anything.
+    Refused {
+        /// Its key.
+        member: MemberId,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Something keeps this node from doing its part; it tries again.
     Hindered {
         /// What.

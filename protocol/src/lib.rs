@@ -12,6 +12,7 @@
 )]
 
 pub mod aggregate;
+pub mod audit;
 pub mod body;
 pub mod codec;
 pub mod consensus;

@@ -209,6 +209,11 @@ impl Store {
         self.entry(blob).is_some()
     }
 
+    /// The blobs that are here whole.
+    pub fn list(&self) -> BTreeSet<BlobRef> {
+        self.index().whole.iter().map(|(hash, entry)| BlobRef { hash: *hash, size: entry.size }).collect()
+    }
+
     /// Deletes `blob`, whole or begun. One that is being fetched goes when its fetch ends or is cancelled.
     ///
     /// # Errors

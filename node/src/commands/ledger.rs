@@ -1,0 +1,180 @@
+//! `althing ledger`: what a node has decided, shown, exported, and verified by anybody.
+
+use std::{fmt::Write as _, io, path::Path};
+
+use althing_protocol::{
+    audit::{Audit, audit},
+    codec,
+    consensus::Certificate,
+    genesis::Genesis,
+    ids::{MemberId, NetworkId},
+    limits::MAX_MESSAGE_BYTES,
+    state::Federation,
+    wire::Decision,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Answer, credits, print};
+use crate::{
+    cli::{Format, LedgerCommand},
+    config::Config,
+    failure::Failure,
+    files::{self, Readers},
+    genesis_file,
+    store::Store,
+};
+
+/// Largest exported ledger that is read: a million heights with some hundred bytes each, generously.
+const MAX_EXPORT_BYTES: u64 = 1 << 30;
+
+/// Decisions read from the store at a time.
+const BATCH: usize = 64;
+
+/// The version of the export.
+const FORMAT: &str = "althing-ledger-1";
+
+/// An exported ledger, as it stands in its file.
+#[derive(Serialize, Deserialize)]
+struct Export {
+    format: String,
+    network: NetworkId,
+    decisions: Vec<Exported>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Exported {
+    /// The encoded body, in hexadecimal.
+    body: String,
+    certificate: Certificate,
+}
+
+/// Does what `command` says and prints the answer.
+///
+/// # Errors
+/// [`Failure`], ready to be printed.
+pub fn execute(command: &LedgerCommand, format: Format) -> Result<(), Failure> {
+    let answer = match command {
+        LedgerCommand::Show { config } => show(config)?,
+        LedgerCommand::Export { config, out } => export(config, out)?,
+        LedgerCommand::Verify { file, genesis } => verify(file, genesis)?,
+    };
+    print(&answer, format, &mut io::stdout())
+}
+
+fn show(config: &Path) -> Result<Answer, Failure> {
+    let (federation, decisions) = stored(config)?;
+    let audit = audit(&federation, &decisions).map_err(damaged)?;
+    Ok(describe(&federation.genesis, &audit, "this node's ledger"))
+}
+
+fn export(config: &Path, out: &Path) -> Result<Answer, Failure> {
+    let (federation, decisions) = stored(config)?;
+    let heights = decisions.len();
+    let exported = decisions
+        .into_iter()
+        .map(|decision| Exported { body: hex::encode(&decision.body), certificate: decision.certificate });
+    let export = Export { format: FORMAT.into(), network: federation.network, decisions: exported.collect() };
+    let text = serde_json::to_string(&export).map_err(Failure::machine)?;
+    files::create(out, &text, Readers::Everybody)?;
+    let text = format!("{heights} decisions written to {}\n", out.display());
+    Ok(Answer { text, json: json!({ "heights": heights, "file": out }) })
+}
+
+fn verify(file: &Path, genesis: &Path) -> Result<Answer, Failure> {
+    let federation = Federation::new(genesis_file::load(genesis)?);
+    let decisions = read(file, &federation)?;
+    let audit = audit(&federation, &decisions)
+        .map_err(|why| Failure::machine(format_args!("{} is not good: {why}", file.display())))?;
+    Ok(describe(&federation.genesis, &audit, "the ledger is good: every signature, every payment, every credit"))
+}
+
+/// The decisions in a node's store.
+fn stored(config: &Path) -> Result<(Federation, Vec<Decision>), Failure> {
+    let config = Config::load(config)?;
+    let federation = Federation::new(genesis_file::load(&config.genesis)?);
+    if !Store::exists(&config.data_dir) {
+        return Err(Failure::user(format_args!(
+            "there is no ledger in {} yet; run the node first",
+            config.data_dir.display()
+        )));
+    }
+    let store = Store::open(&config.data_dir, &federation.network)?;
+    let mut decisions = Vec::new();
+    loop {
+        let from = decisions.len() as u64 + 1;
+        let blocks = store.blocks(from, BATCH, MAX_MESSAGE_BYTES * BATCH)?;
+        if blocks.is_empty() {
+            return Ok((federation, decisions));
+        }
+        for block in blocks {
+            let certificate = codec::decode(&block.certificate, MAX_MESSAGE_BYTES).map_err(damaged)?;
+            decisions.push(Decision { body: block.body.into(), certificate });
+        }
+    }
+}
+
+fn damaged(why: impl std::fmt::Display) -> Failure {
+    Failure::machine(format_args!("the store's ledger is damaged ({why}); move the data folder away and sync anew"))
+}
+
+fn read(file: &Path, federation: &Federation) -> Result<Vec<Decision>, Failure> {
+    let malformed = |why: String| {
+        Failure::user(format_args!(
+            "{} is no exported ledger ({why}); make one with `althing ledger export`",
+            file.display()
+        ))
+    };
+    let text = files::read(file, MAX_EXPORT_BYTES)?;
+    let export: Export = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    if export.format != FORMAT {
+        return Err(malformed(format!("its format is {:?}, not {FORMAT:?}", export.format)));
+    }
+    if export.network != federation.network {
+        return Err(Failure::user(format_args!(
+            "{} is the ledger of network {}, but the genesis is that of {}; give the genesis that belongs to it",
+            file.display(),
+            export.network,
+            federation.network
+        )));
+    }
+    let decision = |exported: Exported| {
+        let body = hex::decode(&exported.body).map_err(|error| malformed(error.to_string()))?;
+        Ok(Decision { body: body.into(), certificate: exported.certificate })
+    };
+    export.decisions.into_iter().map(decision).collect()
+}
+
+fn describe(genesis: &Genesis, audit: &Audit, headline: &str) -> Answer {
+    let name = |id: &MemberId| genesis.member(id).map_or_else(|| id.short(), |member| member.name.clone());
+    let mut text = format!(
+        "{headline}\nheight      {} (head {})\nrounds      {} with a new model, {} without\nminted      {} credits\nburned      {} credits\npool        {} credits\nescrow      {} credits\n",
+        audit.heights,
+        audit.head,
+        audit.rounds_settled,
+        audit.rounds_empty,
+        credits(audit.credits.minted),
+        credits(audit.credits.burned),
+        credits(audit.credits.pool),
+        credits(audit.credits.escrow),
+    );
+    for (id, balance) in &audit.credits.balances {
+        let reputation = audit.reputation.get(id).copied().unwrap_or(0);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "member      {} {} credits, reputation {reputation}", name(id), credits(*balance));
+    }
+    let json = json!({
+        "heights": audit.heights,
+        "head": audit.head,
+        "rounds_settled": audit.rounds_settled,
+        "rounds_empty": audit.rounds_empty,
+        "supply_conserved": audit.credits.balanced(),
+        "minted": audit.credits.minted,
+        "burned": audit.credits.burned,
+        "pool": audit.credits.pool,
+        "escrow": audit.credits.escrow,
+        "balances": audit.credits.balances,
+        "reputation": audit.reputation,
+    });
+    Answer { text, json }
+}

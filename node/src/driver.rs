@@ -1,0 +1,71 @@
+//! The running node: one loop that brings what happens to the core and carries out what the core wants.
+//!
+//! The loop owns the [`Machine`](althing_protocol::machine::Machine). Everything slow runs elsewhere and comes back as an
+//! input: the network and the blobs in tasks of their own, training on the learner's thread, hashing and averaging on
+//! blocking threads. Only writes to the journal are waited for, since nothing may be said before they are durable.
+
+mod effects;
+mod jobs;
+mod journal;
+mod requests;
+mod setup;
+mod shell;
+mod telling;
+mod timers;
+
+use std::future::Future;
+
+pub use telling::{Line, Sink};
+
+use crate::{
+    cli::{Format, RunArgs},
+    failure::Failure,
+};
+
+/// Runs a node until SIGINT or SIGTERM, and prints what it tells.
+///
+/// # Errors
+/// [`Failure`] when it cannot start, or must not go on.
+pub fn run(args: &RunArgs, format: Format) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::machine(format_args!("the operating system gives no threads ({error}); free some"))
+        })?;
+    let outcome = runtime.block_on(run_until(args, Sink::stdout(format), stop_signal()));
+    // Blocking work that is still under way must not keep the process from ending.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Threads of the network, the blobs and the loop. The work is in bursts, so two do.
+const WORKERS: usize = 2;
+
+/// Threads that hash, average and write.
+const BLOCKING_THREADS: usize = 4;
+
+/// Runs a node until `stop` is done.
+///
+/// # Errors
+/// [`Failure`] when it cannot start, or must not go on.
+pub async fn run_until(args: &RunArgs, sink: Sink, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    let mut shell = setup::start(args, sink).await?;
+    let outcome = shell.run(stop).await;
+    shell.stop().await;
+    outcome
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // A process without signal handlers still ends on both signals, only less politely.
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,149 @@
+//! What the core wants, carried out: one small function an effect.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use althing_agents::{Deliberation, guardian::Capacity};
+use althing_protocol::{
+    event::{DecidedBy, Event},
+    ids::{BlobRef, Height, MemberId, Round},
+    machine::{BidQuestion, Commit, Effect, Input, MarksQuestion, ReplyId},
+    wire::Topic,
+};
+
+use super::{requests, shell::Shell};
+use crate::{failure::Failure, net};
+
+impl Shell {
+    /// Carries out `effects` in their order, and then those that its agents' answers lead to.
+    pub(super) async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Failure> {
+        let mut waiting = std::collections::VecDeque::from(effects);
+        while let Some(effect) = waiting.pop_front() {
+            let Some(answer) = self.carry_out_one(effect).await? else { continue };
+            let now = self.now();
+            waiting.extend(self.machine.handle(answer, now).map_err(Failure::machine)?);
+        }
+        Ok(())
+    }
+
+    /// Carries out one effect; an agent's answer comes back at once.
+    async fn carry_out_one(&mut self, effect: Effect) -> Result<Option<Input>, Failure> {
+        match effect {
+            Effect::Append(entry) => self.journal.append(entry)?,
+            Effect::Commit(commit) => self.commit(&commit)?,
+            Effect::Publish { topic, bytes } => self.publish(topic, bytes).await?,
+            Effect::Request { to, request } => requests::ask(self.network.clone(), to, request, self.bring.clone()),
+            Effect::Reply { reply, from } => self.reply(reply, from).await,
+            Effect::Blame { member } => self.network.ban(member, "it sent what it must know to be false").await,
+            Effect::SetTimer(timer, span) => self.timers.set(timer, span),
+            Effect::CancelTimer(timer) => self.timers.cancel(&timer),
+            Effect::AskBid(question) => return Ok(Some(self.ask_bid(question))),
+            Effect::AskMarks(question) => return Ok(Some(self.ask_marks(question))),
+            Effect::Train(order) => {
+                let round = order.round;
+                self.told(round, tokio::task::block_in_place(|| self.jobs.train(order)));
+            }
+            Effect::StopTraining => self.jobs.stop_training(),
+            Effect::Fetch { blob, from } => self.fetch(blob, &from),
+            Effect::Appraise { round, maker, base, update } => {
+                let done = tokio::task::block_in_place(|| self.jobs.appraise(round, maker, base, update));
+                self.told(round, done);
+            }
+            Effect::Aggregate(order) => self.jobs.aggregate(order),
+            Effect::Keep(blobs) => self.keep(blobs),
+            Effect::Tell(event) => self.tell_and_prepare(event),
+        }
+        Ok(None)
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), Failure> {
+        Ok(self.journal.commit(commit)?)
+    }
+
+    /// Statements and votes bind this node, so what they rest on is durable first; the rest only informs.
+    async fn publish(&mut self, topic: Topic, bytes: Vec<u8>) -> Result<(), Failure> {
+        let topic = match topic {
+            Topic::Round => net::Topic::Round,
+            Topic::Agreement => net::Topic::Consensus,
+            Topic::Bodies => net::Topic::Bodies,
+            Topic::Have => net::Topic::Have,
+            Topic::Tip => net::Topic::Tip,
+        };
+        if matches!(topic, net::Topic::Round | net::Topic::Consensus | net::Topic::Bodies) {
+            self.journal.flush()?;
+        }
+        self.network.publish(topic, bytes).await;
+        Ok(())
+    }
+
+    async fn reply(&mut self, reply: ReplyId, from: Height) {
+        if let Some(token) = self.desk.give(reply) {
+            let decisions = tokio::task::block_in_place(|| requests::decisions(self.journal.store(), from));
+            self.network.respond(token, decisions.encode()).await;
+        }
+    }
+
+    fn fetch(&self, blob: BlobRef, from: &[MemberId]) {
+        if let Err(error) = self.blobs.fetch(blob, from) {
+            tracing::warn!(%blob, %error, "not fetched");
+        }
+    }
+
+    fn keep(&self, blobs: BTreeSet<BlobRef>) {
+        let store = self.blobs.store().clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.retain(&blobs) {
+                tracing::warn!(%error, "old blobs stay on the disk");
+            }
+        });
+    }
+
+    fn ask_bid(&mut self, question: BidQuestion) -> Input {
+        let round = question.round;
+        let capacity = Capacity {
+            samples: self.samples,
+            time_per_sample: self.jobs.time_per_sample(),
+            deadline: Duration::from_millis(self.genesis.phases.train.max_ms),
+        };
+        let (bid, said) = self.council.bid(question, capacity);
+        for deliberation in said {
+            self.note(round, deliberation);
+        }
+        Input::BidChosen { round, bid }
+    }
+
+    fn ask_marks(&mut self, question: MarksQuestion) -> Input {
+        let round = question.round;
+        let (hire, weights, said) = self.council.marks(question);
+        self.note(round, said);
+        Input::MarksChosen { round, hire, weights }
+    }
+
+    /// Counts and tells an agent's decision.
+    fn note(&mut self, round: Round, said: Deliberation) {
+        self.status.send_modify(|status| {
+            let count = match said.by {
+                DecidedBy::Model => &mut status.decisions.model,
+                DecidedBy::Rules => &mut status.decisions.rules,
+                DecidedBy::Fallback => &mut status.decisions.fallback,
+            };
+            *count += 1;
+        });
+        self.tell(&Event::Decided { round, role: said.role, by: said.by, choice: said.choice });
+    }
+
+    /// A model that was adopted is scored at once, so that updates can be compared with it as soon as they come.
+    fn tell_and_prepare(&mut self, event: Event) {
+        self.tell(&event);
+        if let Event::Adopted { round, model } = event {
+            let scored = tokio::task::block_in_place(|| self.jobs.score_base(model));
+            self.told(round, scored);
+        }
+    }
+
+    fn told(&mut self, round: Round, done: Result<(), super::jobs::JobError>) {
+        if let Err(error) = done {
+            tracing::error!(%round, %error, "a job could not be started; the round goes on without its result");
+            self.tell(&Event::Hindered { why: error.to_string() });
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Slow work off the loop: training and scoring on the learner's thread, checking and averaging on blocking threads.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use althing_protocol::{
+    aggregate::{self, Weighted},
+    genesis::Genesis,
+    ids::{BlobRef, MemberId, Round},
+    machine::{AggregateOrder, Input, Score, TrainOrder},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    blobs::{Durability, Store as BlobStore},
+    learn::{
+        train::{EvaluateOn, Evaluation, Hyper, LearnError, Trained},
+        worker::{EvaluateJob, TrainJob, WorkerHandle},
+    },
+};
+
+/// Millionths in one unit of loss.
+const MILLIONTHS: f64 = 1e6;
+
+/// The node's workers. Everything that they find comes back as an input.
+pub(super) struct Jobs {
+    worker: WorkerHandle,
+    blobs: BlobStore,
+    inputs: mpsc::Sender<Input>,
+    genesis: Arc<Genesis>,
+    /// Loss on held-out data of the model that the round started from.
+    base_loss: Arc<Mutex<Option<(BlobRef, f32)>>>,
+    /// Measured time for one example in one epoch, in nanoseconds; zero while nothing was measured.
+    sample_ns: Arc<AtomicU64>,
+}
+
+/// Why a job has no result. It is told to people; the round goes on without.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JobError {
+    #[error("blob {0} is not here any more")]
+    Gone(BlobRef),
+    #[error(transparent)]
+    Blobs(#[from] crate::blobs::StoreError),
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+}
+
+impl Jobs {
+    pub(super) fn new(
+        worker: WorkerHandle,
+        blobs: BlobStore,
+        inputs: mpsc::Sender<Input>,
+        genesis: Arc<Genesis>,
+    ) -> Self {
+        Self { worker, blobs, inputs, genesis, base_loss: Arc::default(), sample_ns: Arc::default() }
+    }
+
+    /// Measured time for one example in one epoch.
+    pub(super) fn time_per_sample(&self) -> std::time::Duration {
+        std::time::Duration::from_nanos(self.sample_ns.load(Ordering::Relaxed))
+    }
+
+    /// Trains, stores the update and brings its reference.
+    pub(super) fn train(&self, order: TrainOrder) -> Result<(), JobError> {
+        let task = &self.genesis.task;
+        let hyper = Hyper {
+            epochs: order.contract.epochs,
+            batch: task.batch as usize,
+            learning_rate: task.learning_rate,
+            momentum: task.momentum,
+        };
+        let job = TrainJob { weights: self.weights(&order.base)?, hyper, seed: order.seed.0 };
+        let (blobs, inputs, sample_ns) = (self.blobs.clone(), self.inputs.clone(), Arc::clone(&self.sample_ns));
+        let (round, epochs) = (order.round, u64::from(order.contract.epochs));
+        self.worker.train(job, move |result| match result {
+            Ok(trained) => {
+                sample_ns.store(pace(&trained, epochs), Ordering::Relaxed);
+                match blobs.put(&aggregate::encode(&trained.weights), Durability::Refetchable) {
+                    Ok(update) => bring(
+                        &inputs,
+                        Input::Trained { round, update, samples: trained.samples, training_ms: trained.training_ms },
+                    ),
+                    Err(error) => tracing::error!(%round, %error, "the update cannot be stored"),
+                }
+            }
+            Err(LearnError::Cancelled | LearnError::Stopped) => tracing::debug!(%round, "training stopped"),
+            Err(error) => tracing::error!(%round, %error, "training failed; this round goes on without its update"),
+        })?;
+        Ok(())
+    }
+
+    /// Stops the training that runs, if one does.
+    pub(super) fn stop_training(&self) {
+        self.worker.cancel();
+    }
+
+    /// Scores `base` ahead of the updates that will be compared with it.
+    pub(super) fn score_base(&self, base: BlobRef) -> Result<(), JobError> {
+        let known = self.base_loss.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|(blob, _)| blob == base);
+        if known {
+            return Ok(());
+        }
+        let slot = Arc::clone(&self.base_loss);
+        let job = EvaluateJob { weights: self.weights(&base)?, on: EvaluateOn::HeldOut };
+        self.worker.evaluate(job, move |result| {
+            if let Ok(evaluation) = result {
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((base, evaluation.loss));
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Checks an update and scores it on held-out data.
+    pub(super) fn appraise(
+        &self,
+        round: Round,
+        maker: MemberId,
+        base: BlobRef,
+        update: BlobRef,
+    ) -> Result<(), JobError> {
+        let bytes = self.bytes(&update)?;
+        if aggregate::check(&self.bytes(&base)?, &bytes, self.genesis.limits.max_update_norm).is_err() {
+            self.bring_soon(Input::Appraised { round, maker, score: Score::Faulty });
+            return Ok(());
+        }
+        // Jobs are done in order, so the base's loss is known when the update's is.
+        self.score_base(base)?;
+        let (inputs, base_loss) = (self.inputs.clone(), Arc::clone(&self.base_loss));
+        let job = EvaluateJob { weights: aggregate::parameters(&bytes).collect(), on: EvaluateOn::HeldOut };
+        self.worker.evaluate(job, move |result| {
+            let before = *base_loss.lock().unwrap_or_else(PoisonError::into_inner);
+            let score = match (before, result) {
+                (Some((scored, before)), Ok(after)) if scored == base => gain(before, &after),
+                _ => Score::Unscored,
+            };
+            bring(&inputs, Input::Appraised { round, maker, score });
+        })?;
+        Ok(())
+    }
+
+    /// Checks updates and stores their mean.
+    pub(super) fn aggregate(&self, order: AggregateOrder) {
+        let (blobs, inputs, genesis) = (self.blobs.clone(), self.inputs.clone(), Arc::clone(&self.genesis));
+        tokio::task::spawn_blocking(move || match mean(&blobs, &genesis, &order) {
+            Ok(mean) => bring(&inputs, Input::Aggregated { batch: order.batch, mean }),
+            Err(error) => tracing::error!(%error, "the mean cannot be computed; another member may propose it"),
+        });
+    }
+
+    fn weights(&self, blob: &BlobRef) -> Result<Arc<[f32]>, JobError> {
+        Ok(aggregate::parameters(&self.bytes(blob)?).collect())
+    }
+
+    fn bytes(&self, blob: &BlobRef) -> Result<Vec<u8>, JobError> {
+        self.blobs.get(blob)?.ok_or(JobError::Gone(*blob))
+    }
+
+    /// Brings an input from the loop's own task, which must not wait for itself.
+    fn bring_soon(&self, input: Input) {
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let _ = inputs.send(input).await;
+        });
+    }
+}
+
+/// Brings an input from a thread that may wait. If the loop has ended, nobody needs it.
+fn bring(inputs: &mpsc::Sender<Input>, input: Input) {
+    let _ = inputs.blocking_send(input);
+}
+
+fn pace(trained: &Trained, epochs: u64) -> u64 {
+    let passes = trained.samples.saturating_mul(epochs).max(1);
+    trained.training_ms.saturating_mul(1_000_000) / passes
+}
+
+fn gain(before: f32, after: &Evaluation) -> Score {
+    // A float that is out of range becomes the nearest integer, which the settlement clamps further.
+    let gain = ((f64::from(before) - f64::from(after.loss)) * MILLIONTHS) as i64;
+    Score::Gain { gain, samples: after.samples }
+}
+
+/// The stored mean, or the makers of updates that cannot enter one.
+fn mean(
+    blobs: &BlobStore,
+    genesis: &Genesis,
+    order: &AggregateOrder,
+) -> Result<Result<BlobRef, Vec<MemberId>>, JobError> {
+    let base = blobs.get(&order.base)?.ok_or(JobError::Gone(order.base))?;
+    let mut updates = Vec::with_capacity(order.updates.len());
+    let mut faulty = Vec::new();
+    for (maker, blob, samples) in &order.updates {
+        let bytes = blobs.get(blob)?.ok_or(JobError::Gone(*blob))?;
+        match aggregate::check(&base, &bytes, genesis.limits.max_update_norm) {
+            Ok(()) => updates.push((*samples, bytes)),
+            Err(_) => faulty.push(*maker),
+        }
+    }
+    if !faulty.is_empty() {
+        return Ok(Err(faulty));
+    }
+    let weighted: Vec<_> = updates.iter().map(|(samples, bytes)| Weighted { samples: *samples, bytes }).collect();
+    let Some(mean) = aggregate::weighted_mean(&weighted) else { return Ok(Err(Vec::new())) };
+    Ok(Ok(blobs.put(&mean, Durability::Durable)?))
+}

@@ -1,0 +1,179 @@
+//! From files to a running node: everything that can be wrong is found here, before the node joins anybody.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use althing_agents::Council;
+use althing_protocol::{
+    event::Event,
+    genesis::Genesis,
+    ids::{BlobRef, MemberId},
+    machine::{Durable, Identity, Machine},
+    state::Federation,
+    time::Time,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+
+use super::{
+    jobs::Jobs,
+    journal::Journal,
+    requests::Desk,
+    shell::Shell,
+    telling::{Names, Sink},
+    timers::Timers,
+};
+use crate::{
+    blobs::{self, BlobConfig, Blobs, Durability},
+    cli::RunArgs,
+    config::{self, Config},
+    failure::Failure,
+    genesis_file,
+    keyfile::KeyFile,
+    learn::{
+        self,
+        data::{self, Dataset, Subset},
+        facts,
+        model::Architecture,
+        partition::{self, Partition},
+        train::Learner,
+        worker::WorkerHandle,
+    },
+    net::{self, Admission, Mdns, NetConfig, Network},
+    status::{Server, Status},
+    store::Store,
+};
+
+/// Inputs that wait for the loop.
+const INPUT_CAPACITY: usize = 1_024;
+
+/// Folder of the blobs, in the data folder.
+const BLOBS_DIR: &str = "blobs";
+
+/// Starts a node.
+pub(super) async fn start(args: &RunArgs, sink: Sink) -> Result<Shell, Failure> {
+    let config = Config::load(&args.config)?;
+    let genesis = genesis_file::load(&config.genesis)?;
+    let key = KeyFile::load(&config.key)?;
+    let me = member(&genesis, &key)?;
+    let architecture = facts::check(&genesis.task)?;
+    let (learner, samples) = learner(&config.data, architecture)?;
+    let federation = Federation::new(genesis.clone());
+    let store = Store::open(&config.data_dir, &federation.network)?;
+    let blob_store = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?;
+    let first = learn::facts::initial_model(architecture, genesis.task.seed);
+    blob_store.put(&first, Durability::Refetchable)?;
+
+    let clock = Instant::now();
+    let durable = durable(&store, blob_store.list())?;
+    let identity = Identity { keypair: key.keypair(), chain: key.chain() };
+    let (machine, first) =
+        Machine::recover(federation.clone(), identity, durable, Time(0)).map_err(Failure::machine)?;
+
+    let (network, net_events) = connect(&config.net, &args.bootstrap, &config.limits, &key, &federation)?;
+    let (blobs, blob_events) = share(&network, blob_store.clone(), &federation)?;
+    let worker = WorkerHandle::spawn(learner).map_err(|error| no_thread(&error))?;
+    let (bring, inputs) = mpsc::channel(INPUT_CAPACITY);
+    let (status, status_reader) = watch::channel(Status::new(me, federation.network));
+    let server = Server::start(config.http.listen, &config.data_dir, status_reader, Default::default()).await?;
+    let genesis = Arc::new(genesis);
+    let mut shell = Shell {
+        names: Names::of(&genesis),
+        jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis)),
+        machine,
+        genesis,
+        me,
+        clock,
+        journal: Journal::new(store),
+        network,
+        net_events,
+        blobs,
+        blob_events,
+        council: Council::by_rules(config.agents.cost_per_sample),
+        samples,
+        inputs,
+        bring,
+        timers: Timers::default(),
+        desk: Desk::default(),
+        sink,
+        status,
+        server: None,
+        first,
+    };
+    shell.tell(&Event::Serving { address: server.address().to_string() });
+    shell.server = Some(server);
+    Ok(shell)
+}
+
+/// The member that the key speaks for.
+fn member(genesis: &Genesis, key: &KeyFile) -> Result<MemberId, Failure> {
+    let me = key.id();
+    let Some(member) = genesis.member(&me) else {
+        return Err(Failure::user(format_args!(
+            "{} ({me}) is no member of {}: its key is not in the genesis; use the key that is, or ask the founder for a genesis with it",
+            key.name, genesis.name
+        )));
+    };
+    if member.anchor != key.anchor() {
+        return Err(Failure::user(format_args!(
+            "the genesis names another hash chain for {}: it was made for another key file with the same id; use that file",
+            key.name
+        )));
+    }
+    Ok(me)
+}
+
+/// The member's part of the data, and how many examples of it are trained on.
+fn learner(config: &config::Data, architecture: Architecture) -> Result<(Learner, u64), Failure> {
+    let wanted: Partition = config.partition.parse()?;
+    let labels = data::labels(&config.path, Subset::Train)?;
+    let mut parts = partition::assign(&labels, config.parts as usize, &wanted, config.seed)?;
+    // The configuration was checked: the part is one of them.
+    let mine = parts.swap_remove(config.part as usize);
+    let fraction = f64::from(config.held_out) / mine.len() as f64;
+    let split = partition::hold_out(&mine, fraction.min(0.5), config.seed);
+    let train = data::load(&config.path, Subset::Train, &split.train)?;
+    let held_out = data::load(&config.path, Subset::Train, &split.held_out)?;
+    let samples = train.len() as u64;
+    Ok((Learner::new(architecture, train, held_out, Dataset::default()), samples))
+}
+
+fn durable(store: &Store, blobs: BTreeSet<BlobRef>) -> Result<Durable, Failure> {
+    let state = store.state()?.map(|(_, bytes)| bytes);
+    let journal = store.journal()?.into_iter().map(|(_, bytes)| bytes).collect();
+    Ok(Durable { state, journal, blobs })
+}
+
+fn connect(
+    config: &config::Net,
+    bootstrap: &[net::Multiaddr],
+    limits: &config::Limits,
+    key: &KeyFile,
+    federation: &Federation,
+) -> Result<(Network, mpsc::Receiver<net::Event>), Failure> {
+    let members = federation.genesis.members.iter().map(|member| member.id).collect();
+    let config = NetConfig {
+        listen: config.listen.clone(),
+        bootstrap: config.bootstrap.iter().chain(bootstrap).cloned().collect(),
+        mdns: if config.mdns { Mdns::On } else { Mdns::Off },
+        max_peers: config.max_peers,
+        max_memory_mb: u32::try_from(limits.memory_mb).unwrap_or(u32::MAX),
+        admission: Admission::MembersOnly(members),
+    };
+    Ok(net::spawn(&key.keypair(), federation.network, config)?)
+}
+
+fn share(
+    network: &Network,
+    store: blobs::Store,
+    federation: &Federation,
+) -> Result<(Blobs, mpsc::Receiver<blobs::BlobEvent>), Failure> {
+    let protocol = network.protocol("blob/1")?;
+    let config = BlobConfig { max_blob_bytes: federation.genesis.limits.max_update_bytes, ..BlobConfig::default() };
+    Blobs::spawn(network.streams(), protocol, store, config).map_err(Failure::machine)
+}
+
+fn no_thread(error: &std::io::Error) -> Failure {
+    Failure::machine(format_args!("the operating system gives no thread for training ({error}); free some"))
+}

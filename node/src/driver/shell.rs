@@ -1,0 +1,201 @@
+//! The loop: whatever happens becomes an input of the core.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use althing_agents::Council;
+use althing_protocol::{
+    event::{Event, Phase},
+    genesis::Genesis,
+    ids::{MemberId, NetworkId},
+    machine::{Effect, Input, Machine, Timer, Verdict},
+    time::Time,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use super::{
+    jobs::Jobs,
+    journal::Journal,
+    requests::Desk,
+    telling::{Names, Sink},
+    timers::Timers,
+};
+use crate::{
+    blobs::{BlobEvent, Blobs},
+    failure::Failure,
+    net::{self, Network},
+    status::{Server, Status, Wire},
+};
+
+/// How often the status is brought up to date.
+const STATUS_EVERY: Duration = Duration::from_millis(250);
+
+/// Everything that a running node is made of.
+pub(super) struct Shell {
+    pub(super) machine: Machine,
+    pub(super) genesis: Arc<Genesis>,
+    pub(super) me: MemberId,
+    pub(super) clock: Instant,
+    pub(super) journal: Journal,
+    pub(super) network: Network,
+    pub(super) net_events: mpsc::Receiver<net::Event>,
+    pub(super) blobs: Blobs,
+    pub(super) blob_events: mpsc::Receiver<BlobEvent>,
+    pub(super) jobs: Jobs,
+    pub(super) council: Council,
+    pub(super) samples: u64,
+    /// What jobs and requests bring back.
+    pub(super) inputs: mpsc::Receiver<Input>,
+    pub(super) bring: mpsc::Sender<Input>,
+    pub(super) timers: Timers,
+    pub(super) desk: Desk,
+    pub(super) sink: Sink,
+    pub(super) names: Names,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) server: Option<Server>,
+    /// What the core wanted before the loop began.
+    pub(super) first: Vec<Effect>,
+}
+
+/// Something that has happened.
+enum Happening {
+    Net(net::Event),
+    Blob(BlobEvent),
+    Input(Input),
+    Timer(Timer),
+    Status,
+}
+
+impl Shell {
+    /// Runs until `stop` is done, or until the node must not go on.
+    pub(super) async fn run(&mut self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+        tokio::pin!(stop);
+        let first = std::mem::take(&mut self.first);
+        self.carry_out(first).await?;
+        let mut status = interval(STATUS_EVERY);
+        status.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let happening = tokio::select! {
+                () = &mut stop => return Ok(()),
+                Some(event) = self.net_events.recv() => Happening::Net(event),
+                Some(event) = self.blob_events.recv() => Happening::Blob(event),
+                Some(input) = self.inputs.recv() => Happening::Input(input),
+                timer = self.timers.next() => Happening::Timer(timer),
+                _ = status.tick() => Happening::Status,
+            };
+            match happening {
+                Happening::Net(event) => self.net_event(event).await?,
+                Happening::Blob(event) => self.blob_event(event).await?,
+                Happening::Input(input) => self.feed(input).await?,
+                Happening::Timer(timer) => self.feed(Input::TimerFired(timer)).await?,
+                Happening::Status => self.refresh_status().await,
+            }
+        }
+    }
+
+    /// Ends in good order: what waits is written, peers see the connections close.
+    pub(super) async fn stop(&mut self) {
+        if let Err(error) = self.journal.flush() {
+            tracing::error!(%error, "the journal could not be written at the end");
+        }
+        self.jobs.stop_training();
+        self.network.shutdown().await;
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+        self.tell(&Event::Stopped);
+    }
+
+    pub(super) fn now(&self) -> Time {
+        Time(u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn tell(&mut self, event: &Event) {
+        self.sink.tell(&self.names, event);
+    }
+
+    async fn feed(&mut self, input: Input) -> Result<(), Failure> {
+        let now = self.now();
+        let effects = self.machine.handle(input, now).map_err(Failure::machine)?;
+        self.carry_out(effects).await
+    }
+
+    async fn net_event(&mut self, event: net::Event) -> Result<(), Failure> {
+        match event {
+            net::Event::Listening(address) => self.tell(&Event::Listening { address: address.to_string() }),
+            net::Event::PeerUp(member) => self.feed(Input::PeerUp(member)).await?,
+            net::Event::PeerDown(member) => self.feed(Input::PeerDown(member)).await?,
+            net::Event::Gossip { author, via, token, bytes, .. } => {
+                let now = self.now();
+                let (verdict, effects) = self.machine.receive(author, via, &bytes, now).map_err(Failure::machine)?;
+                self.network.report(token, net_verdict(verdict)).await;
+                self.carry_out(effects).await?;
+            }
+            net::Event::Request { bytes, reply, .. } => {
+                let reply = self.desk.take(reply);
+                self.feed(Input::Asked { reply, bytes }).await?;
+            }
+            net::Event::ForeignGenesis { peer, theirs } => self.met_foreigner(peer, theirs),
+            net::Event::Stranger { peer } => {
+                tracing::warn!(peer = %peer, "refused a node that is no member of this federation; its key is not in the genesis");
+            }
+            net::Event::Banned { member, why } => self.tell(&Event::Misbehaved { member, why }),
+        }
+        Ok(())
+    }
+
+    fn met_foreigner(&mut self, peer: MemberId, theirs: Option<NetworkId>) {
+        let ours = self.status.borrow().network;
+        let theirs = theirs.map_or_else(|| "none that this version knows".to_owned(), |network| network.to_string());
+        let why = format!(
+            "it belongs to another federation (its genesis: {theirs}; ours: {ours}); compare the genesis files"
+        );
+        tracing::warn!(peer = %peer, "refused a node: {why}");
+        self.tell(&Event::Refused { member: peer, why });
+    }
+
+    async fn blob_event(&mut self, event: BlobEvent) -> Result<(), Failure> {
+        match event {
+            BlobEvent::Ready(blob) => self.feed(Input::BlobReady(blob)).await?,
+            BlobEvent::Stalled(blob) => tracing::debug!(%blob, "nobody who is here has it yet"),
+            BlobEvent::BadProvider { member, blob } => {
+                self.network.ban(member, format!("it sent other bytes than those of {blob}")).await;
+            }
+            BlobEvent::Failed { blob, reason } => tracing::error!(%blob, %reason, "a blob cannot be stored"),
+        }
+        Ok(())
+    }
+
+    async fn refresh_status(&mut self) {
+        let stats = self.network.stats().await;
+        let state = self.machine.state();
+        let account = state.ledger.accounts.get(&self.me);
+        let (blob_sent_bytes, blob_received_bytes) = (self.blobs.stats().bytes_up(), self.blobs.stats().bytes_down());
+        self.status.send_modify(|status| {
+            status.height = state.height;
+            status.head = state.head;
+            status.round = state.round;
+            status.phase = (self.machine.phase() != Phase::Wait).then_some(self.machine.phase());
+            status.chair = Some(self.machine.chair());
+            status.peers = u32::try_from(stats.peers).unwrap_or(u32::MAX);
+            status.wire = Wire {
+                sent_bytes: stats.bytes_out,
+                received_bytes: stats.bytes_in,
+                blob_sent_bytes,
+                blob_received_bytes,
+            };
+            status.credits = account.map_or(0, |account| account.balance);
+            status.reputation = account.map_or(0, |account| i64::from(account.reputation));
+        });
+    }
+}
+
+const fn net_verdict(verdict: Verdict) -> net::Verdict {
+    match verdict {
+        Verdict::Accept => net::Verdict::Accept,
+        Verdict::Ignore => net::Verdict::Ignore,
+        Verdict::Reject => net::Verdict::Reject,
+    }
+}
