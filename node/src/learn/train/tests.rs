@@ -144,7 +144,7 @@ fn hyperparameters_that_will_not_do_are_refused() {
 fn divergence_is_an_error_and_not_a_model() {
     let learner = learner(Architecture::TwoNn, 320, 1);
     let weights = params::init(Architecture::TwoNn, [1; 32]);
-    let hyper = Hyper { learning_rate: 1e30, ..HYPER };
+    let hyper = Hyper { epochs: 2, learning_rate: 1e30, ..HYPER };
     assert_eq!(learner.train(&weights, &hyper, [2; 32], &mut go_on), Err(LearnError::Diverged { epoch: 1 }));
 }
 

@@ -133,5 +133,14 @@ fn more_jobs_than_fit_are_refused_and_not_answered() {
     assert_eq!(refused, LearnError::Busy);
     drop(blocker);
     drop(sender);
-    assert_eq!(answers.iter().filter(|answer| *answer == Answer::Evaluated(Ok(50))).count(), accepted);
+    let answers: Vec<Answer> = answers.iter().collect();
+    assert_eq!(answers.len(), accepted);
+    assert!(answers.iter().all(|answer| *answer == Answer::Evaluated(Ok(50))), "{answers:?}");
+}
+
+#[test]
+fn an_answer_that_nobody_gives_is_that_the_learner_stopped() {
+    let (sender, answers) = channel();
+    drop(Reply::<Evaluation>::new(move |result| sender.send(result).unwrap()));
+    assert_eq!(answers.recv().unwrap(), Err(LearnError::Stopped));
 }
