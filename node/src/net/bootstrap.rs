@@ -51,7 +51,7 @@ impl Bootstrap {
         }
     }
 
-    /// `connection` was made, and `peer` answered. It counts as failed until the peer is up, since it may refuse us.
+    /// `connection` was made, and `peer` answered. It counts as failed until the peer has settled.
     pub(super) fn answered(&mut self, connection: ConnectionId, peer: PeerId, now: Instant) {
         if let Some(entry) = self.dialled_by(connection) {
             entry.peer = Some(peer);
@@ -59,8 +59,8 @@ impl Bootstrap {
         self.failed(connection, now);
     }
 
-    /// `peer` is up.
-    pub(super) fn reached(&mut self, peer: &PeerId) {
+    /// `peer` stayed: its failures are forgotten.
+    pub(super) fn settled(&mut self, peer: &PeerId) {
         self.of(peer).for_each(|entry| entry.failures = 0);
     }
 
