@@ -51,6 +51,11 @@ impl Bootstrap {
         }
     }
 
+    /// Whether `connection` is to one of these addresses.
+    pub(super) fn is_dialling(&self, connection: ConnectionId) -> bool {
+        self.0.iter().any(|entry| entry.state == State::Dialling(connection))
+    }
+
     /// `connection` was made, and `peer` answered. It counts as failed until the peer has settled.
     pub(super) fn answered(&mut self, connection: ConnectionId, peer: PeerId, now: Instant) {
         if let Some(entry) = self.dialled_by(connection) {

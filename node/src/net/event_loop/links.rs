@@ -129,7 +129,8 @@ impl Actor {
     pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, error: &DialError, now: Instant) {
         match error {
             DialError::LocalPeerId { .. } => self.bootstrap.ourselves(connection),
-            DialError::WrongPeerId { obtained, address } => {
+            // Hearsay goes stale and leads to others, which is no news; a configured address that does is.
+            DialError::WrongPeerId { obtained, address } if self.bootstrap.is_dialling(connection) => {
                 tracing::warn!(%address, %obtained, "another node answers at this address than the one it names");
                 self.bootstrap.failed(connection, now);
             }
