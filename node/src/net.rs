@@ -35,6 +35,7 @@ mod outbox;
 mod peers;
 mod protocols;
 mod sessions;
+mod start;
 mod topic;
 mod transport;
 
@@ -46,12 +47,12 @@ pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 pub use self::{
     config::{Admission, Mdns, NetConfig},
     event::{Event, MessageToken, ReplyToken, Verdict},
-    event_loop::spawn,
     gossip::VERDICT_WITHIN,
     handle::{Network, RequestError, Stats},
     identity::{member_id, peer_id},
     limits::{BAN_FOR, GOSSIP_PER_SECOND, REJECTS_BEFORE_BAN},
     protocols::{REPLY_BYTES_MAX, REQUEST_BYTES_MAX},
+    start::spawn,
     topic::Topic,
 };
 

@@ -51,7 +51,12 @@ impl Bootstrap {
         }
     }
 
-    /// `connection` was made, and `peer` answered. It counts as failed until the peer is up, since it may refuse us.
+    /// Whether `connection` is to one of these addresses.
+    pub(super) fn is_dialling(&self, connection: ConnectionId) -> bool {
+        self.0.iter().any(|entry| entry.state == State::Dialling(connection))
+    }
+
+    /// `connection` was made, and `peer` answered. It counts as failed until the peer has settled.
     pub(super) fn answered(&mut self, connection: ConnectionId, peer: PeerId, now: Instant) {
         if let Some(entry) = self.dialled_by(connection) {
             entry.peer = Some(peer);
@@ -59,8 +64,8 @@ impl Bootstrap {
         self.failed(connection, now);
     }
 
-    /// `peer` is up.
-    pub(super) fn reached(&mut self, peer: &PeerId) {
+    /// `peer` stayed: its failures are forgotten.
+    pub(super) fn settled(&mut self, peer: &PeerId) {
         self.of(peer).for_each(|entry| entry.failures = 0);
     }
 

@@ -6,24 +6,17 @@ mod messages;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    io,
-    net::TcpListener,
     time::{Duration, Instant},
 };
 
-use althing_protocol::{
-    crypto::Keypair,
-    ids::{MemberId, NetworkId},
-};
+use althing_protocol::ids::MemberId;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
-    core::transport::TransportError,
     futures::StreamExt,
     gossipsub::TopicHash,
     metrics::Registry,
-    multiaddr::Protocol,
     request_response::OutboundRequestId,
-    swarm::{self, dial_opts::DialOpts, dial_opts::PeerCondition},
+    swarm::dial_opts::{DialOpts, PeerCondition},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -31,20 +24,16 @@ use tokio::{
 };
 
 use super::{
-    NetError,
     behaviour::Behaviour,
     bootstrap::Bootstrap,
     config::{Admission, NetConfig},
-    event::Event,
-    handle::{COMMANDS, Command, Network, RequestError, Stats},
-    identity,
+    handle::{Command, RequestError, Stats},
     limits::{Bans, Meters},
     outbox::Outbox,
     peers::AddressBook,
     protocols::Protocols,
     sessions::Sessions,
     topic::Topic,
-    transport,
 };
 
 /// Time between two looks at what is due.
@@ -52,9 +41,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Ticks between two looks at rates and scores.
 const TICKS_PER_CENSUS: u32 = 10;
-
-/// Connections among members never fall idle.
-const IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Time that closing all connections may take at the end.
 const SHUTDOWN_WITHIN: Duration = Duration::from_millis(500);
@@ -64,61 +50,6 @@ const PULL_FIRST: Duration = Duration::from_millis(200);
 
 /// Longest gap between two questions for peers.
 const PULL_MAX: Duration = Duration::from_secs(30);
-
-/// Starts the network of the node that `keypair` names, in the tokio runtime of the caller.
-///
-/// When this returns, all listen addresses are bound.
-///
-/// # Errors
-/// [`NetError`] says what to change. Nothing keeps running.
-pub fn spawn(
-    keypair: &Keypair,
-    network: NetworkId,
-    config: NetConfig,
-) -> Result<(Network, mpsc::Receiver<Event>), NetError> {
-    if config.max_peers == 0 {
-        return Err(NetError::Settings("`max_peers` must be at least 1".to_owned()));
-    }
-    let libp2p_keypair = identity::libp2p_keypair(keypair)?;
-    let protocols = Protocols::new(network);
-    let mut registry = Registry::default();
-    let transport = transport::build(&libp2p_keypair, &mut registry)?;
-    let behaviour = Behaviour::new(&libp2p_keypair, &protocols, &config)?;
-    let streams = behaviour.streams.new_control();
-    let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE);
-    let mut swarm = Swarm::new(transport, behaviour, libp2p_keypair.public().to_peer_id(), settings);
-    for address in &config.listen {
-        listen(&mut swarm, address).map_err(|source| NetError::Listen { address: address.clone(), source })?;
-    }
-
-    let (commands, queue) = mpsc::channel(COMMANDS);
-    let (outbox, events) = Outbox::new();
-    let ends = Ends { commands: queue, outbox };
-    let actor = Actor::new(swarm, registry, ends, protocols.clone(), config);
-    tokio::spawn(actor.run());
-    Ok((Network { commands, streams, protocols }, events))
-}
-
-/// Binds `address`.
-///
-/// The transport shares TCP ports, so a second node on the same port would start and then see half of the connections.
-/// The port is therefore tried first in a way that does not share.
-fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> io::Result<()> {
-    let mut parts = address.iter();
-    match (parts.next(), parts.next()) {
-        (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) if port != 0 => drop(TcpListener::bind((ip, port))?),
-        (Some(Protocol::Ip6(ip)), Some(Protocol::Tcp(port))) if port != 0 => drop(TcpListener::bind((ip, port))?),
-        _ => {}
-    }
-    match swarm.listen_on(address.clone()) {
-        Ok(_) => Ok(()),
-        Err(TransportError::Other(error)) => Err(error),
-        Err(TransportError::MultiaddrNotSupported(_)) => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "only /ip4 and /ip6 with /tcp/PORT or /udp/PORT/quic-v1 are spoken",
-        )),
-    }
-}
 
 /// When to ask whom for more peers.
 #[derive(Debug)]
@@ -151,13 +82,15 @@ impl Pulls {
 }
 
 /// The network's ends of its channels.
-struct Ends {
-    commands: mpsc::Receiver<Command>,
-    outbox: Outbox,
+pub(super) struct Ends {
+    /// What the node asks for.
+    pub(super) commands: mpsc::Receiver<Command>,
+    /// What the node is told.
+    pub(super) outbox: Outbox,
 }
 
 /// The swarm and everything that is remembered about peers.
-struct Actor {
+pub(super) struct Actor {
     swarm: Swarm<Behaviour>,
     registry: Registry,
     commands: mpsc::Receiver<Command>,
@@ -179,7 +112,14 @@ struct Actor {
 }
 
 impl Actor {
-    fn new(swarm: Swarm<Behaviour>, registry: Registry, ends: Ends, protocols: Protocols, config: NetConfig) -> Self {
+    /// The task around `swarm`, which counts its traffic in `registry`.
+    pub(super) fn new(
+        swarm: Swarm<Behaviour>,
+        registry: Registry,
+        ends: Ends,
+        protocols: Protocols,
+        config: NetConfig,
+    ) -> Self {
         let now = Instant::now();
         Self {
             book: AddressBook::new(*swarm.local_peer_id()),
@@ -203,7 +143,7 @@ impl Actor {
     }
 
     /// Runs until the node asks for the end or drops all its ends.
-    async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut until_census = TICKS_PER_CENSUS;

@@ -91,7 +91,7 @@ impl AddressBook {
     }
 
     /// The peers to dial now out of those that `wanted` keeps, with their addresses. Each counts as failed until
-    /// [`AddressBook::reached`] says otherwise.
+    /// the peer has [settled](AddressBook::settled).
     pub(super) fn due(
         &mut self,
         wanted: impl Fn(&PeerId, &MemberId) -> bool,
@@ -110,8 +110,8 @@ impl AddressBook {
         due
     }
 
-    /// The peer is up.
-    pub(super) fn reached(&mut self, peer: &PeerId) {
+    /// The peer stayed: its failures are forgotten.
+    pub(super) fn settled(&mut self, peer: &PeerId) {
         if let Some((_, entry)) = self.entries.get_mut(peer) {
             entry.failures = 0;
         }

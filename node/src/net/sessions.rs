@@ -13,9 +13,6 @@ use super::{address::Locality, topic::Topic};
 /// Time within which a peer must have said which federation it belongs to.
 const INTRODUCTION_WITHIN: Duration = Duration::from_secs(10);
 
-/// Time that a refused peer stays connected, so that it can find out by itself why it is refused.
-const FAREWELL_FOR: Duration = Duration::from_millis(500);
-
 /// Pings in a row that may fail before a connection counts as dead.
 const PINGS_BEFORE_DEAD: u32 = 2;
 
@@ -26,10 +23,10 @@ pub(super) enum Allegiance {
     Unknown,
     /// This one.
     Ours,
-    /// Another one, or it is no member of this one; it leaves when its farewell is over.
+    /// Another one, or it is no member of this one.
     Refused {
-        /// When it was found out.
-        since: Instant,
+        /// When it must be gone.
+        until: Instant,
     },
 }
 
@@ -79,12 +76,12 @@ impl Session {
         self.presence == Presence::Up
     }
 
-    /// Whether its time is over: it never introduced itself, or it was told why it must go.
+    /// Whether its time is over: it never introduced itself, or it was refused and had time to find out why.
     fn is_overdue(&self, now: Instant) -> bool {
         match self.allegiance {
             Allegiance::Unknown => now >= self.since + INTRODUCTION_WITHIN,
             Allegiance::Ours => false,
-            Allegiance::Refused { since } => now >= since + FAREWELL_FOR,
+            Allegiance::Refused { until } => now >= until,
         }
     }
 }
@@ -94,10 +91,13 @@ impl Session {
 pub(super) enum Closed {
     /// It has another connection, or was not known.
     Stays,
-    /// It is gone, and the node never heard of it.
-    Unnoticed,
-    /// It is gone, and the node must hear of it.
-    Down(MemberId),
+    /// It is gone.
+    Gone {
+        /// Who it was, if the node was told that it was up.
+        told: Option<MemberId>,
+        /// How long it was here.
+        stayed: Duration,
+    },
 }
 
 /// All connected peers.
@@ -120,7 +120,7 @@ impl Sessions {
     }
 
     /// A connection to `peer` was closed.
-    pub(super) fn close(&mut self, peer: &PeerId, connection: ConnectionId) -> Closed {
+    pub(super) fn close(&mut self, peer: &PeerId, connection: ConnectionId, now: Instant) -> Closed {
         let Some(session) = self.0.get_mut(peer) else {
             return Closed::Stays;
         };
@@ -128,7 +128,8 @@ impl Sessions {
         if !session.connections.is_empty() {
             return Closed::Stays;
         }
-        let gone = if session.is_up() { Closed::Down(session.member) } else { Closed::Unnoticed };
+        let told = session.is_up().then_some(session.member);
+        let gone = Closed::Gone { told, stayed: now.saturating_duration_since(session.since) };
         self.0.remove(peer);
         gone
     }
@@ -261,15 +262,17 @@ mod tests {
 
     #[test]
     fn a_peer_is_down_when_its_last_connection_closes() {
-        let (mut sessions, peer) = opened(Instant::now());
+        let start = Instant::now();
+        let (mut sessions, peer) = opened(start);
         sessions.declare(&peer, Allegiance::Ours);
         Topic::ALL.into_iter().for_each(|topic| sessions.subscribe(&peer, topic));
         sessions.raise(&peer);
         sessions.open(peer, MEMBER, from(2, Locality::Loopback), Instant::now());
         assert_eq!(sessions.get(&peer).unwrap().locality(), Locality::Loopback);
-        assert_eq!(sessions.close(&peer, link(1)), Closed::Stays);
-        assert_eq!(sessions.close(&peer, link(2)), Closed::Down(MEMBER));
-        assert_eq!(sessions.close(&peer, link(2)), Closed::Stays);
+        let stayed = Duration::from_secs(5);
+        assert_eq!(sessions.close(&peer, link(1), start), Closed::Stays);
+        assert_eq!(sessions.close(&peer, link(2), start + stayed), Closed::Gone { told: Some(MEMBER), stayed });
+        assert_eq!(sessions.close(&peer, link(2), start), Closed::Stays);
     }
 
     #[test]
@@ -278,9 +281,10 @@ mod tests {
         let (mut sessions, peer) = opened(start);
         assert_eq!(sessions.overdue(start), vec![]);
         assert_eq!(sessions.overdue(start + INTRODUCTION_WITHIN), vec![peer]);
-        sessions.declare(&peer, Allegiance::Refused { since: start });
+        let until = start + Duration::from_secs(1);
+        sessions.declare(&peer, Allegiance::Refused { until });
         assert_eq!(sessions.overdue(start), vec![]);
-        assert_eq!(sessions.overdue(start + FAREWELL_FOR), vec![peer]);
+        assert_eq!(sessions.overdue(until), vec![peer]);
         sessions.declare(&peer, Allegiance::Ours);
         assert_eq!(sessions.overdue(start + INTRODUCTION_WITHIN), vec![]);
     }

@@ -134,7 +134,7 @@ impl Actor {
         let out = self.sessions.iter().filter(|(_, session)| !self.admission.admits(&session.member));
         let out: Vec<_> = out.map(|(peer, session)| (*peer, session.member)).collect();
         for (peer, member) in out {
-            self.refuse(peer, Event::Stranger { peer: member }, now);
+            self.refuse_stranger(peer, member, now);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use althing_protocol::ids::MemberId;
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
@@ -24,6 +25,13 @@ use super::{
 
 /// Time for which a refused peer is not dialled again.
 const SHUN_FOR: Duration = Duration::from_secs(30);
+
+/// Time that a peer must have stayed to be redialled at once when it is lost. One that leaves sooner may be refusing
+/// us, and is dialled less and less often.
+const SETTLED_AFTER: Duration = Duration::from_secs(10);
+
+/// Time that a peer of another federation stays connected, so that it can find out by itself why it is refused.
+const FAREWELL_FOR: Duration = Duration::from_millis(500);
 
 /// Refused peers that are remembered, so that each is told of once. Beyond that they are told of anew.
 const REFUSED_MAX: usize = 1024;
@@ -105,11 +113,15 @@ impl Actor {
     }
 
     fn on_closed(&mut self, peer: &PeerId, connection: ConnectionId, now: Instant) {
-        let closed = self.sessions.close(peer, connection);
-        if closed != Closed::Stays {
-            self.book.lost(peer, now);
+        let Closed::Gone { told, stayed } = self.sessions.close(peer, connection, now) else {
+            return;
+        };
+        if stayed >= SETTLED_AFTER {
+            self.book.settled(peer);
+            self.bootstrap.settled(peer);
         }
-        if let Closed::Down(member) = closed {
+        self.book.lost(peer, now);
+        if let Some(member) = told {
             self.outbox.tell(Event::PeerDown(member));
         }
     }
@@ -117,7 +129,8 @@ impl Actor {
     pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, error: &DialError, now: Instant) {
         match error {
             DialError::LocalPeerId { .. } => self.bootstrap.ourselves(connection),
-            DialError::WrongPeerId { obtained, address } => {
+            // Hearsay goes stale and leads to others, which is no news; a configured address that does is.
+            DialError::WrongPeerId { obtained, address } if self.bootstrap.is_dialling(connection) => {
                 tracing::warn!(%address, %obtained, "another node answers at this address than the one it names");
                 self.bootstrap.failed(connection, now);
             }
@@ -135,25 +148,37 @@ impl Actor {
             return;
         };
         if info.protocol_version != self.protocols.greeting() {
-            let theirs = protocols::network_of(&info.protocol_version);
-            self.refuse(peer, Event::ForeignGenesis { peer: member, theirs }, now);
+            self.refuse_foreigner(peer, member, &info.protocol_version, now);
         } else if self.admission.admits(&member) {
             let addresses = address::dialable(&info.listen_addrs, locality);
             self.book.introduce(peer, member, addresses, now);
             self.sessions.declare(&peer, Allegiance::Ours);
             self.raise(peer, now);
         } else {
-            self.refuse(peer, Event::Stranger { peer: member }, now);
+            self.refuse_stranger(peer, member, now);
         }
     }
 
-    /// Lets `peer` go after its farewell, and tells the node why, once.
-    pub(super) fn refuse(&mut self, peer: PeerId, why: Event, now: Instant) {
-        let before = self.sessions.declare(&peer, Allegiance::Refused { since: now });
-        if let Some(since @ Allegiance::Refused { .. }) = before {
+    /// Drops a peer of our own genesis that may not stay.
+    pub(super) fn refuse_stranger(&mut self, peer: PeerId, member: MemberId, now: Instant) {
+        self.sessions.declare(&peer, Allegiance::Refused { until: now });
+        let _ = self.swarm.disconnect_peer_id(peer);
+        self.shun(peer, Event::Stranger { peer: member }, now);
+    }
+
+    /// Drops a peer of another genesis, but not before it had time to read our greeting. It cannot say anything
+    /// meanwhile, since no protocol name of its federation is one of ours.
+    fn refuse_foreigner(&mut self, peer: PeerId, member: MemberId, greeting: &str, now: Instant) {
+        let before = self.sessions.declare(&peer, Allegiance::Refused { until: now + FAREWELL_FOR });
+        if let Some(earlier @ Allegiance::Refused { .. }) = before {
             // Introducing itself again does not prolong its stay.
-            self.sessions.declare(&peer, since);
+            self.sessions.declare(&peer, earlier);
         }
+        self.shun(peer, Event::ForeignGenesis { peer: member, theirs: protocols::network_of(greeting) }, now);
+    }
+
+    /// Leaves a refused peer alone for a while, and tells the node why, once.
+    fn shun(&mut self, peer: PeerId, why: Event, now: Instant) {
         self.book.shun(&peer, SHUN_FOR, now);
         self.bootstrap.shun(&peer, SHUN_FOR, now);
         if self.refused.len() >= REFUSED_MAX {
@@ -168,8 +193,6 @@ impl Actor {
     /// Tells the node of `peer` if that is now complete, and asks it whom it knows.
     fn raise(&mut self, peer: PeerId, now: Instant) {
         if let Some(member) = self.sessions.raise(&peer) {
-            self.book.reached(&peer);
-            self.bootstrap.reached(&peer);
             self.refused.remove(&peer);
             self.outbox.tell(Event::PeerUp(member));
             self.pulls.hurry(now);

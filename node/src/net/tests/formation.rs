@@ -24,13 +24,13 @@ async fn eight_nodes_that_know_one_address_are_all_up_to_each_other() {
 }
 
 #[tokio::test]
-async fn nodes_that_start_before_their_bootstrap_find_it_later() {
-    let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = probe.local_addr().unwrap().port();
-    drop(probe);
+async fn a_node_that_starts_before_its_bootstrap_finds_it_later() {
+    let closed_door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = closed_door.local_addr().unwrap().port();
     let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap();
     let mut early = Node::start(2, config(std::slice::from_ref(&address)));
-    early.address().await;
+    drop(patiently(closed_door.accept()).await.unwrap());
+    drop(closed_door);
     let mut late = Node::start(1, NetConfig { listen: vec![address], ..config(&[]) });
     early.until_up(late.me).await;
     late.until_up(early.me).await;

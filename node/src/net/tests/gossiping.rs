@@ -28,6 +28,27 @@ async fn the_same_bytes_published_again_arrive_again() {
     }
 }
 
+/// Two nodes that cannot reach each other hear each other through a third, if that one finds the message good.
+#[tokio::test]
+async fn accepted_messages_travel_on_and_ignored_ones_do_not() {
+    let (mut left, mut middle) = pair().await;
+    let mut right = Node::start(3, config(&middle.net.listen_addrs().await));
+    left.until_up(right.me).await;
+    middle.until_up(right.me).await;
+    right.until_up(left.me).await;
+    left.net.ban(right.me, "so that it hears through others only").await;
+    right.until_down(left.me).await;
+
+    for (bytes, verdict) in [(b"one", Verdict::Ignore), (b"two", Verdict::Accept)] {
+        left.net.publish(Topic::Round, bytes.to_vec()).await;
+        let (_, token, heard) = middle.message().await;
+        assert_eq!(heard, bytes);
+        middle.net.report(token, verdict).await;
+    }
+    let (author, _, bytes) = right.message().await;
+    assert_eq!((author, bytes.as_slice()), (left.me, &b"two"[..]));
+}
+
 #[tokio::test]
 async fn publishing_to_nobody_and_too_much_is_harmless() {
     let lonely = Node::start(1, config(&[]));

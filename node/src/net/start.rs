@@ -1,0 +1,78 @@
+//! From settings to a running network.
+
+use std::{io, net::TcpListener, time::Duration};
+
+use althing_protocol::{crypto::Keypair, ids::NetworkId};
+use libp2p::{Multiaddr, Swarm, core::transport::TransportError, metrics::Registry, multiaddr::Protocol, swarm};
+use tokio::sync::mpsc;
+
+use super::{
+    NetError,
+    behaviour::Behaviour,
+    config::NetConfig,
+    event::Event,
+    event_loop::{Actor, Ends},
+    handle::{COMMANDS, Network},
+    identity,
+    outbox::Outbox,
+    protocols::Protocols,
+    transport,
+};
+
+/// Connections among members never fall idle.
+const IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Starts the network of the node that `keypair` names, in the tokio runtime of the caller.
+///
+/// When this returns, all listen addresses are bound.
+///
+/// # Errors
+/// [`NetError`] says what to change. Nothing keeps running.
+pub fn spawn(
+    keypair: &Keypair,
+    network: NetworkId,
+    config: NetConfig,
+) -> Result<(Network, mpsc::Receiver<Event>), NetError> {
+    if config.max_peers == 0 {
+        return Err(NetError::Settings("`max_peers` must be at least 1".to_owned()));
+    }
+    let libp2p_keypair = identity::libp2p_keypair(keypair)?;
+    let protocols = Protocols::new(network);
+    let mut registry = Registry::default();
+    let transport = transport::build(&libp2p_keypair, &mut registry)?;
+    let behaviour = Behaviour::new(&libp2p_keypair, &protocols, &config)?;
+    let streams = behaviour.streams.new_control();
+    let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE);
+    let mut swarm = Swarm::new(transport, behaviour, libp2p_keypair.public().to_peer_id(), settings);
+    for address in &config.listen {
+        listen(&mut swarm, address).map_err(|source| NetError::Listen { address: address.clone(), source })?;
+    }
+
+    let (commands, queue) = mpsc::channel(COMMANDS);
+    let (outbox, events) = Outbox::new();
+    let ends = Ends { commands: queue, outbox };
+    let actor = Actor::new(swarm, registry, ends, protocols.clone(), config);
+    tokio::spawn(actor.run());
+    Ok((Network { commands, streams, protocols }, events))
+}
+
+/// Binds `address`.
+///
+/// The transport shares TCP ports, so a second node on the same port would start and then see half of the connections.
+/// The port is therefore tried first in a way that does not share.
+fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    match (parts.next(), parts.next()) {
+        (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) if port != 0 => drop(TcpListener::bind((ip, port))?),
+        (Some(Protocol::Ip6(ip)), Some(Protocol::Tcp(port))) if port != 0 => drop(TcpListener::bind((ip, port))?),
+        _ => {}
+    }
+    match swarm.listen_on(address.clone()) {
+        Ok(_) => Ok(()),
+        Err(TransportError::Other(error)) => Err(error),
+        Err(TransportError::MultiaddrNotSupported(_)) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "only /ip4 and /ip6 with /tcp/PORT or /udp/PORT/quic-v1 are spoken",
+        )),
+    }
+}
