@@ -107,7 +107,8 @@ pub(super) struct Fetcher {
     context: LinkContext,
     reports: mpsc::Receiver<Report>,
     events: mpsc::Sender<BlobEvent>,
-    /// Events that the node has not had room for. A fetch adds one at its end and one for each provider it loses.
+    /// Events that the node has had no room for, each once: however long it sleeps, there are as many at most as it
+    /// has named blobs and members.
     unsent: VecDeque<BlobEvent>,
     links: BTreeMap<MemberId, mpsc::Sender<Task>>,
     partials: BTreeMap<FetchId, Arc<Partial>>,
@@ -190,6 +191,7 @@ impl Fetcher {
             Effect::Request(flight) => self.request(flight),
             Effect::Finish(id) => self.finish(id),
             Effect::Close(id) => drop(self.partials.remove(&id)),
+            Effect::Report(event) if self.unsent.contains(&event) => {}
             Effect::Report(event) => self.unsent.push_back(event),
         }
     }

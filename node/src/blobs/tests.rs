@@ -89,7 +89,7 @@ struct Node {
     member: MemberId,
     address: Multiaddr,
     swarm: JoinHandle<()>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Node {
@@ -111,7 +111,7 @@ impl Node {
         let store = Store::open(dir.path()).unwrap();
         let (blobs, events) = Blobs::spawn(idle.control.clone(), PROTOCOL, store, config).unwrap();
         let swarm = idle.join(others).await;
-        Self { blobs, events, member, address, swarm, _dir: dir }
+        Self { blobs, events, member, address, swarm, dir }
     }
 
     async fn event(&mut self) -> BlobEvent {
@@ -403,7 +403,7 @@ async fn a_provider_with_a_damaged_file_is_no_liar() {
     let content = content(50_000);
     let blob = BlobRef::of(&content);
     let damaged = Node::holding(&content).await;
-    overwrite_first_byte(&damaged._dir.path().join(blob.hash.to_string()), !content[0]);
+    overwrite_first_byte(&damaged.dir.path().join(blob.hash.to_string()), !content[0]);
     let mut puller = Node::beside(&[damaged.address.clone()]).await;
     puller.blobs.fetch(blob, &[damaged.member]).unwrap();
     assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
@@ -498,7 +498,7 @@ async fn a_broken_disk_ends_the_fetch_with_a_reason() {
     let provider = Node::holding(&content).await;
     let mut puller = Node::beside(&[provider.address.clone()]).await;
     // A folder where the file should be.
-    std::fs::create_dir(puller._dir.path().join(format!("{}-{}.part", blob.hash, blob.size))).unwrap();
+    std::fs::create_dir(puller.dir.path().join(format!("{}-{}.part", blob.hash, blob.size))).unwrap();
     puller.blobs.fetch(blob, &[provider.member]).unwrap();
     let BlobEvent::Failed { blob: failed, reason } = puller.event().await else { panic!("it cannot succeed") };
     assert_eq!(failed, blob);
@@ -514,9 +514,9 @@ async fn everything_stops_with_the_last_handle() {
     let again = Blobs::spawn(control.clone(), PROTOCOL, store, config());
     assert!(matches!(again, Err(SpawnError::AlreadyServed(_))));
     drop(blobs);
-    assert_eq!(events.recv().await, None);
-    // The protocol is free once the server's task is gone; the channel tells that it is.
     tokio::time::timeout(PATIENCE, async {
+        assert_eq!(events.recv().await, None, "the fetcher is gone");
+        // The server's task is gone when the protocol is free.
         while control.accept(PROTOCOL).is_err() {
             tokio::task::yield_now().await;
         }
