@@ -27,6 +27,13 @@ A node.toml needs three lines:
 Exit codes: 0 done, 2 something to correct (an argument, a file, an address), 1 a fault of machine or program.
 Logs go to stderr; ALTHING_LOG=debug shows more.";
 
+const FOUNDING: &str = "\
+Example:
+  althing genesis new --name village --model lenet --seed 7 \\
+    --member-key anna.toml --member berta:ID:ANCHOR --out genesis.toml
+
+Members send what `althing key show` prints as `member`. Those given by --member come before those by --member-key.";
+
 /// Federated learning among equals: members train one model together, elect a new aggregator every round, agree on
 /// every result and pay each other for it.
 #[derive(Debug, Parser)]
@@ -103,7 +110,7 @@ pub enum KeyCommand {
 pub enum GenesisCommand {
     /// Found a federation. Edit the file before anybody joins: every change makes another network.
     #[command(
-        after_help = "Example:\n  althing genesis new --name village --model lenet --seed 7 \\\n    --member-key anna.toml --member berta:ID:ANCHOR --out genesis.toml\n\nMembers send `althing key show --json | jq -r .member`; members with --member come before those with --member-key."
+        after_help = FOUNDING
     )]
     New(GenesisNewArgs),
     /// Show what a genesis says.

@@ -60,8 +60,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Who is to blame for an error.
-trait Blamed: fmt::Display {
+/// An error that knows whose fault it is, so that `?` makes a [`Failure`] of it.
+pub(crate) trait Blamed: fmt::Display {
+    /// Whose fault it is.
     fn blame(&self) -> Blame;
 }
 

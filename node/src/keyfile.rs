@@ -60,7 +60,8 @@ pub enum KeyFileError {
     Line(String),
     /// The public half does not follow from the secrets.
     #[error(
-        "key file {path}: {field} does not follow from the secrets, so the file was edited or damaged; restore it from a copy, or make another key with `althing key new`"
+        "key file {path}: {field} does not follow from the secrets, so the file was edited or damaged; \
+         restore it from a copy, or make another key with `althing key new`"
     )]
     Mismatch {
         /// The file.

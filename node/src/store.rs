@@ -1,7 +1,7 @@
 //! What a node must not forget: decisions, the journal of what it said, and the memory of its agents.
 //!
-//! One redb file, one durable transaction per change. The store keeps bytes and their order; what they mean is the
-//! core's business. A change is on the disk when the call that made it returns, so the caller publishes only after that.
+//! One redb file, one durable transaction per change. The store keeps bytes and their order; what they mean is for the
+//! core to know. A change is on the disk when the call that made it returns, so the caller publishes only after that.
 //!
 //! Every open verifies the checksum of every page first: a file that was damaged behind the store's back is refused
 //! with [`StoreError::Damaged`], and one that a crash left in mid-write is rolled back to its last commit.

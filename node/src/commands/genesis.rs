@@ -53,7 +53,9 @@ fn brief(genesis: &Genesis, path: &Path) -> Answer {
 fn full(genesis: &Genesis, path: &Path) -> Answer {
     let task = &genesis.task;
     let mut text = format!(
-        "network    {}\nname       {}\ntask       {} on {}, seed {}, first model of {} bytes\nmint       {} credits a round\nbudget     {} credits a round, {} to {} winners\n",
+        "network    {}\nname       {}\ntask       {} on {}, seed {}, first model of {} bytes\n\
+         mint       {} credits a round\n\
+         budget     {} credits a round, {} to {} winners\n",
         genesis.network(),
         genesis.name,
         task.model,

@@ -64,7 +64,18 @@ fn running(status: &Status, genesis: &Genesis) -> Answer {
     let phase = phase.as_ref().and_then(Value::as_str).unwrap_or("between rounds").to_owned();
     let chair = status.chair.as_ref().map_or_else(|| "nobody yet".into(), name);
     let text = format!(
-        "running     yes\nmember      {} {}\nnetwork     {}\nheight      {} (head {})\nround       {} ({phase}, chaired by {chair})\npeers       {}\nsent        {} bytes ({} as blobs)\nreceived    {} bytes ({} as blobs)\ndecisions   {} by model, {} by rules, {} by rules after the model failed\ncredits     {}\nreputation  {}\nmemory      {} MiB at the most\n",
+        "running     yes\n\
+         member      {} {}\n\
+         network     {}\n\
+         height      {} (head {})\n\
+         round       {} ({phase}, chaired by {chair})\n\
+         peers       {}\n\
+         sent        {} bytes ({} as blobs)\n\
+         received    {} bytes ({} as blobs)\n\
+         decisions   {} by model, {} by rules, {} by rules after the model failed\n\
+         credits     {}\n\
+         reputation  {}\n\
+         memory      {} MiB at the most\n",
         status.member,
         name(&status.member),
         status.network,

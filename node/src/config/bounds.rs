@@ -46,7 +46,10 @@ pub(super) fn listen_addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Re
 /// A multiaddress, with an example for whoever mistyped one.
 fn address(text: &str) -> Result<Multiaddr, String> {
     text.parse().map_err(|error| {
-        format!("{text:?} is no multiaddress ({error}), must be like \"/ip4/192.168.1.5/tcp/4001\" or \"/ip4/0.0.0.0/udp/0/quic-v1\"")
+        format!(
+            "{text:?} is no multiaddress ({error}), \
+             must be like \"/ip4/192.168.1.5/tcp/4001\" or \"/ip4/0.0.0.0/udp/0/quic-v1\""
+        )
     })
 }
 
@@ -60,6 +63,7 @@ pub(super) fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Soc
         return Ok(address);
     }
     Err(D::Error::custom(format!(
-        "{address} is not loopback, must be on 127.0.0.1 or [::1]: the pages have no password (reach them from elsewhere through a tunnel)"
+        "{address} is not loopback, must be on 127.0.0.1 or [::1]: \
+         the pages have no password (reach them from elsewhere through a tunnel)"
     )))
 }

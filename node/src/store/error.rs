@@ -18,7 +18,8 @@ pub enum StoreError {
     },
     /// The file belongs to another federation.
     #[error(
-        "the store {path} belongs to network {found}, but the genesis names network {wanted}; use that network's genesis, or another data_dir"
+        "the store {path} belongs to network {found}, but the genesis names network {wanted}; \
+         use that network's genesis, or another data_dir"
     )]
     OtherNetwork {
         /// The file.
@@ -40,7 +41,9 @@ pub enum StoreError {
     },
     /// The bytes in the file are not what the store wrote.
     #[error(
-        "the store {path} is damaged ({detail}); restore it from a copy, or move it away and start again to fetch all decisions from the other members (once they have decided the height that was open: what this node said about it is lost)"
+        "the store {path} is damaged ({detail}); restore it from a copy, \
+         or move it away and start again to fetch all decisions from the other members \
+         (once they have decided the height that was open: what this node said about it is lost)"
     )]
     Damaged {
         /// The file.
@@ -50,7 +53,8 @@ pub enum StoreError {
     },
     /// The disk refused in the middle of the work, or memory of it is lost.
     #[error(
-        "the disk refused the store {path} ({detail}); make sure that it has free space and is writable, then start again: nothing decided is lost"
+        "the disk refused the store {path} ({detail}); \
+         make sure that it has free space and is writable, then start again: nothing decided is lost"
     )]
     Disk {
         /// The file.

@@ -116,14 +116,16 @@ fn a_newer_schema_is_refused() {
     assert!(matches!(error, StoreError::Newer { found: 2, .. }), "{error}");
 }
 
+/// The journal of a [`filled`] store: most of the file is alive, so that few flips meet free pages.
+fn filled_journal() -> Vec<(u64, Vec<u8>)> {
+    (0..60).map(|number: u8| (21, vec![number; 2_000])).collect()
+}
+
 /// A store with some of everything, closed in good order; its bytes.
 fn filled(dir: &Path) -> Vec<u8> {
     let store = open(dir);
-    for height in 1..=20 {
-        store.append(&[(height, vec![height as u8; 3_000])]).unwrap();
-        decide(&store, height).unwrap();
-    }
-    store.append(&[(21, b"last".to_vec())]).unwrap();
+    (1..=20).for_each(|height| decide(&store, height).unwrap());
+    store.append(&filled_journal()).unwrap();
     drop(store);
     fs::read(dir.join(FILE_NAME)).unwrap()
 }
@@ -139,10 +141,17 @@ fn opens_true_or_not_at_all(dir: &Path, what: &str) -> bool {
         Err(error) => panic!("{what}: {error}"),
     };
     let height = store.height().unwrap();
-    for block in store.blocks(1, 100, usize::MAX).unwrap() {
+    let blocks = store.blocks(1, 100, usize::MAX).unwrap();
+    assert_eq!(blocks.len() as u64, height, "{what}");
+    for block in blocks {
         assert_eq!(block.body, format!("body {}", block.height).into_bytes(), "{what}");
+        assert_eq!(block.certificate, b"certificate", "{what}");
     }
-    assert_eq!(store.blocks(1, 100, usize::MAX).unwrap().len() as u64, height, "{what}");
+    let journal = store.journal().unwrap();
+    assert_eq!(journal, filled_journal()[..journal.len()], "{what}");
+    if height > 0 {
+        assert_eq!(store.state().unwrap(), Some((height, format!("state {height}").into_bytes())), "{what}");
+    }
     true
 }
 
