@@ -12,7 +12,9 @@
 )]
 
 pub mod codec;
+pub mod consensus;
 pub mod crypto;
+pub mod election;
 pub mod event;
 pub mod genesis;
 pub mod ids;
