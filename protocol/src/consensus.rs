@@ -48,5 +48,5 @@ pub use evidence::{Equivocation, EvidenceError};
 pub use input::{Input, Verdict};
 pub use message::{Message, PolkaCertificate, Proposal, RoundCertificate, RoundVote, UNSIGNED, Vote, VoteKind};
 pub use timer::{Timeouts, Timer, TimerKind};
-pub use validators::{MAX_VALIDATORS, Validator, ValidatorSet, ValidatorSetError};
+pub use validators::{Validator, ValidatorSet, ValidatorSetError};
 pub use wal::{JudgedBody, WalEntry};

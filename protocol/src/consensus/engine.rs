@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     crypto::Keypair,
-    ids::{Height, MemberId, NetworkId},
+    ids::{Hash, Height, MemberId, NetworkId},
 };
 
 /// The core keeps no messages for later heights, because none reach it; its queue needs no room.
@@ -128,9 +128,11 @@ impl Engine {
                 engine.host.pledges.recall(entry);
             }
             engine.host.recorded = entries.iter().cloned().collect();
+            let built: Vec<_> = entries.iter().filter_map(|entry| engine.host.built(entry)).collect();
             engine.open(height, validators, Opening::Restart)?;
             engine.replay(entries)?;
-            engine.settle_replay();
+            engine.settle_replay(&built)?;
+            engine.host.recorded.clear();
             engine.receive_early(height)
         })
     }
@@ -142,13 +144,9 @@ impl Engine {
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, EngineError> {
         self.guarded(|engine| match input {
             Input::Message(message) => engine.receive(message),
-            Input::Built { height, round, body } if engine.decides(height) => {
-                let value = core::LocallyProposedValue::new(height, round.into(), body);
-                engine.feed(core::Input::Propose(value))
-            }
+            Input::Built { height, round, body } if engine.decides(height) => engine.propose(height, round, body),
             Input::Judged { height, round, valid_round, proposer, body, verdict } if engine.decides(height) => {
-                let judged = JudgedBody { height, round, valid_round, proposer, body, verdict };
-                engine.feed(WalEntry::Judged(judged).into())
+                engine.judge(JudgedBody { height, round, valid_round, proposer, body, verdict })
             }
             Input::Synced { certificate } if engine.decides(certificate.height) => engine.adopt(certificate),
             Input::TimerFired(timer) if engine.decides(timer.height) => engine.fire(timer),
@@ -238,12 +236,11 @@ impl Engine {
         if let Some(core) = &mut self.core {
             core.reset_entries_index();
         }
-        self.host.recorded.clear();
         Ok(())
     }
 
-    /// Asks and says again what still matters after a replay.
-    fn settle_replay(&mut self) {
+    /// Asks and says again what still matters after a replay. `built` are the bodies that this member built, by round.
+    fn settle_replay(&mut self, built: &[(u32, Hash)]) -> Result<(), EngineError> {
         // The replay asked for a body in every round that this member ever chaired.
         self.host.effects_mut().retain(|effect| !matches!(effect, Effect::Build { .. }));
         if self.host.own_proposal.is_some() {
@@ -251,8 +248,37 @@ impl Engine {
         } else if let Some((Timer { height, round, .. }, proposer)) = self.awaited()
             && proposer == self.host.id()
         {
-            self.host.push(Effect::Build { height, round });
+            // A body that reached the log is proposed, not another one: every further body for a round costs everybody
+            // room, and room is bounded.
+            match built.iter().find(|&&(of, _)| of == round) {
+                None => self.host.push(Effect::Build { height, round }),
+                Some(&(_, body)) => {
+                    self.propose(height, round, body)?;
+                    self.host.restream();
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Proposes `body`, unless something was proposed for that round before.
+    fn propose(&mut self, height: Height, round: u32, body: Hash) -> Result<(), EngineError> {
+        if self.host.own_proposal.is_some() {
+            return Ok(());
+        }
+        self.feed(core::Input::Propose(core::LocallyProposedValue::new(height, round.into(), body)))
+    }
+
+    /// Takes a verdict, if the body is of the member who chairs its round.
+    ///
+    /// The core keeps few bodies for a round, so those of others must not take the room of the chair's own. And what
+    /// this member built itself it need not be told.
+    fn judge(&mut self, judged: JudgedBody) -> Result<(), EngineError> {
+        let Some(core) = &self.core else { return Ok(()) };
+        if judged.proposer != core.validator_set().proposer(judged.round) || judged.proposer == self.host.id() {
+            return Ok(());
+        }
+        self.feed(WalEntry::Judged(judged).into())
     }
 
     /// The proposer that the current round still waits for, and the timer that ends the waiting.

@@ -17,7 +17,7 @@ use super::{
     validators::ValidatorSet,
     wal::WalEntry,
 };
-use crate::ids::{Height, MemberId};
+use crate::ids::{Hash, Height, MemberId};
 
 /// Marks an answer that the core does not get. The reason is parked in the host, because the core's loop logs a
 /// failed answer and goes on as if nothing had happened.
@@ -69,7 +69,10 @@ impl Host {
     }
 
     pub(super) fn push(&mut self, effect: Effect) {
-        self.effects.push(effect);
+        // The core forgets all timers once for the height and once for its first round.
+        if effect != Effect::CancelTimers || self.effects.last() != Some(&effect) {
+            self.effects.push(effect);
+        }
     }
 
     pub(super) const fn effects_mut(&mut self) -> &mut Vec<Effect> {
@@ -234,9 +237,23 @@ impl Host {
     /// Says again what this member proposed in the current round, body and all.
     pub(super) fn repeat_proposal(&mut self) {
         if let Some(own) = self.own_proposal.clone() {
-            let Proposal { height, round, body, valid_round, signer: proposer, .. } = own;
             self.push(Effect::Publish(Message::Proposal(own)));
+            self.restream();
+        }
+    }
+
+    /// Has the body published again that this member proposed in the current round.
+    pub(super) fn restream(&mut self) {
+        if let Some(&Proposal { height, round, body, valid_round, signer: proposer, .. }) = self.own_proposal.as_ref() {
             self.push(Effect::Restream { height, round, valid_round, proposer, body });
+        }
+    }
+
+    /// The round and the body, if `entry` says that this member built one.
+    pub(super) fn built(&self, entry: &WalEntry) -> Option<(u32, Hash)> {
+        match entry {
+            WalEntry::Judged(judged) if judged.proposer == self.id() => Some((judged.round, judged.body)),
+            _ => None,
         }
     }
 

@@ -43,7 +43,7 @@ pub struct JudgedBody {
 
 impl WalEntry {
     /// Longest encoding that is worth decoding, in bytes.
-    pub const MAX_BYTES: usize = 48 * 1024;
+    pub const MAX_BYTES: usize = 24 * 1024;
 
     /// Height that it belongs to.
     pub const fn height(&self) -> Height {
