@@ -22,11 +22,15 @@
 //! * Store a body before answering [`Input::Built`], so that it can be streamed again after a crash.
 //! * Treat [`EngineError`] as the end of the process. No effect leaves an engine that failed.
 //!
+//! The core writes `tracing` events under targets that begin with `arc_malachitebft`, several for each vote: a
+//! subscriber does well to show its warnings only.
+//!
 //! Below two thirds of the power nothing is decided and nothing is lost: members stay in their round and repeat
 //! themselves until the others are back.
 
 mod certificate;
 mod context;
+mod convert;
 mod early;
 mod effect;
 mod engine;

@@ -1,9 +1,9 @@
 //! The agreement engine: one pure state machine around the core.
 
-use std::{
-    cmp::Ordering,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+mod ingress;
+mod replay;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arc_malachitebft_core_consensus as core;
 use arc_malachitebft_core_types as types;
@@ -16,7 +16,6 @@ use super::{
     error::EngineError,
     host::{Host, Progress},
     input::Input,
-    message::Message,
     pledges::Pledges,
     timer::{Timeouts, Timer, TimerKind},
     validators::ValidatorSet,
@@ -225,42 +224,6 @@ impl Engine {
         self.feed(core::Input::StartHeight(height, validators, restart, None, types::VoteExtensionPolicy::Disabled))
     }
 
-    fn replay(&mut self, entries: Vec<WalEntry>) -> Result<(), EngineError> {
-        let inputs: Vec<core::Input<Agreement>> = entries.into_iter().map(Into::into).collect();
-        if let Some(core) = &mut self.core {
-            core.index_wal_entries(&inputs);
-        }
-        for input in inputs {
-            self.feed(input)?;
-        }
-        if let Some(core) = &mut self.core {
-            core.reset_entries_index();
-        }
-        Ok(())
-    }
-
-    /// Asks and says again what still matters after a replay. `built` are the bodies that this member built, by round.
-    fn settle_replay(&mut self, built: &[(u32, Hash)]) -> Result<(), EngineError> {
-        // The replay asked for a body in every round that this member ever chaired.
-        self.host.effects_mut().retain(|effect| !matches!(effect, Effect::Build { .. }));
-        if self.host.own_proposal.is_some() {
-            self.host.repeat_proposal();
-        } else if let Some((Timer { height, round, .. }, proposer)) = self.awaited()
-            && proposer == self.host.id()
-        {
-            // A body that reached the log is proposed, not another one: every further body for a round costs everybody
-            // room, and room is bounded.
-            match built.iter().find(|&&(of, _)| of == round) {
-                None => self.host.push(Effect::Build { height, round }),
-                Some(&(_, body)) => {
-                    self.propose(height, round, body)?;
-                    self.host.restream();
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Proposes `body`, unless something was proposed for that round before.
     fn propose(&mut self, height: Height, round: u32, body: Hash) -> Result<(), EngineError> {
         if self.host.own_proposal.is_some() {
@@ -269,77 +232,11 @@ impl Engine {
         self.feed(core::Input::Propose(core::LocallyProposedValue::new(height, round.into(), body)))
     }
 
-    /// Takes a verdict, if the body is of the member who chairs its round.
-    ///
-    /// The core keeps few bodies for a round, so those of others must not take the room of the chair's own. And what
-    /// this member built itself it need not be told.
-    fn judge(&mut self, judged: JudgedBody) -> Result<(), EngineError> {
-        let Some(core) = &self.core else { return Ok(()) };
-        if judged.proposer != core.validator_set().proposer(judged.round) || judged.proposer == self.host.id() {
-            return Ok(());
-        }
-        self.feed(WalEntry::Judged(judged).into())
-    }
-
     /// The proposer that the current round still waits for, and the timer that ends the waiting.
     fn awaited(&self) -> Option<(Timer, MemberId)> {
         let core = self.core.as_ref().filter(|core| core.driver.step_is_propose())?;
         let round = core.round().as_u32()?;
         Some((Timer { height: core.height(), round, kind: TimerKind::Propose }, self.proposer()?))
-    }
-
-    fn receive_early(&mut self, height: Height) -> Result<(), EngineError> {
-        self.early.take(height).into_iter().try_for_each(|message| self.receive(message))
-    }
-
-    fn receive(&mut self, message: Message) -> Result<(), EngineError> {
-        let Some(frontier) = &self.frontier else { return Ok(()) };
-        match message.height().cmp(&frontier.height) {
-            Ordering::Equal if self.is_deciding() => self.admit(message),
-            Ordering::Greater => {
-                self.receive_ahead(message);
-                Ok(())
-            }
-            Ordering::Less | Ordering::Equal => {
-                self.receive_behind(&message);
-                Ok(())
-            }
-        }
-    }
-
-    fn admit(&mut self, message: Message) -> Result<(), EngineError> {
-        let Some(core) = &self.core else { return Ok(()) };
-        if let Err(refusal) = self.host.admit(&message, core.validator_set()) {
-            self.host.push(Effect::Refused(refusal));
-            return Ok(());
-        }
-        self.feed(match message {
-            Message::Vote(vote) => core::Input::Vote(vote.into()),
-            Message::Proposal(proposal) => core::Input::Proposal(proposal.into()),
-            Message::PolkaCertificate(proof) => core::Input::PolkaCertificate(proof.into()),
-            Message::RoundCertificate(proof) => core::Input::RoundCertificate(proof.into()),
-        })
-    }
-
-    /// Keeps what can be used soon, and tells who is ahead. Certificates come again, so they are not kept.
-    fn receive_ahead(&mut self, message: Message) {
-        let (Some(frontier), Some(member)) = (&self.frontier, message.signer()) else { return };
-        let height = message.height();
-        let is_next = height == frontier.height.next();
-        let is_wanted = !is_next || self.early.wants(member, &message);
-        if is_wanted && message.is_authentic(self.host.pledges.network(), &frontier.validators) {
-            self.host.push(Effect::Ahead { member, height });
-            if is_next {
-                self.early.keep(member, message);
-            }
-        }
-    }
-
-    fn receive_behind(&mut self, message: &Message) {
-        let (Some(frontier), Some(member)) = (&self.frontier, message.signer()) else { return };
-        if message.is_authentic(self.host.pledges.network(), &frontier.validators) {
-            self.host.push(Effect::Behind { member, height: message.height() });
-        }
     }
 
     fn fire(&mut self, timer: Timer) -> Result<(), EngineError> {

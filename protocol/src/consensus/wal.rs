@@ -25,7 +25,7 @@ pub enum WalEntry {
 }
 
 /// A body with the verdict on it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JudgedBody {
     /// Height of the body.
     pub height: Height,

@@ -80,6 +80,20 @@ fn one_absent_member_of_four_does_not_stop_a_rough_network() {
 }
 
 #[test]
+fn below_two_thirds_members_wait_where_they_are_until_others_return() {
+    for seed in 0..10 {
+        let conducts = [Conduct::Honest, Conduct::Absent, Conduct::Honest, Conduct::Absent];
+        let mut network = Network::new(seed, &conducts, CALM, 2);
+        network.run_for(120_000);
+        assert!(network.nodes.iter().all(|node| node.decided.is_empty()));
+        assert_eq!(network.rounds(), [Some(0), Some(0)], "rounds do not run away");
+        network.join(1);
+        network.join(3);
+        network.run();
+    }
+}
+
+#[test]
 fn the_same_seed_makes_the_same_history() {
     let history = || Network::new(9, &[Conduct::Honest; 4], ROUGH, 3).run().published;
     assert_eq!(history(), history());

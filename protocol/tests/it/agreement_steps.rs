@@ -345,6 +345,37 @@ fn a_restart_says_the_same_again_and_asks_only_for_what_is_missing() {
 }
 
 #[test]
+fn a_body_is_logged_once_and_only_if_it_may_be_the_chairs() {
+    let mut engine = Engine::new(chair(1), NETWORK, TIMEOUTS);
+    engine.start(HEIGHT, validators(4, HEIGHT)).unwrap();
+    let mut judge = |input| shown(&engine.handle(input).unwrap());
+    assert_eq!(judge(judged(0, "A", Verdict::Invalid)), ["log a invalid"]);
+    assert_eq!(judge(judged(0, "A", Verdict::Invalid)), [""; 0], "it was streamed again");
+    assert_eq!(judge(judged(0, "A", Verdict::Valid)), ["log a valid"], "a later verdict may be kinder");
+    assert_eq!(judge(judged_by(3, 0, "B")), [""; 0], "not of the chair");
+    assert_eq!(judge(judged(1, "B", Verdict::Valid)), [""; 0], "in this member's own name");
+    assert_eq!(judge(judged(8, "B", Verdict::Valid)), ["log b valid"]);
+    assert_eq!(judge(judged(12, "B", Verdict::Valid)), [""; 0], "of a distant round");
+}
+
+#[test]
+fn heights_that_were_caught_up_are_left_behind() {
+    let mut engine = Engine::new(chair(1), NETWORK, TIMEOUTS);
+    engine.start(HEIGHT, validators(4, HEIGHT)).unwrap();
+    assert_eq!(engine.rest_at(Height(9), validators(4, Height(10))).unwrap(), [Effect::CancelTimers]);
+    assert!(!engine.is_deciding());
+    assert_eq!(shown(&engine.handle(prevote(0, 0, "A")).unwrap()), ["p0 is behind at 7"]);
+    let error = EngineError::HeightOver { asked: Height(9), last: Height(9) };
+    assert_eq!(engine.start(Height(9), validators(4, Height(9))), Err(error));
+}
+
+#[test]
+fn an_engine_may_live_on_any_thread() {
+    fn check<T: Send + 'static>() {}
+    check::<Engine>();
+}
+
+#[test]
 fn misuse_ends_the_engine() {
     let set = || validators(4, HEIGHT);
     let mut engine = Engine::new(chair(1), NETWORK, TIMEOUTS);

@@ -217,6 +217,28 @@ impl Network {
         self
     }
 
+    /// Runs for so long, whatever comes of it.
+    pub(crate) fn run_for(&mut self, span_ms: u64) {
+        let end_ms = self.now_ms + span_ms;
+        while let Some(next) = self.queue.first_entry().filter(|next| next.key().0 <= end_ms) {
+            let ((at_ms, _), (number, event)) = next.remove_entry();
+            self.now_ms = at_ms;
+            self.happen(number, event);
+        }
+        self.now_ms = end_ms;
+    }
+
+    /// The member comes, or comes back.
+    pub(crate) fn join(&mut self, number: usize) {
+        self.nodes[number].conduct = Conduct::Honest;
+        self.after(0, number, Event::Restart);
+    }
+
+    /// The rounds that members are in.
+    pub(crate) fn rounds(&self) -> Vec<Option<u32>> {
+        self.nodes.iter().filter_map(|node| node.engine.as_ref()).map(Engine::round).collect()
+    }
+
     /// The decision of `height`, which every member that ran has made alike.
     pub(crate) fn decision(&self, height: u64) -> &Certificate {
         self.nodes.iter().find_map(|node| node.decided.get(&Height(height))).unwrap()
