@@ -3,7 +3,10 @@
 mod ingress;
 mod replay;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use arc_malachitebft_core_consensus as core;
 use arc_malachitebft_core_types as types;
@@ -278,11 +281,17 @@ impl Engine {
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(EngineError::Core(error.to_string())),
-            Err(_) => return Err(EngineError::Core("one of its invariants does not hold".into())),
+            Err(panic) => return Err(EngineError::Core(last_words(&*panic))),
         }
         if self.host.progress == Progress::Decided {
             self.core = None;
         }
         Ok(())
     }
+}
+
+/// What a panic of the core says, as far as it is text.
+fn last_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("an invariant does not hold").to_owned()
 }

@@ -80,6 +80,17 @@ fn one_absent_member_of_four_does_not_stop_a_rough_network() {
 }
 
 #[test]
+fn one_who_signs_anything_cannot_split_or_stop_the_others() {
+    for n in [4, 7] {
+        for seed in 0..14 {
+            let mut conducts = vec![Conduct::Honest; n];
+            conducts[seed as usize % n] = Conduct::Babbles;
+            Network::new(seed, &conducts, ROUGH, 2).run();
+        }
+    }
+}
+
+#[test]
 fn below_two_thirds_members_wait_where_they_are_until_others_return() {
     for seed in 0..10 {
         let conducts = [Conduct::Honest, Conduct::Absent, Conduct::Honest, Conduct::Absent];

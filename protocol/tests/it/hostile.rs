@@ -196,7 +196,7 @@ proptest! {
 
 #[test]
 fn a_storm_of_shuffled_valid_and_absurd_inputs_never_fails_an_engine() {
-    for seed in 0..300 {
+    for seed in 0..60 {
         let mut dice = Dice(seed);
         let mut engine = engine();
         for _ in 0..200 {

@@ -107,6 +107,8 @@ pub(crate) enum Conduct {
     BuildsBadBodies,
     /// Signs two proposals and two votes of each kind, if it chairs round 0, and is silent otherwise.
     SaysTwoThings,
+    /// Signs anything at all and tells everybody something else, all the time.
+    Babbles,
 }
 
 impl Conduct {
@@ -128,6 +130,7 @@ struct Body {
 enum Event {
     Start(Height),
     Restart,
+    Babble,
     Take(Input),
     Arrived(Body),
     /// A timer, and its setting: a later one has another number.
@@ -197,6 +200,7 @@ impl Network {
             match conduct {
                 Conduct::Absent => {}
                 Conduct::SaysTwoThings => network.say_two_things(number),
+                Conduct::Babbles => network.after(0, number, Event::Babble),
                 Conduct::Honest | Conduct::BuildsBadBodies => {
                     network.boot(number);
                     network.start_soon(number, Height(1));
@@ -260,8 +264,10 @@ impl Network {
     fn happen(&mut self, number: usize, event: Event) {
         let n = self.nodes.len();
         let node = &mut self.nodes[number];
-        if matches!(event, Event::Restart) {
-            return self.restart(number);
+        match event {
+            Event::Restart => return self.restart(number),
+            Event::Babble => return self.babble(number),
+            _ => {}
         }
         let Some(engine) = &mut node.engine else { return };
         let effects = match event {
@@ -278,7 +284,7 @@ impl Network {
                 node.timers.remove(&timer);
                 engine.handle(Input::TimerFired(timer)).unwrap()
             }
-            Event::Start(_) | Event::Fire(..) | Event::Restart => return,
+            Event::Start(_) | Event::Fire(..) | Event::Restart | Event::Babble => return,
         };
         self.carry_out(number, effects);
     }
@@ -365,6 +371,28 @@ impl Network {
                 }
             }
         }
+    }
+
+    /// A vote and, if there is a chair to misuse, a proposal with its body, for every member another one.
+    fn babble(&mut self, number: usize) {
+        let n = self.nodes.len();
+        let keypair = self.nodes[number].keypair.clone();
+        for to in (0..n).filter(|&to| to != number) {
+            let height = Height(self.nodes[to].decided.len() as u64 + 1);
+            let round = self.dice.below(3) as u32;
+            let known = self.said.values().filter_map(|&(body, _)| body).nth(self.dice.below(8) as usize);
+            let hash = known.unwrap_or_else(|| Hash::of(&[self.dice.below(2) as u8]));
+            let kind = if self.dice.percent(50) { VoteKind::Prevote } else { VoteKind::Precommit };
+            let body = (!self.dice.percent(25)).then_some(hash);
+            self.after(1, to, Event::Take(Input::Message(vote(&keypair, kind, height, round, body))));
+            if validators(n, height).proposer(round) == keypair.id() {
+                let body = Body { height, round, valid_round: None, proposer: keypair.id(), hash };
+                self.after(1, to, Event::Arrived(body));
+                self.after(1, to, Event::Take(Input::Message(propose(&keypair, height, round, hash))));
+            }
+        }
+        let pause_ms = 1 + self.dice.below(60);
+        self.after(pause_ms, number, Event::Babble);
     }
 
     fn decide(&mut self, number: usize, certificate: Certificate) {
