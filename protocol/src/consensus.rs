@@ -22,11 +22,15 @@
 //! * Store a body before answering [`Input::Built`], so that it can be streamed again after a crash.
 //! * Treat [`EngineError`] as the end of the process. No effect leaves an engine that failed.
 //!
+//! The core writes `tracing` events under targets that begin with `arc_malachitebft`, several for each vote: a
+//! subscriber does well to show its warnings only.
+//!
 //! Below two thirds of the power nothing is decided and nothing is lost: members stay in their round and repeat
 //! themselves until the others are back.
 
 mod certificate;
 mod context;
+mod convert;
 mod early;
 mod effect;
 mod engine;
@@ -48,5 +52,5 @@ pub use evidence::{Equivocation, EvidenceError};
 pub use input::{Input, Verdict};
 pub use message::{Message, PolkaCertificate, Proposal, RoundCertificate, RoundVote, UNSIGNED, Vote, VoteKind};
 pub use timer::{Timeouts, Timer, TimerKind};
-pub use validators::{MAX_VALIDATORS, Validator, ValidatorSet, ValidatorSetError};
+pub use validators::{Validator, ValidatorSet, ValidatorSetError};
 pub use wal::{JudgedBody, WalEntry};

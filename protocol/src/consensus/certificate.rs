@@ -52,7 +52,7 @@ pub enum CertificateError {
 
 impl Certificate {
     /// Longest encoding that is worth decoding, in bytes.
-    pub const MAX_BYTES: usize = 48 * 1024;
+    pub const MAX_BYTES: usize = 24 * 1024;
 
     /// Checks that a quorum of `validators` decided this.
     ///

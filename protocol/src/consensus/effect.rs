@@ -19,7 +19,7 @@ pub enum Effect {
     CancelTimer(Timer),
     /// Forget all timers.
     CancelTimers,
-    /// A round began. Bodies for it that were judged before the height started must be judged again now.
+    /// A round began. Judge its body again, if it came before the height started or long before the round did.
     RoundStarted {
         /// Its height.
         height: Height,
@@ -52,12 +52,13 @@ pub enum Effect {
     /// The height is decided. Make the certificate and all that follows from its body durable before anything else,
     /// and carry out the rest of the list after that. The engine is idle now.
     ///
-    /// The body may be one that this member has not received: then fetch it.
+    /// Its body was judged valid here, or came together with [`Input::Synced`](super::Input::Synced).
     Decide {
         /// The proof.
         certificate: Certificate,
     },
-    /// Members who signed two things for one slot, with the proof. It comes after the decision of its height.
+    /// Members who signed two things for one slot, with the proof: all that came to light before the decision, a few
+    /// proofs for a member at most.
     Equivocation(Vec<Equivocation>),
     /// The message given with this very input is bad: a peer that checks what it relays would not have sent it.
     Refused(Refusal),

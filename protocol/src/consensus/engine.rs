@@ -1,7 +1,10 @@
 //! The agreement engine: one pure state machine around the core.
 
+mod ingress;
+mod replay;
+
 use std::{
-    cmp::Ordering,
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -16,7 +19,6 @@ use super::{
     error::EngineError,
     host::{Host, Progress},
     input::Input,
-    message::Message,
     pledges::Pledges,
     timer::{Timeouts, Timer, TimerKind},
     validators::ValidatorSet,
@@ -24,7 +26,7 @@ use super::{
 };
 use crate::{
     crypto::Keypair,
-    ids::{Height, MemberId, NetworkId},
+    ids::{Hash, Height, MemberId, NetworkId},
 };
 
 /// The core keeps no messages for later heights, because none reach it; its queue needs no room.
@@ -128,9 +130,11 @@ impl Engine {
                 engine.host.pledges.recall(entry);
             }
             engine.host.recorded = entries.iter().cloned().collect();
+            let built: Vec<_> = entries.iter().filter_map(|entry| engine.host.built(entry)).collect();
             engine.open(height, validators, Opening::Restart)?;
             engine.replay(entries)?;
-            engine.settle_replay();
+            engine.settle_replay(&built)?;
+            engine.host.recorded.clear();
             engine.receive_early(height)
         })
     }
@@ -142,13 +146,9 @@ impl Engine {
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, EngineError> {
         self.guarded(|engine| match input {
             Input::Message(message) => engine.receive(message),
-            Input::Built { height, round, body } if engine.decides(height) => {
-                let value = core::LocallyProposedValue::new(height, round.into(), body);
-                engine.feed(core::Input::Propose(value))
-            }
+            Input::Built { height, round, body } if engine.decides(height) => engine.propose(height, round, body),
             Input::Judged { height, round, valid_round, proposer, body, verdict } if engine.decides(height) => {
-                let judged = JudgedBody { height, round, valid_round, proposer, body, verdict };
-                engine.feed(WalEntry::Judged(judged).into())
+                engine.judge(JudgedBody { height, round, valid_round, proposer, body, verdict })
             }
             Input::Synced { certificate } if engine.decides(certificate.height) => engine.adopt(certificate),
             Input::TimerFired(timer) if engine.decides(timer.height) => engine.fire(timer),
@@ -227,32 +227,12 @@ impl Engine {
         self.feed(core::Input::StartHeight(height, validators, restart, None, types::VoteExtensionPolicy::Disabled))
     }
 
-    fn replay(&mut self, entries: Vec<WalEntry>) -> Result<(), EngineError> {
-        let inputs: Vec<core::Input<Agreement>> = entries.into_iter().map(Into::into).collect();
-        if let Some(core) = &mut self.core {
-            core.index_wal_entries(&inputs);
-        }
-        for input in inputs {
-            self.feed(input)?;
-        }
-        if let Some(core) = &mut self.core {
-            core.reset_entries_index();
-        }
-        self.host.recorded.clear();
-        Ok(())
-    }
-
-    /// Asks and says again what still matters after a replay.
-    fn settle_replay(&mut self) {
-        // The replay asked for a body in every round that this member ever chaired.
-        self.host.effects_mut().retain(|effect| !matches!(effect, Effect::Build { .. }));
+    /// Proposes `body`, unless something was proposed for that round before.
+    fn propose(&mut self, height: Height, round: u32, body: Hash) -> Result<(), EngineError> {
         if self.host.own_proposal.is_some() {
-            self.host.repeat_proposal();
-        } else if let Some((Timer { height, round, .. }, proposer)) = self.awaited()
-            && proposer == self.host.id()
-        {
-            self.host.push(Effect::Build { height, round });
+            return Ok(());
         }
+        self.feed(core::Input::Propose(core::LocallyProposedValue::new(height, round.into(), body)))
     }
 
     /// The proposer that the current round still waits for, and the timer that ends the waiting.
@@ -260,60 +240,6 @@ impl Engine {
         let core = self.core.as_ref().filter(|core| core.driver.step_is_propose())?;
         let round = core.round().as_u32()?;
         Some((Timer { height: core.height(), round, kind: TimerKind::Propose }, self.proposer()?))
-    }
-
-    fn receive_early(&mut self, height: Height) -> Result<(), EngineError> {
-        self.early.take(height).into_iter().try_for_each(|message| self.receive(message))
-    }
-
-    fn receive(&mut self, message: Message) -> Result<(), EngineError> {
-        let Some(frontier) = &self.frontier else { return Ok(()) };
-        match message.height().cmp(&frontier.height) {
-            Ordering::Equal if self.is_deciding() => self.admit(message),
-            Ordering::Greater => {
-                self.receive_ahead(message);
-                Ok(())
-            }
-            Ordering::Less | Ordering::Equal => {
-                self.receive_behind(&message);
-                Ok(())
-            }
-        }
-    }
-
-    fn admit(&mut self, message: Message) -> Result<(), EngineError> {
-        let Some(core) = &self.core else { return Ok(()) };
-        if let Err(refusal) = self.host.admit(&message, core.validator_set()) {
-            self.host.push(Effect::Refused(refusal));
-            return Ok(());
-        }
-        self.feed(match message {
-            Message::Vote(vote) => core::Input::Vote(vote.into()),
-            Message::Proposal(proposal) => core::Input::Proposal(proposal.into()),
-            Message::PolkaCertificate(proof) => core::Input::PolkaCertificate(proof.into()),
-            Message::RoundCertificate(proof) => core::Input::RoundCertificate(proof.into()),
-        })
-    }
-
-    /// Keeps what can be used soon, and tells who is ahead. Certificates come again, so they are not kept.
-    fn receive_ahead(&mut self, message: Message) {
-        let (Some(frontier), Some(member)) = (&self.frontier, message.signer()) else { return };
-        let height = message.height();
-        let is_next = height == frontier.height.next();
-        let is_wanted = !is_next || self.early.wants(member, &message);
-        if is_wanted && message.is_authentic(self.host.pledges.network(), &frontier.validators) {
-            self.host.push(Effect::Ahead { member, height });
-            if is_next {
-                self.early.keep(member, message);
-            }
-        }
-    }
-
-    fn receive_behind(&mut self, message: &Message) {
-        let (Some(frontier), Some(member)) = (&self.frontier, message.signer()) else { return };
-        if message.is_authentic(self.host.pledges.network(), &frontier.validators) {
-            self.host.push(Effect::Behind { member, height: message.height() });
-        }
     }
 
     fn fire(&mut self, timer: Timer) -> Result<(), EngineError> {
@@ -355,11 +281,17 @@ impl Engine {
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(EngineError::Core(error.to_string())),
-            Err(_) => return Err(EngineError::Core("one of its invariants does not hold".into())),
+            Err(panic) => return Err(EngineError::Core(last_words(&*panic))),
         }
         if self.host.progress == Progress::Decided {
             self.core = None;
         }
         Ok(())
     }
+}
+
+/// What a panic of the core says, as far as it is text.
+fn last_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("an invariant does not hold").to_owned()
 }

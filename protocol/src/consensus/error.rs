@@ -25,9 +25,7 @@ pub enum EngineError {
         found: Height,
     },
     /// About to sign something else for a slot that was signed before.
-    #[error(
-        "refused to sign a second {what} for height {height}, round {round}: this process must end; if it recurs, restore the log"
-    )]
+    #[error("refused to sign a second {what} for height {height}, round {round}: this process must end")]
     WouldEquivocate {
         /// What kind of statement.
         what: &'static str,

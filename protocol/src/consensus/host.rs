@@ -8,16 +8,16 @@ use core::{Resumable, Resume};
 
 use super::{
     certificate::CertificateError,
-    context::{self, Agreement, round_of},
+    context::{Agreement, Ballot, Offer},
+    convert::{self, round_of},
     effect::{Effect, Refusal},
     error::EngineError,
     message::{Message, Proposal, UNSIGNED},
     pledges::Pledges,
     timer::Timeouts,
-    validators::ValidatorSet,
-    wal::WalEntry,
+    wal::{JudgedBody, WalEntry},
 };
-use crate::ids::{Height, MemberId};
+use crate::ids::{Hash, Height, MemberId};
 
 /// Marks an answer that the core does not get. The reason is parked in the host, because the core's loop logs a
 /// failed answer and goes on as if nothing had happened.
@@ -40,6 +40,8 @@ pub(super) struct Host {
     pub(super) recorded: BTreeSet<WalEntry>,
     /// What this member proposed in the current round. The core says it only once, so the engine repeats it.
     pub(super) own_proposal: Option<Proposal>,
+    /// The verdicts that count at this height. Bodies are streamed again and again, but need to be logged only once.
+    pub(super) verdicts: BTreeSet<JudgedBody>,
     timeouts: Timeouts,
     height: Height,
     effects: Vec<Effect>,
@@ -53,6 +55,7 @@ impl Host {
             progress: Progress::Decided,
             recorded: BTreeSet::new(),
             own_proposal: None,
+            verdicts: BTreeSet::new(),
             timeouts,
             height: Height(0),
             effects: Vec::new(),
@@ -65,11 +68,15 @@ impl Host {
         self.height = height;
         self.progress = Progress::Deciding;
         self.own_proposal = None;
+        self.verdicts.clear();
         self.pledges.open(height);
     }
 
     pub(super) fn push(&mut self, effect: Effect) {
-        self.effects.push(effect);
+        // The core forgets all timers once for the height and once for its first round.
+        if effect != Effect::CancelTimers || self.effects.last() != Some(&effect) {
+            self.effects.push(effect);
+        }
     }
 
     pub(super) const fn effects_mut(&mut self) -> &mut Vec<Effect> {
@@ -101,19 +108,19 @@ impl Host {
                 return self.verify_signature(signed).map(|validity| resume.resume_with(validity));
             }
             Ask::VerifyCommitCertificate(proof, set, _, resume) => {
-                let verdict = context::commit(proof)?.verify(self.pledges.network(), &set);
+                let verdict = convert::commit(proof)?.verify(self.pledges.network(), &set);
                 return Ok(resume.resume_with(self.refuse_unless(verdict)));
             }
             Ask::VerifyPolkaCertificate(proof, set, _, resume) => {
-                let verdict = context::polka(proof)?.verify(self.pledges.network(), &set);
+                let verdict = convert::polka(proof)?.verify(self.pledges.network(), &set);
                 return Ok(resume.resume_with(self.refuse_unless(verdict)));
             }
             Ask::VerifyRoundCertificate(proof, set, _, resume) => {
-                let verdict = context::round(proof)?.verify(self.pledges.network(), &set);
+                let verdict = convert::round(proof)?.verify(self.pledges.network(), &set);
                 return Ok(resume.resume_with(self.refuse_unless(verdict)));
             }
             Ask::CancelAllTimeouts(_) => Effect::CancelTimers,
-            Ask::CancelTimeout(timeout, _) => Effect::CancelTimer(context::timer(self.height, timeout)?),
+            Ask::CancelTimeout(timeout, _) => Effect::CancelTimer(convert::timer(self.height, timeout)?),
             Ask::ScheduleTimeout(timeout, _) => return self.set_timer(timeout),
             Ask::StartRound(height, round, proposer, _, _) => {
                 self.own_proposal = None;
@@ -121,25 +128,25 @@ impl Host {
             }
             Ask::PublishConsensusMsg(core::SignedConsensusMsg::Vote(vote), _)
             | Ask::PublishLivenessMsg(core::LivenessMsg::Vote(vote), _)
-            | Ask::RepublishVote(vote, _) => Effect::Publish(Message::Vote(context::vote(vote)?)),
+            | Ask::RepublishVote(vote, _) => Effect::Publish(Message::Vote(convert::vote(vote)?)),
             Ask::PublishConsensusMsg(core::SignedConsensusMsg::Proposal(proposal), _) => {
-                Effect::Publish(Message::Proposal(context::proposal(proposal)?))
+                Effect::Publish(Message::Proposal(convert::proposal(proposal)?))
             }
             Ask::PublishLivenessMsg(core::LivenessMsg::PolkaCertificate(proof), _) => {
-                Effect::Publish(Message::PolkaCertificate(context::polka(proof)?))
+                Effect::Publish(Message::PolkaCertificate(convert::polka(proof)?))
             }
             Ask::PublishLivenessMsg(core::LivenessMsg::SkipRoundCertificate(proof), _)
             | Ask::RepublishRoundCertificate(proof, _) => {
-                Effect::Publish(Message::RoundCertificate(context::round(proof)?))
+                Effect::Publish(Message::RoundCertificate(convert::round(proof)?))
             }
             Ask::GetValue(height, round, _, _) => Effect::Build { height, round: round_of(round)? },
             Ask::RestreamProposal(height, round, valid_round, proposer, body, _) => {
                 Effect::Restream { height, round: round_of(round)?, valid_round: valid_round.as_u32(), proposer, body }
             }
-            Ask::WalAppend(height, input, _) => return self.append(context::entry(height, input)?),
+            Ask::WalAppend(height, input, _) => return self.append(convert::entry(height, input)?),
             Ask::Decide(proof, _, _) => {
                 self.progress = Progress::Decided;
-                Effect::Decide { certificate: context::commit(proof)? }
+                Effect::Decide { certificate: convert::commit(proof)? }
             }
             Ask::Finalize(_, _, evidence, _) => return self.finish(evidence),
             // Votes carry no extensions, and certificates from peers are checked by the engine itself.
@@ -155,11 +162,11 @@ impl Host {
         Ok(Resume::Continue)
     }
 
-    fn sign_vote(&mut self, ballot: context::Ballot) -> Result<types::SignedVote<Agreement>, EngineError> {
+    fn sign_vote(&mut self, ballot: Ballot) -> Result<types::SignedVote<Agreement>, EngineError> {
         Ok(self.pledges.sign_vote(ballot.signed(UNSIGNED)?)?.into())
     }
 
-    fn sign_proposal(&mut self, offer: context::Offer) -> Result<types::SignedProposal<Agreement>, EngineError> {
+    fn sign_proposal(&mut self, offer: Offer) -> Result<types::SignedProposal<Agreement>, EngineError> {
         Ok(self.pledges.sign_proposal(offer.signed(UNSIGNED)?)?.into())
     }
 
@@ -199,17 +206,17 @@ impl Host {
     fn set_timer(&mut self, timeout: types::Timeout) -> Result<Resume<Agreement>, EngineError> {
         // The vote that decides a height is followed by one more timer; nothing is left to wait for then.
         if self.progress == Progress::Deciding {
-            let timer = context::timer(self.height, timeout)?;
+            let timer = convert::timer(self.height, timeout)?;
             self.push(Effect::SetTimer(timer, self.timeouts.duration(timer.kind, timer.round)));
         }
         Ok(Resume::Continue)
     }
 
     fn append(&mut self, entry: WalEntry) -> Result<Resume<Agreement>, EngineError> {
-        if let WalEntry::Proposal(proposal) = &entry
-            && proposal.signer == self.pledges.id()
-        {
-            self.own_proposal = Some(proposal.clone());
+        match &entry {
+            WalEntry::Proposal(own) if own.signer == self.id() => self.own_proposal = Some(own.clone()),
+            WalEntry::Judged(judged) => drop(self.verdicts.insert(*judged)),
+            _ => {}
         }
         // A replay derives what the log holds; only what a crash kept from being written is new.
         if !self.recorded.contains(&entry) {
@@ -224,7 +231,7 @@ impl Host {
         evidence: core::MisbehaviorEvidence<Agreement>,
     ) -> Result<Resume<Agreement>, EngineError> {
         self.push(Effect::CancelTimers);
-        let evidence = context::evidence(evidence)?;
+        let evidence = convert::evidence(evidence)?;
         if !evidence.is_empty() {
             self.push(Effect::Equivocation(evidence));
         }
@@ -234,33 +241,27 @@ impl Host {
     /// Says again what this member proposed in the current round, body and all.
     pub(super) fn repeat_proposal(&mut self) {
         if let Some(own) = self.own_proposal.clone() {
-            let Proposal { height, round, body, valid_round, signer: proposer, .. } = own;
             self.push(Effect::Publish(Message::Proposal(own)));
+            self.restream();
+        }
+    }
+
+    /// Has the body published again that this member proposed in the current round.
+    pub(super) fn restream(&mut self) {
+        if let Some(&Proposal { height, round, body, valid_round, signer: proposer, .. }) = self.own_proposal.as_ref() {
             self.push(Effect::Restream { height, round, valid_round, proposer, body });
+        }
+    }
+
+    /// The round and the body, if `entry` says that this member built one.
+    pub(super) fn built(&self, entry: &WalEntry) -> Option<(u32, Hash)> {
+        match entry {
+            WalEntry::Judged(judged) if judged.proposer == self.id() => Some((judged.round, judged.body)),
+            _ => None,
         }
     }
 
     pub(super) fn id(&self) -> MemberId {
         self.pledges.id()
-    }
-
-    /// Lets nothing of another network or of strangers near the core.
-    pub(super) fn admit(&self, message: &Message, set: &ValidatorSet) -> Result<(), Refusal> {
-        let stranger = |signer: MemberId| if set.contains(&signer) { Ok(()) } else { Err(Refusal::NotAMember(signer)) };
-        match message {
-            Message::Vote(vote) => stranger(vote.signer),
-            Message::Proposal(proposal) => {
-                stranger(proposal.signer)?;
-                if set.proposer(proposal.round) != proposal.signer {
-                    return Err(Refusal::NotTheProposer(proposal.signer));
-                }
-                match proposal.valid_round {
-                    Some(earlier) if earlier >= proposal.round => Err(Refusal::FromTheFuture(proposal.signer)),
-                    _ => Ok(()),
-                }
-            }
-            Message::PolkaCertificate(proof) => proof.signatures.iter().try_for_each(|&(signer, _)| stranger(signer)),
-            Message::RoundCertificate(proof) => proof.entries().iter().try_for_each(|vote| stranger(vote.signer)),
-        }
     }
 }

@@ -223,7 +223,7 @@ impl RoundCertificate {
 
 impl Message {
     /// Longest encoding that is worth decoding, in bytes: a certificate of the largest set fits.
-    pub const MAX_BYTES: usize = 48 * 1024;
+    pub const MAX_BYTES: usize = 24 * 1024;
 
     /// The message in its wire form.
     pub fn encode(&self) -> Vec<u8> {

@@ -5,13 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     election,
     ids::{Hash, MemberId},
+    limits::{MAX_MEMBERS, MAX_TOTAL_POWER},
 };
-
-/// Most validators that one height may have. It bounds the size of certificates and the work of checking one.
-pub const MAX_VALIDATORS: usize = 256;
-
-/// Most power that a set may hold together, so that three times any part of it is still a `u64`.
-const MAX_TOTAL_POWER: u64 = u64::MAX / 3;
 
 /// A member's say in the agreement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +30,8 @@ pub struct ValidatorSet {
 /// Why validators do not make a set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValidatorSetError {
-    /// More than [`MAX_VALIDATORS`].
-    #[error("{0} validators, but a height has at most {MAX_VALIDATORS}: give the others no seat")]
+    /// More than [`MAX_MEMBERS`].
+    #[error("{0} validators, but a height has at most {MAX_MEMBERS}: give the others no seat")]
     TooMany(usize),
     /// A member has two entries.
     #[error("{0} is listed twice: list each validator once")]
@@ -55,7 +50,7 @@ impl ValidatorSet {
     /// # Errors
     /// [`ValidatorSetError`] if there are too many, one twice, or no sound sum of powers.
     pub fn new(seed: Hash, mut validators: Vec<Validator>) -> Result<Self, ValidatorSetError> {
-        if validators.len() > MAX_VALIDATORS {
+        if validators.len() > MAX_MEMBERS {
             return Err(ValidatorSetError::TooMany(validators.len()));
         }
         validators.sort_unstable_by_key(|validator| validator.id);

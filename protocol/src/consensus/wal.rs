@@ -25,7 +25,7 @@ pub enum WalEntry {
 }
 
 /// A body with the verdict on it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JudgedBody {
     /// Height of the body.
     pub height: Height,
@@ -43,7 +43,7 @@ pub struct JudgedBody {
 
 impl WalEntry {
     /// Longest encoding that is worth decoding, in bytes.
-    pub const MAX_BYTES: usize = 48 * 1024;
+    pub const MAX_BYTES: usize = 24 * 1024;
 
     /// Height that it belongs to.
     pub const fn height(&self) -> Height {
