@@ -1,0 +1,32 @@
+//! `testnet`: a federation of real node processes on this machine.
+
+use std::process::ExitCode;
+
+use althing_testnet::{
+    error::{EXIT_FAULT, Error},
+    options::{Cli, Command, RunOptions},
+    report, run,
+};
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Run(options) = Cli::parse().command;
+    match run_and_tell(&options).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("testnet: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run_and_tell(options: &RunOptions) -> Result<ExitCode, Error> {
+    let summary = run::run(options, None).await?;
+    if options.json {
+        print!("{}", summary.to_json());
+    } else {
+        println!("\n{}\n  report       {}", report::table(&summary), options.report.display());
+    }
+    Ok(if summary.passed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAULT) })
+}

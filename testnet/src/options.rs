@@ -1,0 +1,124 @@
+//! What the user may ask for.
+
+use std::{path::PathBuf, time::Duration};
+
+use althing_protocol::limits::MAX_MEMBERS;
+use clap::{Args, Parser, Subcommand, value_parser};
+
+/// A federation of real node processes on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "testnet", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start N nodes, let them train and decide for some rounds, then stop them, check their ledgers and write a report
+    ///
+    /// Exit code 0: the rounds were reached, every ledger agrees and verifies, supply is conserved.
+    /// Exit code 2: an option or a file is wrong. Exit code 1: anything else.
+    #[command(after_help = EXAMPLES)]
+    Run(RunOptions),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  testnet run                                  eight nodes, twenty rounds of MNIST
+  testnet run --nodes 4 --rounds 5             a quick one
+  testnet run --kill-aggregator-every 4        kill -9 the chair in rounds 4, 8, 12, ... and bring it back
+  testnet run --json > summary.json            for a script; progress stays on the error stream";
+
+/// Options of `testnet run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunOptions {
+    /// Node processes to start; four or more survive the loss of one
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
+    pub nodes: u16,
+
+    /// Rounds that must be settled before the nodes are stopped
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u64).range(1..=100_000))]
+    pub rounds: u64,
+
+    /// Seed of the first model, of the partition of the data and of what training costs each node
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub seed: u64,
+
+    /// How the training data is divided: iid, dirichlet:ALPHA (smaller is more uneven), shards:K or label:K
+    #[arg(long, default_value = "dirichlet:0.5", value_name = "KIND")]
+    pub partition: String,
+
+    /// What is trained: 2nn, lenet or fedavg-cnn
+    #[arg(long, default_value = "lenet", value_name = "MODEL")]
+    pub model: String,
+
+    /// Folder of the report; it must be new, empty or an earlier report, which is replaced
+    #[arg(long, default_value = "testnet-report", value_name = "DIR")]
+    pub report: PathBuf,
+
+    /// In every Kth round, kill -9 the elected aggregator while the others train, and start it again later
+    #[arg(long, value_name = "K", value_parser = value_parser!(u64).range(1..))]
+    pub kill_aggregator_every: Option<u64>,
+
+    /// Print summary.json and nothing else on the standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// Give up on the rounds after this many seconds, and report what there is
+    #[arg(long, default_value_t = 900, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=604_800))]
+    pub timeout_s: u64,
+
+    /// The node binary [default: `althing` beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub althing: Option<PathBuf>,
+
+    /// Folder of the four MNIST files
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"), value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+impl RunOptions {
+    /// How long the rounds may take.
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_s)
+    }
+
+    /// Nodes as an index bound.
+    pub fn node_count(&self) -> usize {
+        usize::from(self.nodes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<RunOptions, ErrorKind> {
+        let all = ["testnet", "run"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(all).map_err(|error| error.kind())?;
+        let Command::Run(options) = cli.command;
+        Ok(options)
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        Cli::command().debug_assert();
+        let options = parse(&[]).unwrap();
+        assert_eq!((options.nodes, options.rounds, options.seed), (8, 20, 1));
+        assert_eq!((options.partition.as_str(), options.model.as_str()), ("dirichlet:0.5", "lenet"));
+        assert_eq!(options.kill_aggregator_every, None);
+        assert!(options.data.join("README.md").exists(), "the data of the repository is the default");
+    }
+
+    #[test]
+    fn numbers_out_of_bounds_are_refused() {
+        for wrong in [["--nodes", "0"], ["--nodes", "129"], ["--rounds", "0"], ["--kill-aggregator-every", "0"]] {
+            assert_eq!(parse(&wrong).unwrap_err(), ErrorKind::ValueValidation, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! One node process: its start, its lines, its memory, its end.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    path::Path,
+    process::{ExitStatus, Stdio},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdout, Command},
+    sync::mpsc::Sender,
+};
+
+use crate::{error::Error, observer::Line, setup::Node, status::Status};
+
+/// Lines that may wait for the observer before a node's output is held back.
+pub const INPUTS_MAX: usize = 1024;
+/// Lines of a log that an error shows.
+const TAIL_LINES: usize = 12;
+
+/// A life of a node: which one, and which life. What an earlier life had to say may arrive during the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Life {
+    /// Its place in the federation.
+    pub node: usize,
+    /// Starts before this one.
+    pub number: u32,
+}
+
+/// What a run hears of its nodes.
+#[derive(Debug)]
+pub enum Input {
+    /// A node has printed a line.
+    Line(Life, Box<Line>),
+    /// A node's process has ended.
+    Ended(Life, ExitStatus),
+    /// A node has told its status, as it was when this round had settled.
+    Status(Life, u64, Status),
+}
+
+/// A running node process.
+#[derive(Debug, Clone, Copy)]
+pub struct Process {
+    /// Which life.
+    pub life: Life,
+    /// The operating system's number for it.
+    pub pid: u32,
+}
+
+/// What it takes to start a node.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// The node binary.
+    pub binary: &'a Path,
+    /// Which node.
+    pub node: &'a Node,
+    /// Which life.
+    pub life: Life,
+    /// Addresses of nodes that run already.
+    pub bootstrap: Vec<String>,
+    /// The warden's process group.
+    pub group: i32,
+}
+
+/// Starts a node; what it prints and how it ends arrive at `inputs`.
+///
+/// # Errors
+/// [`Error::Io`] if the process or its files cannot be made.
+pub fn launch(launch: Launch<'_>, inputs: Sender<Input>) -> Result<Process, Error> {
+    let Launch { binary, node, life, bootstrap, group } = launch;
+    let mut command = Command::new(binary);
+    command.args(["run", "--json", "--config"]).arg(node.config());
+    for address in bootstrap {
+        command.args(["--bootstrap", &address]);
+    }
+    // One thread and two arenas a node: with many nodes on one machine, more of either only costs memory.
+    command.env("RAYON_NUM_THREADS", "1").env("MALLOC_ARENA_MAX", "2");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(append(&node.log())?);
+    command.kill_on_drop(true).process_group(group);
+    let starting = || format!("start {}", node.name);
+    let mut child = command.spawn().map_err(Error::io(starting()))?;
+    let vanished = || Error::io(starting())(std::io::Error::other("it ended at once"));
+    let pid = child.id().ok_or_else(vanished)?;
+    let stdout = child.stdout.take().ok_or_else(vanished)?;
+    let record = append(&node.folder.join("events.jsonl"))?;
+    tokio::spawn(follow(life, child, stdout, record, inputs));
+    Ok(Process { life, pid })
+}
+
+fn append(path: &Path) -> Result<File, Error> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(Error::io(format!("write {}", path.display())))
+}
+
+/// Hands on what a node prints, keeps a record of it, and tells of its end. Nobody listening any more ends this too.
+async fn follow(life: Life, mut child: Child, stdout: ChildStdout, mut record: File, inputs: Sender<Input>) {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(text)) = lines.next_line().await {
+        // The record is for people; a full disk shows itself at the report, which is written to the same one.
+        let _ = writeln!(record, "{text}");
+        if let Some(line) = Line::parse(&text)
+            && inputs.send(Input::Line(life, Box::new(line))).await.is_err()
+        {
+            return;
+        }
+    }
+    if let Ok(status) = child.wait().await {
+        // A closed channel means that the run is over.
+        let _ = inputs.send(Input::Ended(life, status)).await;
+    }
+}
+
+/// The most memory that a living process ever had resident, in bytes.
+pub fn peak_rss_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    parse_peak_rss(&status)
+}
+
+fn parse_peak_rss(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// The last lines of a log, for an error message.
+pub fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peak_memory_is_read_in_bytes() {
+        assert_eq!(parse_peak_rss("Name:\tx\nVmHWM:\t   61440 kB\nVmRSS:\t 1 kB\n"), Some(62_914_560));
+        assert_eq!(parse_peak_rss("Name:\tx\n"), None);
+        assert_eq!(parse_peak_rss("VmHWM:\tmuch kB\n"), None);
+        assert!(peak_rss_bytes(std::process::id()).unwrap() > 100_000);
+    }
+
+    #[test]
+    fn a_tail_is_the_last_lines_or_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text: Vec<String> = (0..20).map(|line| line.to_string()).collect();
+        std::fs::write(file.path(), text.join("\n")).unwrap();
+        assert!(tail(file.path()).starts_with("8\n") && tail(file.path()).ends_with("\n19"));
+        assert_eq!(tail(Path::new("/nonexistent/log")), "");
+    }
+}

@@ -1,0 +1,128 @@
+//! What people see while a run goes on, on the error stream.
+
+use std::{io::IsTerminal, time::Duration};
+
+use althing_protocol::event::Phase;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::report::format_credits;
+
+/// How often the bar's spinner moves.
+const SPIN: Duration = Duration::from_millis(150);
+
+/// A bar at a terminal, plain lines elsewhere.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    rounds: u64,
+}
+
+/// A settled round, in the words of the progress lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundLine {
+    /// Which.
+    pub round: u64,
+    /// The node whose proposal settled it.
+    pub aggregator: String,
+    /// Of the settled model, if known by now.
+    pub accuracy: Option<f64>,
+    /// Least and most that a member owns, in micro-credits.
+    pub credits: (u64, u64),
+    /// Decisions taken over so far.
+    pub takeovers: u64,
+    /// Length of the round.
+    pub duration_ms: Option<u64>,
+}
+
+impl Progress {
+    /// Begins to show a run of `rounds` rounds.
+    pub fn start(rounds: u64) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { bar: None, rounds };
+        }
+        let bar = ProgressBar::new(rounds);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:24.cyan/blue} {pos}/{len} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(SPIN);
+        Self { bar: Some(bar), rounds }
+    }
+
+    /// Something worth a line of its own.
+    pub fn say(&self, words: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(words),
+            None => eprintln!("{words}"),
+        }
+    }
+
+    /// A round is over.
+    pub fn settled(&self, line: &RoundLine) {
+        self.say(&line.words(self.rounds));
+        if let Some(bar) = &self.bar {
+            bar.set_position(line.round.min(self.rounds));
+        }
+    }
+
+    /// Where the open round stands; shown by the bar only.
+    pub fn stands(&self, round: u64, aggregator: &str, phase: Option<Phase>) {
+        if let Some(bar) = &self.bar {
+            let phase = phase.map_or("call", phase_name);
+            bar.set_message(format!("round {round} under {aggregator}: {phase}"));
+        }
+    }
+
+    /// The rounds are over; what follows is said in `words`.
+    pub fn finish(&self, words: &str) {
+        match &self.bar {
+            Some(bar) => bar.finish_with_message(words.to_owned()),
+            None => eprintln!("{words}"),
+        }
+    }
+}
+
+impl RoundLine {
+    fn words(&self, rounds: u64) -> String {
+        let Self { round, aggregator, takeovers, .. } = self;
+        let accuracy = self.accuracy.map_or_else(|| "  ?   ".to_owned(), |accuracy| format!("{accuracy:.4}"));
+        let seconds = self.duration_ms.map_or_else(|| "?".to_owned(), |ms| format!("{:.2}", ms as f64 / 1000.0));
+        let (least, most) = (format_credits(self.credits.0), format_credits(self.credits.1));
+        format!(
+            "round {round:>3}/{rounds}  {aggregator:<10} accuracy {accuracy}  credits {least} to {most}  takeovers {takeovers}  {seconds} s"
+        )
+    }
+}
+
+const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Bid => "bids are sealed",
+        Phase::Reveal => "bids are opened",
+        Phase::Plan => "the plan is agreed on",
+        Phase::Train => "winners train",
+        Phase::Appraise => "updates are appraised",
+        Phase::Settle => "the settlement is agreed on",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_a_round() {
+        let mut line = RoundLine {
+            round: 4,
+            aggregator: "node-3".into(),
+            accuracy: Some(0.93125),
+            credits: (1_500_000, 23_000_000),
+            takeovers: 1,
+            duration_ms: Some(2_345),
+        };
+        let words = line.words(20);
+        for part in ["round   4/20", "node-3", "0.931", "1.50 to 23.00", "takeovers 1", "2.35 s"] {
+            assert!(words.contains(part), "{part:?} in {words:?}");
+        }
+        line.accuracy = None;
+        assert!(line.words(20).contains("accuracy   ?"));
+    }
+}

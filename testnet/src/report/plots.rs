@@ -1,0 +1,139 @@
+//! The pictures of a report: what is shown in which, each as SVG and as PNG.
+
+mod picture;
+
+use std::path::Path;
+
+use plotters::style::RGBColor;
+
+use self::picture::{Corner, Layer, Picture};
+use super::RoundRow;
+use crate::error::Error;
+
+/// Colours that stay apart for colour-blind readers, after Okabe and Ito, darkened where they were pale.
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(122, 78, 45),
+    RGBColor(70, 70, 70),
+];
+const BLUE: RGBColor = COLOURS[0];
+const VERMILION: RGBColor = COLOURS[1];
+const SKY: RGBColor = COLOURS[5];
+const GREY: RGBColor = COLOURS[7];
+
+/// Draws all pictures into `folder`. Without a settled round there is nothing to draw.
+///
+/// # Errors
+/// [`Error::Plot`] if a file cannot be written.
+pub(super) fn draw_all(folder: &Path, names: &[&str], rows: &[RoundRow]) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    accuracy(rows).draw(folder, "accuracy")?;
+    credits(names, rows).draw(folder, "credits")?;
+    bytes(rows).draw(folder, "bytes")
+}
+
+fn last_round(rows: &[RoundRow]) -> f64 {
+    rows.last().map_or(1.0, |row| row.round as f64)
+}
+
+fn accuracy(rows: &[RoundRow]) -> Picture {
+    let point = |row: &RoundRow| Some((row.round as f64, 100.0 * row.accuracy?));
+    let points: Vec<_> = rows.iter().filter_map(point).collect();
+    let title = match points.last() {
+        Some((round, percent)) => format!("Accuracy of the settled model: {percent:.2} % after round {round}"),
+        None => "Accuracy of the settled model: not measured".to_owned(),
+    };
+    let taken = rows.iter().filter(|row| row.takeovers > 0).filter_map(point).collect();
+    Picture {
+        title,
+        y_name: "right on the test set (%)".to_owned(),
+        y_top: 100.0,
+        rounds: last_round(rows),
+        layers: vec![
+            Layer::Line { name: "test accuracy".into(), colour: BLUE, points },
+            Layer::Marks { name: "the elected aggregator was taken over".into(), colour: VERMILION, points: taken },
+        ],
+        legend: Corner::LowerRight,
+    }
+}
+
+fn credits(names: &[&str], rows: &[RoundRow]) -> Picture {
+    let richest = rows.iter().flat_map(|row| &row.balances).max().copied().unwrap_or_default();
+    let unit = Unit::of(richest, [(1_000_000, "credits"), (1, "micro-credits")]);
+    let line = |name: &str, colour, owned: &dyn Fn(&RoundRow) -> u64| Layer::Line {
+        name: name.to_owned(),
+        colour,
+        points: rows.iter().map(|row| (row.round as f64, unit.of_value(owned(row)))).collect(),
+    };
+    let layers = if names.len() <= COLOURS.len() {
+        let of = |(node, name): (usize, &&str)| {
+            line(name, COLOURS[node], &|row| row.balances.get(node).copied().unwrap_or_default())
+        };
+        names.iter().enumerate().map(of).collect()
+    } else {
+        let ranked = |row: &RoundRow, rank: fn(usize) -> usize| {
+            let mut sorted = row.balances.clone();
+            sorted.sort_unstable();
+            sorted.get(rank(sorted.len())).copied().unwrap_or_default()
+        };
+        vec![
+            line("richest node", VERMILION, &|row| ranked(row, |count| count.saturating_sub(1))),
+            line("median node", BLUE, &|row| ranked(row, |count| count.saturating_sub(1) / 2)),
+            line("poorest node", GREY, &|row| ranked(row, |_| 0)),
+        ]
+    };
+    Picture {
+        title: "What the nodes own".to_owned(),
+        y_name: format!("balance ({})", unit.name),
+        y_top: unit.of_value(richest) * 1.08,
+        rounds: last_round(rows),
+        layers,
+        legend: Corner::UpperLeft,
+    }
+}
+
+fn bytes(rows: &[RoundRow]) -> Picture {
+    let most = rows.iter().map(|row| row.sent_bytes).max().unwrap_or_default();
+    let unit = Unit::of(most, [(1_000_000, "MB"), (1_000, "kB")]);
+    let bar = |row: &RoundRow, from: u64, to: u64| (row.round as f64, unit.of_value(from), unit.of_value(to));
+    let blobs = rows.iter().map(|row| bar(row, 0, row.blob_sent_bytes)).collect();
+    let rest = rows.iter().map(|row| bar(row, row.blob_sent_bytes, row.sent_bytes.max(row.blob_sent_bytes))).collect();
+    Picture {
+        title: "Bytes on the wire, all nodes together".to_owned(),
+        y_name: format!("sent in a round ({})", unit.name),
+        // Room for the legend above the bars.
+        y_top: unit.of_value(most) * 1.25,
+        rounds: last_round(rows),
+        layers: vec![
+            Layer::Bars { name: "models and updates".into(), colour: BLUE, bars: blobs },
+            Layer::Bars { name: "bids, votes and the rest".into(), colour: SKY, bars: rest },
+        ],
+        legend: Corner::UpperRight,
+    }
+}
+
+/// A unit in which numbers stay short.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    size: u64,
+    name: &'static str,
+}
+
+impl Unit {
+    /// The first of `units`, which go from large to small, that `most` fills; the last one otherwise.
+    fn of(most: u64, units: [(u64, &'static str); 2]) -> Self {
+        let (size, name) = if most >= units[0].0 { units[0] } else { units[1] };
+        Self { size, name }
+    }
+
+    fn of_value(self, value: u64) -> f64 {
+        value as f64 / self.size as f64
+    }
+}

@@ -1,0 +1,189 @@
+//! One picture: a title, two axes, layers, a legend. The font travels within the program, so that a machine without any
+//! draws the same PNG; an SVG leaves the choice of a sans-serif font to its viewer.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use plotters::{
+    chart::{ChartContext, SeriesLabelPosition},
+    coord::{Shift, types::RangedCoordf64},
+    prelude::*,
+    style::register_font,
+};
+
+use crate::error::Error;
+
+/// Width and height, in pixels.
+const SIZE: (u32, u32) = (1200, 700);
+/// The family under which our font is known to the drawing library and asked for in an SVG.
+const FONT: &str = "sans-serif";
+const TITLE_SIZE: i32 = 30;
+const AXIS_SIZE: i32 = 22;
+const LABEL_SIZE: i32 = 19;
+/// Ticks of the axis of rounds.
+const TICKS_MAX: f64 = 20.0;
+/// Half the width of a bar, in rounds.
+const BAR_HALF: f64 = 0.36;
+
+const INK: RGBColor = RGBColor(40, 40, 40);
+const GRID: RGBColor = RGBColor(222, 222, 222);
+
+/// What a picture shows, over rounds.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) title: String,
+    pub(super) y_name: String,
+    pub(super) y_top: f64,
+    pub(super) rounds: f64,
+    pub(super) layers: Vec<Layer>,
+    pub(super) legend: Corner,
+}
+
+/// One kind of thing in it.
+#[derive(Debug)]
+pub(super) enum Layer {
+    /// Points (round, value) that are joined.
+    Line { name: String, colour: RGBColor, points: Vec<(f64, f64)> },
+    /// Points that stand out. Without any, the legend does not speak of them.
+    Marks { name: String, colour: RGBColor, points: Vec<(f64, f64)> },
+    /// Bars (round, from, to).
+    Bars { name: String, colour: RGBColor, bars: Vec<(f64, f64, f64)> },
+}
+
+/// Where the legend hides least.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Corner {
+    UpperLeft,
+    UpperRight,
+    LowerRight,
+}
+
+type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+
+impl Picture {
+    /// Draws it as `folder/name.svg` and `folder/name.png`.
+    pub(super) fn draw(&self, folder: &Path, name: &str) -> Result<(), Error> {
+        let (svg, png) = (folder.join(format!("{name}.svg")), folder.join(format!("{name}.png")));
+        load_font(&svg)?;
+        let failed = |path: PathBuf, reason: String| Error::Plot { path, reason };
+        let root = SVGBackend::new(&svg, SIZE).into_drawing_area();
+        self.draw_on(&root).map_err(|error| failed(svg.clone(), error.to_string()))?;
+        let root = BitMapBackend::new(&png, SIZE).into_drawing_area();
+        self.draw_on(&root).map_err(|error| failed(png.clone(), error.to_string()))
+    }
+
+    fn draw_on<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawn<DB> {
+        root.fill(&WHITE)?;
+        // A chart of nothing still needs an axis that goes somewhere.
+        let top = if self.y_top > 0.0 { self.y_top } else { 1.0 };
+        let mut chart = ChartBuilder::on(root)
+            .caption(&self.title, (FONT, TITLE_SIZE, FontStyle::Bold, &INK))
+            .margin(22)
+            .x_label_area_size(58)
+            .y_label_area_size(92)
+            .build_cartesian_2d(0.5..self.rounds + 0.5, 0.0..top)?;
+        self.draw_axes(&mut chart, top)?;
+        for layer in &self.layers {
+            layer.draw(&mut chart)?;
+        }
+        chart
+            .configure_series_labels()
+            .position(self.legend.position())
+            .margin(14)
+            .legend_area_size(34)
+            .label_font((FONT, LABEL_SIZE, &INK))
+            .background_style(WHITE.mix(0.88))
+            .border_style(GRID)
+            .draw()?;
+        root.present()
+    }
+
+    fn draw_axes<DB: DrawingBackend>(&self, chart: &mut Chart<'_, DB>, top: f64) -> Drawn<DB> {
+        let decimals = if top >= 10.0 {
+            0
+        } else if top >= 1.0 {
+            1
+        } else {
+            3
+        };
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels(self.rounds.min(TICKS_MAX) as usize)
+            .y_labels(11)
+            .max_light_lines(0)
+            .bold_line_style(GRID)
+            .axis_style(INK)
+            .label_style((FONT, LABEL_SIZE, &INK))
+            .axis_desc_style((FONT, AXIS_SIZE, &INK))
+            .x_desc("round")
+            .y_desc(&self.y_name)
+            .x_label_formatter(&whole)
+            .y_label_formatter(&|value| format!("{value:.decimals$}"))
+            .draw()
+    }
+}
+
+/// Rounds are whole; a tick between two of them has no label.
+fn whole(round: &f64) -> String {
+    if (round - round.round()).abs() < 1e-6 { format!("{round:.0}") } else { String::new() }
+}
+
+impl Layer {
+    fn draw<DB: DrawingBackend>(&self, chart: &mut Chart<'_, DB>) -> Drawn<DB> {
+        match self {
+            Self::Line { name, colour, points } => {
+                let style = colour.stroke_width(3);
+                let stroke = move |(x, y)| PathElement::new([(x, y), (x + 26, y)], style);
+                chart.draw_series(LineSeries::new(points.iter().copied(), style))?.label(name).legend(stroke);
+                let dots = points.iter().map(|point| Circle::new(*point, 4, colour.filled()));
+                chart.draw_series(dots).map(|_| ())
+            }
+            Self::Marks { points, .. } if points.is_empty() => Ok(()),
+            Self::Marks { name, colour, points } => {
+                let style = colour.filled();
+                let marks = points.iter().map(|point| TriangleMarker::new(*point, 12, style));
+                let sign = move |(x, y)| TriangleMarker::new((x + 13, y), 9, style);
+                chart.draw_series(marks)?.label(name).legend(sign);
+                Ok(())
+            }
+            Self::Bars { name, colour, bars } => {
+                let style = colour.filled();
+                let corners = |(x, from, to): &(f64, f64, f64)| [(x - BAR_HALF, *from), (x + BAR_HALF, *to)];
+                let shapes = bars.iter().map(|bar| Rectangle::new(corners(bar), style));
+                let sign = move |(x, y)| Rectangle::new([(x + 4, y - 7), (x + 22, y + 7)], style);
+                chart.draw_series(shapes)?.label(name).legend(sign);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Corner {
+    const fn position(self) -> SeriesLabelPosition {
+        match self {
+            Self::UpperLeft => SeriesLabelPosition::UpperLeft,
+            Self::UpperRight => SeriesLabelPosition::UpperRight,
+            Self::LowerRight => SeriesLabelPosition::LowerRight,
+        }
+    }
+}
+
+/// Makes our font known to the drawing library, once.
+fn load_font(path: &Path) -> Result<(), Error> {
+    static LOADED: OnceLock<bool> = OnceLock::new();
+    let load = || {
+        let normal = register_font(FONT, FontStyle::Normal, notosans::REGULAR_TTF);
+        normal.is_ok() && register_font(FONT, FontStyle::Bold, notosans::BOLD_TTF).is_ok()
+    };
+    if *LOADED.get_or_init(load) {
+        return Ok(());
+    }
+    Err(Error::Plot {
+        path: path.to_owned(),
+        reason: "the built-in font is damaged; build the program anew".to_owned(),
+    })
+}

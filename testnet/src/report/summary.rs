@@ -1,0 +1,235 @@
+//! `summary.json`. Its names are stable; `docs/testnet.md` explains each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use althing_protocol::ids::{Hash, Height, NetworkId};
+use serde::Serialize;
+
+use super::{Findings, RoundRow, rounded};
+use crate::{
+    chaos::Kill,
+    observer::{Decisions, median},
+    setup::Federation,
+    status::Wire,
+};
+
+/// Decimals of a figure in seconds or megabytes.
+const DECIMALS: i32 = 3;
+/// Decimals of an accuracy: the test set has 10,000 samples.
+const ACCURACY_DECIMALS: i32 = 4;
+
+/// What a run amounted to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Whether it did all that was asked: exit code 0.
+    pub passed: bool,
+    /// Why not, for people; empty if it passed.
+    pub failures: Vec<String>,
+    /// What did not go as hoped but says nothing against the federation.
+    pub remarks: Vec<String>,
+    /// The federation's id.
+    pub network: NetworkId,
+    /// What was asked for.
+    pub options: Asked,
+    /// The seed.
+    pub seed: u64,
+    /// Node processes.
+    pub nodes: usize,
+    /// Rounds with a decided Settle, empty ones among them.
+    pub rounds_settled: u64,
+    /// Settled rounds into which no update entered.
+    pub rounds_empty: u64,
+    /// Of the last settled model, from 0 to 1.
+    pub final_accuracy: Option<f64>,
+    /// One entry per round from the first.
+    pub accuracy_by_round: Vec<Option<f64>>,
+    /// On what accuracy was measured.
+    pub accuracy_source: Option<String>,
+    /// Members whose Settle was decided at least once.
+    pub distinct_aggregators: usize,
+    /// Plans and Settles that another than the elected aggregator had to propose.
+    pub takeovers: u64,
+    /// Whether all ledgers verify and agree.
+    pub heads_equal: bool,
+    /// Whether every body of every ledger conserves supply.
+    pub supply_conserved: bool,
+    /// Height and head of each node's verified ledger.
+    pub heads: BTreeMap<String, Head>,
+    /// Median length of a round.
+    pub seconds_per_round: Option<f64>,
+    /// Median length of a round beyond its slowest training.
+    pub overhead_seconds_per_round: Option<f64>,
+    /// From the first node's start to the last settlement.
+    pub wall_s: f64,
+    /// Size of the model.
+    pub model_bytes: u64,
+    /// Bytes sent by all nodes together.
+    pub wire_bytes: u64,
+    /// The same, by direction and kind.
+    pub wire: Wire,
+    /// Most memory that each node had resident, in millions of bytes.
+    pub peak_rss_mb: BTreeMap<String, f64>,
+    /// What each node owns, in micro-credits.
+    pub credits: BTreeMap<String, u64>,
+    /// Ever minted, in micro-credits.
+    pub minted: u64,
+    /// Ever burned, in micro-credits.
+    pub burned: u64,
+    /// Agents' decisions, by who made them.
+    pub decisions: Decisions,
+    /// Nodes that were killed on purpose.
+    pub kills: Vec<KillRecord>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// Rounds wanted.
+    pub rounds: u64,
+    /// How the data was divided.
+    pub partition: String,
+    /// What was trained.
+    pub model: String,
+    /// Every how many rounds the aggregator was killed.
+    pub kill_aggregator_every: Option<u64>,
+}
+
+/// The end of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Head {
+    /// Decided heights.
+    pub height: u64,
+    /// Hash of the last body.
+    pub head: Hash,
+}
+
+/// A kill, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KillRecord {
+    /// In which round.
+    pub round: u64,
+    /// Which node.
+    pub node: String,
+    /// From the kill to the restart.
+    pub down_s: Option<f64>,
+    /// From the restart until it had that round's decision again.
+    pub catch_up_s: Option<f64>,
+}
+
+impl Summary {
+    /// Draws the conclusions.
+    pub fn of(findings: &Findings<'_>, rows: &[RoundRow]) -> Self {
+        let Findings { options, federation, observer, traffic, audit, .. } = findings;
+        let last = rows.last();
+        let settle = last.and_then(|row| observer.rounds().get(&row.round)?.settle.as_ref());
+        let proposers: BTreeSet<&str> = rows.iter().map(|row| row.settled_by.as_str()).collect();
+        let mut summary = Self {
+            passed: false,
+            failures: Vec::new(),
+            remarks: findings.remarks.clone(),
+            network: federation.network,
+            options: Asked {
+                rounds: options.rounds,
+                partition: options.partition.clone(),
+                model: options.model.clone(),
+                kill_aggregator_every: options.kill_aggregator_every,
+            },
+            seed: options.seed,
+            nodes: federation.nodes.len(),
+            rounds_settled: rows.len() as u64,
+            rounds_empty: rows.iter().filter(|row| row.updates == 0).count() as u64,
+            final_accuracy: last.and_then(|row| row.accuracy).map(accuracy),
+            accuracy_by_round: accuracy_by_round(rows),
+            accuracy_source: findings.accuracy_source.clone(),
+            distinct_aggregators: proposers.len(),
+            takeovers: rows.iter().map(|row| row.takeovers).sum(),
+            heads_equal: audit.heads_equal(observer, settle.map_or(Height(1), |settle| settle.height)),
+            supply_conserved: audit.supply_conserved(observer),
+            heads: heads(findings),
+            seconds_per_round: median_s(rows, |row| row.seconds),
+            overhead_seconds_per_round: median_s(rows, |row| row.overhead_s),
+            wall_s: seconds(findings.wall.as_secs_f64()),
+            model_bytes: settle.map_or(0, |settle| settle.model.size),
+            wire_bytes: traffic.total().sent_bytes,
+            wire: traffic.total(),
+            peak_rss_mb: by_name(federation, findings.peak_rss_bytes, |bytes| seconds(*bytes as f64 / 1e6)),
+            credits: last.map(|row| by_name(federation, &row.balances, |balance| *balance)).unwrap_or_default(),
+            minted: last.map_or(0, |row| row.minted),
+            burned: last.map_or(0, |row| row.burned),
+            decisions: observer.decisions(),
+            kills: findings.kills.iter().map(|kill| KillRecord::of(kill, federation)).collect(),
+        };
+        summary.failures = summary.why_it_failed(findings);
+        summary.passed = summary.failures.is_empty();
+        summary
+    }
+
+    fn why_it_failed(&self, findings: &Findings<'_>) -> Vec<String> {
+        let mut failures = findings.complaints.clone();
+        if self.rounds_settled < self.options.rounds {
+            failures.push(format!("{} of {} rounds were settled", self.rounds_settled, self.options.rounds));
+        }
+        for kill in self.kills.iter().filter(|kill| kill.catch_up_s.is_none()) {
+            failures.push(format!("{}, killed in round {}, did not come back", kill.node, kill.round));
+        }
+        failures.extend(findings.audit.complaints.iter().cloned());
+        if !self.heads_equal {
+            failures.push("the ledgers do not agree, or not all of them verify".to_owned());
+        }
+        if !self.supply_conserved {
+            failures.push("supply is not conserved, or not all ledgers verify".to_owned());
+        }
+        failures
+    }
+
+    /// As the file has it.
+    pub fn to_json(&self) -> String {
+        // Every key is a string and every float is finite, so this cannot fail; an empty file would say so.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+impl KillRecord {
+    fn of(kill: &Kill, federation: &Federation) -> Self {
+        let span = |from: u64, to: u64| seconds(to.saturating_sub(from) as f64 / 1000.0);
+        let catch_up = kill.restarted_ms.zip(kill.back_ms);
+        Self {
+            round: kill.round,
+            node: federation.nodes.get(kill.node).map(|node| node.name.clone()).unwrap_or_default(),
+            down_s: kill.restarted_ms.map(|restarted| span(kill.killed_ms, restarted)),
+            catch_up_s: catch_up.map(|(restarted, back)| span(restarted, back)),
+        }
+    }
+}
+
+fn seconds(value: f64) -> f64 {
+    rounded(value, DECIMALS)
+}
+
+fn accuracy(value: f64) -> f64 {
+    rounded(value, ACCURACY_DECIMALS)
+}
+
+fn accuracy_by_round(rows: &[RoundRow]) -> Vec<Option<f64>> {
+    let last = rows.last().map_or(0, |row| row.round);
+    let of = |round| rows.iter().find(|row| row.round == round)?.accuracy.map(accuracy);
+    (1..=last).map(of).collect()
+}
+
+/// The median over the rounds that have the figure, to the millisecond.
+fn median_s(rows: &[RoundRow], figure: impl Fn(&RoundRow) -> Option<f64>) -> Option<f64> {
+    let milliseconds = rows.iter().filter_map(figure).map(|value| (value * 1000.0).round() as u64).collect();
+    median(milliseconds).map(|value| value as f64 / 1000.0)
+}
+
+fn by_name<T, U>(federation: &Federation, values: &[T], show: impl Fn(&T) -> U) -> BTreeMap<String, U> {
+    federation.nodes.iter().zip(values).map(|(node, value)| (node.name.clone(), show(value))).collect()
+}
+
+fn heads(findings: &Findings<'_>) -> BTreeMap<String, Head> {
+    let nodes = findings.federation.nodes.iter().zip(&findings.audit.ledgers);
+    let verified = nodes.filter_map(|(node, ledger)| Some((node, ledger.as_ref()?)));
+    verified.map(|(node, ledger)| (node.name.clone(), Head { height: ledger.heights, head: ledger.head })).collect()
+}

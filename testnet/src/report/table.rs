@@ -1,0 +1,75 @@
+//! The last words of a run, for people.
+
+use std::fmt::Write as _;
+
+use super::{Summary, format_credits};
+
+/// The table that ends a run.
+pub fn table(summary: &Summary) -> String {
+    let mut text = String::new();
+    let verdict = if summary.passed { "passed" } else { "FAILED" };
+    line(&mut text, "result", verdict);
+    for failure in &summary.failures {
+        line(&mut text, "", failure);
+    }
+    for remark in &summary.remarks {
+        line(&mut text, "remark", remark);
+    }
+    let rounds = format!(
+        "{} settled, {} of them empty, in {:.1} s",
+        summary.rounds_settled, summary.rounds_empty, summary.wall_s
+    );
+    line(&mut text, "rounds", &rounds);
+    let figure = |value: Option<f64>, digits: usize| value.map_or_else(unknown, |value| format!("{value:.digits$}"));
+    line(&mut text, "accuracy", &figure(summary.final_accuracy, 4));
+    let pace = format!(
+        "{} s, of which {} s beyond the slowest training (medians)",
+        figure(summary.seconds_per_round, 2),
+        figure(summary.overhead_seconds_per_round, 2)
+    );
+    line(&mut text, "a round", &pace);
+    let aggregators = format!("{} different ones, {} takeovers", summary.distinct_aggregators, summary.takeovers);
+    line(&mut text, "aggregators", &aggregators);
+    line(&mut text, "ledgers", if summary.heads_equal { "verified, and all agree" } else { "DISAGREE" });
+    line(&mut text, "supply", if summary.supply_conserved { "conserved" } else { "NOT conserved" });
+    let wire = format!(
+        "{:.1} MB sent, {:.1} MB of them models of {:.2} MB",
+        megabytes(summary.wire.sent_bytes),
+        megabytes(summary.wire.blob_sent_bytes),
+        megabytes(summary.model_bytes)
+    );
+    line(&mut text, "wire", &wire);
+    text.push('\n');
+    push_nodes(&mut text, summary);
+    text
+}
+
+fn push_nodes(text: &mut String, summary: &Summary) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {:<12} {:>12} {:>14} {:>8}  kills", "node", "credits", "peak memory", "height");
+    for (name, memory) in &summary.peak_rss_mb {
+        let credits = summary.credits.get(name).map_or_else(unknown, |micro| format_credits(*micro));
+        let height = summary.heads.get(name).map_or_else(unknown, |head| head.height.to_string());
+        let kills: Vec<String> = summary
+            .kills
+            .iter()
+            .filter(|kill| kill.node == *name)
+            .map(|kill| format!("round {}", kill.round))
+            .collect();
+        let row = format!("  {name:<12} {credits:>12} {memory:>11.1} MB {height:>8}  {}", kills.join(", "));
+        let _ = writeln!(text, "{}", row.trim_end());
+    }
+}
+
+fn line(text: &mut String, what: &str, words: &str) {
+    let _ = writeln!(text, "  {what:<12} {words}");
+}
+
+/// What stands for a figure that could not be measured.
+fn unknown() -> String {
+    "?".to_owned()
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

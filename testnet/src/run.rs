@@ -1,0 +1,318 @@
+//! One run from the first key to the report.
+
+mod fleet;
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    num::NonZeroU64,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use althing_protocol::{
+    event::Event,
+    ids::{BlobRef, Hash},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{MissedTickBehavior, interval, sleep_until},
+};
+
+use self::fleet::Fleet;
+use crate::{
+    accuracy::{Evaluator, Judge},
+    althing::Althing,
+    audit,
+    chaos::{Chaos, Order},
+    error::Error,
+    folder,
+    observer::{Line, Observer},
+    options::RunOptions,
+    process::{Input, Life},
+    progress::{Progress, RoundLine},
+    report::{self, Findings, Summary},
+    setup,
+    traffic::Traffic,
+};
+
+/// How often memory is read, the bar is redrawn, and restarts are considered.
+const TICK: Duration = Duration::from_millis(200);
+/// How long the models that are still to be judged may take after the last round.
+const JUDGE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs a federation as `options` say and writes its report.
+///
+/// Without an `evaluator` the accuracy of the models stays unknown.
+///
+/// # Errors
+/// [`Error`] if the run could not be made at all. A run that was made but went wrong has a summary that did not pass.
+pub async fn run(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) -> Result<Summary, Error> {
+    unless_interrupted(conduct(options, evaluator)).await
+}
+
+/// Drops `work`, and with it every node, at ctrl-c and at SIGTERM.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let listen = |kind| signal(kind).map_err(Error::io("listen for signals"));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    tokio::select! {
+        result = work => result,
+        _ = interrupt.recv() => Err(Error::Interrupted),
+        _ = terminate.recv() => Err(Error::Interrupted),
+    }
+}
+
+async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) -> Result<Summary, Error> {
+    let althing = Althing::find(options)?;
+    let folder = folder::prepare(&options.report)?;
+    let federation = setup::prepare(&althing, options, folder).await?;
+    let source = evaluator.as_ref().map(|evaluator| evaluator.source());
+    let judge = evaluator.map(|evaluator| Judge::start(evaluator, federation.folder.join("models"))).transpose()?;
+    let progress = Progress::start(options.rounds);
+    progress.say(&format!(
+        "network {}: {} nodes in {}",
+        federation.network.short(),
+        options.nodes,
+        federation.folder.display()
+    ));
+    let begun = Instant::now();
+    let mut run = Run {
+        observer: Observer::new(federation.nodes.len()),
+        fleet: Fleet::new(&althing, &federation)?,
+        chaos: Chaos::new(options.kill_aggregator_every.and_then(NonZeroU64::new)),
+        traffic: Traffic::default(),
+        judge,
+        progress,
+        shown: 0,
+        rounds: options.rounds,
+    };
+    run.fleet.start_all(&mut run.observer).await?;
+    let mut complaints = run.drive(options.timeout()).await?;
+    let wall = begun.elapsed();
+    run.progress.finish("rounds are over: stopping the nodes, checking their ledgers, judging the last models");
+    complaints.extend(run.stop().await?);
+    let audit = audit::audit(&althing, &federation).await;
+    let (accuracies, remarks) = run.judge_rest().await;
+    let peak_rss_bytes = run.fleet.dismiss().await;
+    report::write(&Findings {
+        options,
+        federation: &federation,
+        observer: &run.observer,
+        traffic: &run.traffic,
+        accuracies: &accuracies,
+        accuracy_source: source,
+        audit: &audit,
+        kills: run.chaos.kills(),
+        peak_rss_bytes: &peak_rss_bytes,
+        wall,
+        complaints,
+        remarks,
+    })
+}
+
+/// A federation at work.
+struct Run<'a> {
+    fleet: Fleet<'a>,
+    observer: Observer,
+    chaos: Chaos,
+    traffic: Traffic,
+    judge: Option<Judge>,
+    progress: Progress,
+    /// The last round of which a line was shown.
+    shown: u64,
+    /// Rounds wanted.
+    rounds: u64,
+}
+
+impl Run<'_> {
+    /// Watches, and breaks, until every node has settled the last round. Returns what went wrong meanwhile.
+    async fn drive(&mut self, timeout: Duration) -> Result<Vec<String>, Error> {
+        let deadline = tokio::time::Instant::now() + timeout;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.is_finished() {
+            let broken = tokio::select! {
+                input = self.fleet.next_input() => self.take(input).await?,
+                _ = tick.tick() => {
+                    self.on_tick()?;
+                    None
+                }
+                () = sleep_until(deadline) => Some(format!("time is up after {} s", timeout.as_secs())),
+            };
+            if let Some(complaint) = broken {
+                self.progress.say(&complaint);
+                return Ok(vec![complaint]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn is_finished(&self) -> bool {
+        let all = 0..self.observer.nodes().len();
+        !self.chaos.is_anybody_down() && all.into_iter().all(|node| self.observer.has_settled(node, self.rounds))
+    }
+
+    /// Takes in one input. A complaint means that the run is broken.
+    async fn take(&mut self, input: Input) -> Result<Option<String>, Error> {
+        match input {
+            Input::Line(life, line) => self.take_line(life, &line).await?,
+            Input::Status(life, round, status) => self.traffic.note(life, round, status.wire),
+            Input::Ended(life, status) => {
+                if let Some(error) = self.fleet.ended(life, status) {
+                    // Before the first decision there is nothing to report, and the reason is likely the user's to mend.
+                    return if self.observer.last_settled() == 0 { Err(error) } else { Ok(Some(error.to_string())) };
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn take_line(&mut self, life: Life, line: &Line) -> Result<(), Error> {
+        let settled_before = self.observer.last_settled();
+        self.observer.observe(life.node, line);
+        match &line.event {
+            Event::Planned { round, elected, .. } if round.0 <= self.rounds => {
+                if let Some(elected) = self.fleet.federation().index_of(elected) {
+                    let order = self.chaos.planned(round.0, elected, now_ms());
+                    self.carry_out(order, round.0).await?;
+                }
+            }
+            Event::Settled { round, model, .. } => {
+                self.offer(life.node, model);
+                if round.0 > settled_before {
+                    self.fleet.ask_all(&self.observer, round.0);
+                }
+            }
+            Event::Adopted { model, .. } => self.offer(life.node, model),
+            _ => {}
+        }
+        self.look_for_returns();
+        Ok(())
+    }
+
+    fn offer(&mut self, node: usize, model: &BlobRef) {
+        if let Some(judge) = &mut self.judge {
+            judge.offer(model, &self.fleet.federation().nodes[node].blob(&model.hash));
+        }
+    }
+
+    async fn carry_out(&mut self, order: Option<Order>, round: u64) -> Result<(), Error> {
+        match order {
+            Some(Order::Kill(node)) => {
+                let name = &self.fleet.federation().nodes[node].name;
+                self.progress.say(&format!("round {round:>3}: kill -9 {name}, which chairs it"));
+                let wire = self.fleet.kill(node, &self.observer).await?;
+                if let Some((life, wire)) = wire {
+                    self.traffic.note(life, round.saturating_sub(1), wire);
+                }
+            }
+            Some(Order::Restart(node)) => {
+                self.fleet.restart(node, &mut self.observer)?;
+                let name = &self.fleet.federation().nodes[node].name;
+                self.progress.say(&format!("round {round:>3}: {name} is started again"));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn look_for_returns(&mut self) {
+        let waiting = |kill: &&crate::chaos::Kill| kill.back_ms.is_none() && kill.restarted_ms.is_some();
+        let here = |kill: &crate::chaos::Kill| self.observer.has_settled(kill.node, kill.round);
+        let returned: Vec<(usize, u64)> = self
+            .chaos
+            .kills()
+            .iter()
+            .filter(waiting)
+            .filter(|kill| here(kill))
+            .map(|kill| (kill.node, kill.round))
+            .collect();
+        for (node, round) in returned {
+            self.chaos.caught_up(node, round, now_ms());
+            let name = &self.fleet.federation().nodes[node].name;
+            self.progress.say(&format!("round {round:>3}: {name} has caught up"));
+        }
+    }
+
+    fn on_tick(&mut self) -> Result<(), Error> {
+        self.fleet.read_memory();
+        self.show();
+        // What a dying node has still to say belongs to its old life, so its next one waits for that to be said.
+        if self.fleet.is_anybody_dying() {
+            return Ok(());
+        }
+        let settled = self.observer.last_settled();
+        if let Some(Order::Restart(node)) = self.chaos.tick(settled, now_ms()) {
+            self.fleet.restart(node, &mut self.observer)?;
+            let name = &self.fleet.federation().nodes[node].name;
+            self.progress.say(&format!("round {settled:>3}: {name} is started again"));
+        }
+        Ok(())
+    }
+
+    fn show(&mut self) {
+        while let Some(line) = self.next_round_line() {
+            self.shown = line.round;
+            self.progress.settled(&line);
+        }
+        if let Some((number, view)) = self.observer.rounds().iter().next_back() {
+            let aggregator = view.elected.map_or_else(String::new, |id| self.fleet.federation().name_of(&id));
+            self.progress.stands(*number, &aggregator, view.phase);
+        }
+    }
+
+    /// The next settled round to be shown. It waits for its accuracy, but for no more than the next round.
+    fn next_round_line(&mut self) -> Option<RoundLine> {
+        let (round, view) = self.observer.rounds().range(self.shown + 1..=self.rounds).next()?;
+        let settle = view.settle.as_ref()?;
+        let accuracy = self.judge.as_mut().and_then(|judge| judge.accuracy(&settle.model.hash));
+        let is_last = *round == self.rounds;
+        let may_wait = self.judge.is_some() && !is_last && self.observer.last_settled() == *round;
+        if accuracy.is_none() && may_wait {
+            return None;
+        }
+        let balances = settle.credits.balances.values().copied();
+        let before = self.observer.rounds().range(..=*round);
+        Some(RoundLine {
+            round: *round,
+            aggregator: self.fleet.federation().name_of(&settle.proposer),
+            accuracy,
+            credits: (balances.clone().min().unwrap_or_default(), balances.max().unwrap_or_default()),
+            takeovers: before.map(|(_, view)| view.takeovers()).sum(),
+            duration_ms: view.duration_ms(),
+        })
+    }
+
+    /// Stops all nodes in good order and takes in their last words. Returns what went wrong.
+    async fn stop(&mut self) -> Result<Vec<String>, Error> {
+        self.show();
+        self.fleet.read_memory();
+        let mut complaints = self.fleet.stop_all(&mut self.observer, &mut self.traffic).await?;
+        for (node, view) in self.fleet.federation().nodes.iter().zip(self.observer.nodes()) {
+            if view.farewell.is_none() && complaints.is_empty() {
+                complaints.push(format!("{} did not say that it stopped in good order", node.name));
+            }
+        }
+        Ok(complaints)
+    }
+
+    /// Judges what is left. Returns the accuracy of every model, and remarks about those that have none.
+    async fn judge_rest(&mut self) -> (BTreeMap<Hash, f64>, Vec<String>) {
+        let models: Vec<BlobRef> =
+            self.observer.rounds().values().filter_map(|view| Some(view.settle.as_ref()?.model)).collect();
+        for model in &models {
+            for node in 0..self.observer.nodes().len() {
+                self.offer(node, model);
+            }
+        }
+        let Some(judge) = self.judge.take() else { return Default::default() };
+        let finished = tokio::task::spawn_blocking(move || judge.finish(JUDGE_PATIENCE)).await;
+        finished.unwrap_or_else(|error| (BTreeMap::new(), vec![format!("the models were not judged: {error}")]))
+    }
+}
+
+/// Unix milliseconds.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,237 @@
+//! Before the first node: keys, one genesis, and a configuration file for everybody.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use althing_protocol::ids::{Hash, MemberId, NetworkId};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, LogNormal};
+use serde::{Deserialize, Serialize};
+
+use crate::{althing::Althing, error::Error, options::RunOptions};
+
+/// Median of what training on one sample costs a node, in micro-credits.
+const COST_MEDIAN: f64 = 12.0;
+/// Spread of that cost: the standard deviation of its logarithm. Two thirds of the nodes lie within a factor of 1.4.
+const COST_SPREAD: f64 = 0.35;
+/// Keeps the costs apart from whatever else is drawn from the same seed.
+const COST_STREAM: u64 = 0x636f_7374;
+
+/// A federation on disk, ready to be started.
+#[derive(Debug, Clone)]
+pub struct Federation {
+    /// The report folder, absolute.
+    pub folder: PathBuf,
+    /// The genesis file.
+    pub genesis: PathBuf,
+    /// Its network id.
+    pub network: NetworkId,
+    /// The nodes; everything else refers to them by their place in here.
+    pub nodes: Vec<Node>,
+}
+
+/// One member of the federation.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its name, which is also the name of its folder.
+    pub name: String,
+    /// Its place among the files: `ledger-LABEL.json` is its ledger.
+    pub label: String,
+    /// Its public key.
+    pub id: MemberId,
+    /// Its folder, absolute.
+    pub folder: PathBuf,
+}
+
+impl Node {
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("node.toml")
+    }
+
+    /// Its log, over all its lives.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log.txt")
+    }
+
+    /// Where it keeps a blob.
+    pub fn blob(&self, hash: &Hash) -> PathBuf {
+        self.folder.join("data").join("blobs").join(hash.to_string())
+    }
+}
+
+impl Federation {
+    /// The node whose key this is.
+    pub fn index_of(&self, id: &MemberId) -> Option<usize> {
+        self.nodes.iter().position(|node| node.id == *id)
+    }
+
+    /// What people call this member.
+    pub fn name_of(&self, id: &MemberId) -> String {
+        self.index_of(id).map_or_else(|| id.short(), |index| self.nodes[index].name.clone())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct NewKey {
+    id: MemberId,
+    anchor: Hash,
+}
+
+#[derive(Debug, Deserialize)]
+struct NewGenesis {
+    network: NetworkId,
+}
+
+/// Makes keys, genesis and configurations under `folder`.
+///
+/// # Errors
+/// [`Error::Command`] if the node binary refuses the model or another number; [`Error::Io`] if a file cannot be written.
+pub async fn prepare(althing: &Althing, options: &RunOptions, folder: PathBuf) -> Result<Federation, Error> {
+    let data = options.data.canonicalize().map_err(|_| Error::NoData(options.data.clone()))?;
+    let mut nodes = Vec::new();
+    let mut members = Vec::new();
+    for index in 0..options.node_count() {
+        let (node, anchor) = make_node(althing, &folder, &label(index, options.node_count())).await?;
+        members.push(format!("{}:{}:{anchor}", node.name, node.id));
+        nodes.push(node);
+    }
+    let genesis = folder.join("genesis.toml");
+    let network = make_genesis(althing, options, &members, &genesis).await?;
+    let costs = draw_costs(options.seed, nodes.len());
+    for (part, (node, cost_per_sample)) in nodes.iter().zip(costs).enumerate() {
+        let config = Config::of(options, &data, part, cost_per_sample);
+        let text = toml::to_string(&config).map_err(|error| Error::Io {
+            doing: format!("write down the configuration of {}", node.name),
+            source: std::io::Error::other(error),
+        })?;
+        fs::write(node.config(), text).map_err(Error::io(format!("write {}", node.config().display())))?;
+    }
+    Ok(Federation { folder, genesis, network, nodes })
+}
+
+/// `1`, `2`, ... with as many digits as the last one has, so that names sort as numbers do.
+fn label(index: usize, count: usize) -> String {
+    let width = count.to_string().len();
+    format!("{:0width$}", index + 1)
+}
+
+async fn make_node(althing: &Althing, folder: &Path, label: &str) -> Result<(Node, Hash), Error> {
+    let name = format!("node-{label}");
+    let folder = folder.join(&name);
+    fs::create_dir_all(&folder).map_err(Error::io(format!("make {}", folder.display())))?;
+    let arguments = ["--name".into(), name.clone().into(), "--out".into(), folder.join("key.toml").into()];
+    let key: NewKey = althing.json(&["key", "new"], &arguments).await?;
+    Ok((Node { name, label: label.to_owned(), id: key.id, folder }, key.anchor))
+}
+
+async fn make_genesis(
+    althing: &Althing,
+    options: &RunOptions,
+    members: &[String],
+    out: &Path,
+) -> Result<NetworkId, Error> {
+    let mut arguments = vec![
+        "--name".into(),
+        "testnet".into(),
+        "--model".into(),
+        options.model.clone().into(),
+        "--seed".into(),
+        options.seed.to_string().into(),
+        "--out".into(),
+        out.into(),
+    ];
+    for member in members {
+        arguments.extend(["--member".into(), member.into()]);
+    }
+    let genesis: NewGenesis = althing.json(&["genesis", "new"], &arguments).await?;
+    Ok(genesis.network)
+}
+
+/// What training on one sample costs each node, in micro-credits: the same for the same seed, on any machine.
+fn draw_costs(seed: u64, count: usize) -> Vec<u64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ COST_STREAM);
+    // The spread is a positive constant, so the distribution exists; were it not, everybody would cost the median.
+    let Ok(distribution) = LogNormal::new(COST_MEDIAN.ln(), COST_SPREAD) else {
+        return vec![COST_MEDIAN as u64; count];
+    };
+    (0..count).map(|_| (distribution.sample(&mut rng).round() as u64).max(1)).collect()
+}
+
+/// A node's configuration file.
+#[derive(Debug, Serialize)]
+struct Config {
+    genesis: &'static str,
+    key: &'static str,
+    data_dir: &'static str,
+    net: Net,
+    http: Http,
+    data: Data,
+    agents: Agents,
+}
+
+#[derive(Debug, Serialize)]
+struct Net {
+    listen: [&'static str; 1],
+    bootstrap: [&'static str; 0],
+    mdns: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Http {
+    listen: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Data {
+    path: PathBuf,
+    partition: String,
+    parts: usize,
+    part: usize,
+    seed: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Agents {
+    cost_per_sample: u64,
+}
+
+impl Config {
+    fn of(options: &RunOptions, data: &Path, part: usize, cost_per_sample: u64) -> Self {
+        let (path, partition) = (data.to_owned(), options.partition.clone());
+        Self {
+            genesis: "../genesis.toml",
+            key: "key.toml",
+            data_dir: "data",
+            net: Net { listen: ["/ip4/127.0.0.1/tcp/0"], bootstrap: [], mdns: false },
+            http: Http { listen: "127.0.0.1:0" },
+            data: Data { path, partition, parts: options.node_count(), part, seed: options.seed },
+            agents: Agents { cost_per_sample },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn costs_differ_between_nodes_and_repeat_with_the_seed() {
+        let costs = draw_costs(1, 8);
+        assert_eq!(costs, draw_costs(1, 8));
+        assert_eq!(costs[..4], draw_costs(1, 4), "one more node changes nothing for the others");
+        assert_ne!(costs, draw_costs(2, 8));
+        assert!(costs.iter().all(|cost| (3..=50).contains(cost)), "{costs:?}");
+        assert!(costs.iter().collect::<std::collections::BTreeSet<_>>().len() >= 4, "{costs:?}");
+    }
+
+    #[test]
+    fn names_sort_as_numbers_do() {
+        assert_eq!(label(0, 8), "1");
+        assert_eq!(label(8, 10), "09");
+        assert_eq!(label(9, 10), "10");
+    }
+}
