@@ -218,8 +218,9 @@ impl Host {
             WalEntry::Judged(judged) => drop(self.verdicts.insert(*judged)),
             _ => {}
         }
-        // A replay derives what the log holds; only what a crash kept from being written is new.
-        if !self.recorded.contains(&entry) {
+        // A replay derives what the log holds; only what a crash kept from being written is new. And the rest of a round
+        // certificate, after the vote that decided, needs no log: its height is over.
+        if self.progress == Progress::Deciding && !self.recorded.contains(&entry) {
             self.push(Effect::Append(entry));
         }
         Ok(Resume::Continue)

@@ -189,7 +189,8 @@ proptest! {
         bytes[place] ^= flip;
         if let Ok(damaged) = Message::decode(&bytes) && damaged != *original {
             let effects = engine().handle(Input::Message(damaged)).unwrap();
-            prop_assert!(!effects.iter().any(|effect| matches!(effect, Effect::Append(_) | Effect::Publish(_))), "{effects:?}");
+            let counts = |effect: &Effect| matches!(effect, Effect::Append(_) | Effect::Publish(_));
+            prop_assert!(!effects.iter().any(counts), "{effects:?}");
         }
     }
 }

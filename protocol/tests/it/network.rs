@@ -307,7 +307,11 @@ impl Network {
     fn carry_out_one(&mut self, number: usize, effect: Effect) {
         let node = &mut self.nodes[number];
         match effect {
-            Effect::Append(entry) => node.log.push(entry),
+            Effect::Append(entry) => {
+                let running = node.decided.len() as u64 + 1;
+                assert_eq!(entry.height(), Height(running), "only the running height is logged");
+                node.log.push(entry);
+            }
             Effect::Publish(message) => {
                 self.judge(number, &message);
                 self.published.push(message.clone());
