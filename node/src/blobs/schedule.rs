@@ -319,18 +319,18 @@ impl Schedule {
                     fetch.missing.remove(&piece);
                     fetch.unasked.remove(&piece);
                 }
-                self.review(id, effects);
             }
             Outcome::Absent => {
                 if let Some(fetch) = self.fetches.get_mut(&id) {
                     fetch.providers.remove(&member);
                 }
-                self.review(id, effects);
             }
             Outcome::Busy => self.pause(member, now),
             Outcome::Forged => self.ban(member, id, effects),
             Outcome::Unsaved(reason) => self.fail(id, reason, effects),
         }
+        // However it ended, it may have been the last that the fetch could hope for.
+        self.review(id, effects);
     }
 
     /// Takes a flight off the books; its piece is to be asked again unless it has landed or is still in flight.

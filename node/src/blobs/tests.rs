@@ -187,7 +187,7 @@ async fn small_and_odd_sizes_arrive() {
         let content = content(len);
         let blob = BlobRef::of(&content);
         let provider = Node::holding(&content).await;
-        let mut puller = Node::beside(&[provider.address.clone()]).await;
+        let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
         puller.blobs.fetch(blob, &[provider.member]).unwrap();
         assert_eq!(puller.event().await, BlobEvent::Ready(blob), "{len} bytes");
         puller.assert_has(&content);
@@ -202,7 +202,7 @@ async fn small_and_odd_sizes_arrive() {
 #[tokio::test]
 async fn many_small_blobs_arrive_over_one_stream() {
     let provider = Node::beside(&[]).await;
-    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
     let contents: Vec<Vec<u8>> = (0..40).map(|n| content(20_000 + n)).collect();
     for content in &contents {
         let blob = provider.blobs.store().put(content, Durability::Refetchable).unwrap();
@@ -340,7 +340,7 @@ async fn after_a_restart_only_what_is_missing_is_fetched() {
         };
         write_pieces(provider.blobs.store(), &partial, [0, 2, 3, 6, 7]);
     }
-    let mut puller = Node::start(dir, config(), &[provider.address.clone()]).await;
+    let mut puller = Node::start(dir, config(), std::slice::from_ref(&provider.address)).await;
     puller.blobs.fetch(blob, &[provider.member]).unwrap();
     assert_eq!(puller.event().await, BlobEvent::Ready(blob));
     puller.assert_has(&content);
@@ -393,7 +393,7 @@ async fn a_wrong_size_is_nobodys_blob_and_nobodys_fault() {
     let content = content(50_000);
     let lie = BlobRef { size: 49_999, ..BlobRef::of(&content) };
     let provider = Node::holding(&content).await;
-    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
     puller.blobs.fetch(lie, &[provider.member]).unwrap();
     assert_eq!(puller.event().await, BlobEvent::Stalled(lie));
 }
@@ -404,7 +404,7 @@ async fn a_provider_with_a_damaged_file_is_no_liar() {
     let blob = BlobRef::of(&content);
     let damaged = Node::holding(&content).await;
     overwrite_first_byte(&damaged.dir.path().join(blob.hash.to_string()), !content[0]);
-    let mut puller = Node::beside(&[damaged.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&damaged.address)).await;
     puller.blobs.fetch(blob, &[damaged.member]).unwrap();
     assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
     assert!(!damaged.blobs.store().contains(&blob), "it has noticed");
@@ -422,7 +422,7 @@ async fn whoever_is_not_admitted_gets_nothing() {
     let (dir, _) = store_with(&content);
     let closed = BlobConfig { admit: Arc::new(|_| Admission::Refused), ..config() };
     let provider = Node::start(dir, closed, &[]).await;
-    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
     puller.blobs.fetch(blob, &[provider.member]).unwrap();
     assert_eq!(puller.event().await, BlobEvent::Stalled(blob));
     assert_eq!(provider.blobs.stats().bytes_up(), 0);
@@ -436,7 +436,7 @@ async fn garbage_closes_its_stream_and_nothing_else() {
     let vandal = Idle::new().await;
     let mut control = vandal.control.clone();
     let peer = peer::peer_of(&provider.member).unwrap();
-    let _swarm = vandal.join(&[provider.address.clone()]).await;
+    let _swarm = vandal.join(std::slice::from_ref(&provider.address)).await;
     let good = Request { blob, span: Span::of_piece(0, blob.size) }.encode();
     let mut outside = good;
     outside[40] = 200;
@@ -449,7 +449,7 @@ async fn garbage_closes_its_stream_and_nothing_else() {
         let _ = stream.read_to_end(&mut answer).await;
         assert_eq!(answer, Vec::<u8>::new());
     }
-    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
     puller.blobs.fetch(blob, &[provider.member]).unwrap();
     assert_eq!(puller.event().await, BlobEvent::Ready(blob));
 }
@@ -462,7 +462,7 @@ async fn a_peer_has_only_so_many_streams() {
     let greedy = Idle::new().await;
     let mut control = greedy.control.clone();
     let peer = peer::peer_of(&provider.member).unwrap();
-    let _swarm = greedy.join(&[provider.address.clone()]).await;
+    let _swarm = greedy.join(std::slice::from_ref(&provider.address)).await;
     let request = Request { blob, span: Span::of_piece(0, blob.size) }.encode();
     let mut held = Vec::new();
     for number in 0..MAX_STREAMS_PER_PEER + 1 {
@@ -480,7 +480,7 @@ async fn a_cancelled_fetch_is_silent_and_can_start_again() {
     let content = content(50_000);
     let blob = BlobRef::of(&content);
     let provider = Node::holding(&content).await;
-    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
     puller.blobs.fetch(blob, &[]).unwrap();
     puller.blobs.cancel(blob);
     puller.blobs.provide(blob, provider.member);
@@ -496,7 +496,7 @@ async fn a_broken_disk_ends_the_fetch_with_a_reason() {
     let content = content(50_000);
     let blob = BlobRef::of(&content);
     let provider = Node::holding(&content).await;
-    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
     // A folder where the file should be.
     std::fs::create_dir(puller.dir.path().join(format!("{}-{}.part", blob.hash, blob.size))).unwrap();
     puller.blobs.fetch(blob, &[provider.member]).unwrap();
@@ -530,7 +530,7 @@ async fn a_provider_that_leaves_the_network_is_given_up() {
     let content = content(50_000);
     let blob = BlobRef::of(&content);
     let provider = Node::holding(&content).await;
-    let mut puller = Node::beside(&[provider.address.clone()]).await;
+    let mut puller = Node::beside(std::slice::from_ref(&provider.address)).await;
     provider.swarm.abort();
     puller.blobs.fetch(blob, &[provider.member]).unwrap();
     assert_eq!(puller.event().await, BlobEvent::Stalled(blob));

@@ -105,6 +105,23 @@ fn without_providers_a_fetch_stalls_once_and_resumes() {
 }
 
 #[test]
+fn a_fetch_stalls_however_its_last_flight_ends() {
+    for outcome in [Outcome::Absent, Outcome::Busy] {
+        run([
+            step("", 0, Input::Fetch(blob(1), vec![A]), [Effect::Open(F0, blob(1))]),
+            step("", 0, Input::Opened(F0, vec![0, 1]), [request(F0, 0, A), request(F0, 1, A)]),
+            step("it has not got it", 1, ended(F0, 0, A, Outcome::Absent), []),
+            step(
+                "nobody is left",
+                2,
+                ended(F0, 1, A, outcome),
+                [Effect::Close(F0), Effect::Report(BlobEvent::Stalled(blob(1)))],
+            ),
+        ]);
+    }
+}
+
+#[test]
 fn a_broken_link_is_tried_again_after_pauses_then_given_up() {
     let mut schedule = run([
         step("", 0, Input::Fetch(blob(1), vec![A]), [Effect::Open(F0, blob(1))]),
