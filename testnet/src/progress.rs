@@ -72,11 +72,10 @@ impl Progress {
         }
     }
 
-    /// The rounds are over; what follows is said in `words`.
-    pub fn finish(&self, words: &str) {
-        match &self.bar {
-            Some(bar) => bar.finish_with_message(words.to_owned()),
-            None => eprintln!("{words}"),
+    /// Nothing more will be shown.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

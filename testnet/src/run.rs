@@ -64,8 +64,9 @@ async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Error>>) -> 
 
 async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) -> Result<Summary, Error> {
     let althing = Althing::find(options)?;
+    let data = setup::find_data(options)?;
     let folder = folder::prepare(&options.report)?;
-    let federation = setup::prepare(&althing, options, folder).await?;
+    let federation = setup::prepare(&althing, options, &data, folder).await?;
     let source = evaluator.as_ref().map(|evaluator| evaluator.source());
     let judge = evaluator.map(|evaluator| Judge::start(evaluator, federation.folder.join("models"))).transpose()?;
     let progress = Progress::start(options.rounds);
@@ -82,6 +83,7 @@ async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) ->
         chaos: Chaos::new(options.kill_aggregator_every.and_then(NonZeroU64::new)),
         traffic: Traffic::default(),
         judge,
+        accuracies: BTreeMap::new(),
         progress,
         shown: 0,
         rounds: options.rounds,
@@ -89,17 +91,19 @@ async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) ->
     run.fleet.start_all(&mut run.observer).await?;
     let mut complaints = run.drive(options.timeout()).await?;
     let wall = begun.elapsed();
-    run.progress.finish("rounds are over: stopping the nodes, checking their ledgers, judging the last models");
+    run.progress.say("the rounds are over: stopping the nodes, checking their ledgers, judging the last models");
     complaints.extend(run.stop().await?);
     let audit = audit::audit(&althing, &federation).await;
-    let (accuracies, remarks) = run.judge_rest().await;
+    let remarks = run.judge_rest().await;
+    run.show();
+    run.progress.finish();
     let peak_rss_bytes = run.fleet.dismiss().await;
     report::write(&Findings {
         options,
         federation: &federation,
         observer: &run.observer,
         traffic: &run.traffic,
-        accuracies: &accuracies,
+        accuracies: &run.accuracies,
         accuracy_source: source,
         audit: &audit,
         kills: run.chaos.kills(),
@@ -116,7 +120,10 @@ struct Run<'a> {
     observer: Observer,
     chaos: Chaos,
     traffic: Traffic,
+    /// Gone when it has judged everything.
     judge: Option<Judge>,
+    /// What it found.
+    accuracies: BTreeMap<Hash, f64>,
     progress: Progress,
     /// The last round of which a line was shown.
     shown: u64,
@@ -263,11 +270,14 @@ impl Run<'_> {
 
     /// The next settled round to be shown. It waits for its accuracy, but for no more than the next round.
     fn next_round_line(&mut self) -> Option<RoundLine> {
-        let (round, view) = self.observer.rounds().range(self.shown + 1..=self.rounds).next()?;
+        let next = self.observer.rounds().range(self.shown + 1..).next();
+        let (round, view) = next.filter(|(round, _)| **round <= self.rounds)?;
         let settle = view.settle.as_ref()?;
-        let accuracy = self.judge.as_mut().and_then(|judge| judge.accuracy(&settle.model.hash));
-        let is_last = *round == self.rounds;
-        let may_wait = self.judge.is_some() && !is_last && self.observer.last_settled() == *round;
+        let accuracy = match &mut self.judge {
+            Some(judge) => judge.accuracy(&settle.model.hash),
+            None => self.accuracies.get(&settle.model.hash).copied(),
+        };
+        let may_wait = self.judge.is_some() && self.observer.last_settled() == *round;
         if accuracy.is_none() && may_wait {
             return None;
         }
@@ -285,7 +295,6 @@ impl Run<'_> {
 
     /// Stops all nodes in good order and takes in their last words. Returns what went wrong.
     async fn stop(&mut self) -> Result<Vec<String>, Error> {
-        self.show();
         self.fleet.read_memory();
         let mut complaints = self.fleet.stop_all(&mut self.observer, &mut self.traffic).await?;
         for (node, view) in self.fleet.federation().nodes.iter().zip(self.observer.nodes()) {
@@ -296,8 +305,8 @@ impl Run<'_> {
         Ok(complaints)
     }
 
-    /// Judges what is left. Returns the accuracy of every model, and remarks about those that have none.
-    async fn judge_rest(&mut self) -> (BTreeMap<Hash, f64>, Vec<String>) {
+    /// Judges what is left. Returns remarks about models that could not be judged.
+    async fn judge_rest(&mut self) -> Vec<String> {
         let models: Vec<BlobRef> =
             self.observer.rounds().values().filter_map(|view| Some(view.settle.as_ref()?.model)).collect();
         for model in &models {
@@ -305,9 +314,14 @@ impl Run<'_> {
                 self.offer(node, model);
             }
         }
-        let Some(judge) = self.judge.take() else { return Default::default() };
-        let finished = tokio::task::spawn_blocking(move || judge.finish(JUDGE_PATIENCE)).await;
-        finished.unwrap_or_else(|error| (BTreeMap::new(), vec![format!("the models were not judged: {error}")]))
+        let Some(judge) = self.judge.take() else { return Vec::new() };
+        match tokio::task::spawn_blocking(move || judge.finish(JUDGE_PATIENCE)).await {
+            Ok((accuracies, remarks)) => {
+                self.accuracies = accuracies;
+                remarks
+            }
+            Err(error) => vec![format!("the models were not judged: {error}")],
+        }
     }
 }
 

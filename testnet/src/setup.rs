@@ -86,12 +86,24 @@ struct NewGenesis {
     network: NetworkId,
 }
 
-/// Makes keys, genesis and configurations under `folder`.
+/// The folder of the training data, absolute.
+///
+/// # Errors
+/// [`Error::NoData`] if it does not exist. What is in it, the nodes will see.
+pub fn find_data(options: &RunOptions) -> Result<PathBuf, Error> {
+    options.data.canonicalize().map_err(|_| Error::NoData(options.data.clone()))
+}
+
+/// Makes keys, genesis and configurations under `folder`, for training on `data`.
 ///
 /// # Errors
 /// [`Error::Command`] if the node binary refuses the model or another number; [`Error::Io`] if a file cannot be written.
-pub async fn prepare(althing: &Althing, options: &RunOptions, folder: PathBuf) -> Result<Federation, Error> {
-    let data = options.data.canonicalize().map_err(|_| Error::NoData(options.data.clone()))?;
+pub async fn prepare(
+    althing: &Althing,
+    options: &RunOptions,
+    data: &Path,
+    folder: PathBuf,
+) -> Result<Federation, Error> {
     let mut nodes = Vec::new();
     let mut members = Vec::new();
     for index in 0..options.node_count() {
@@ -103,7 +115,7 @@ pub async fn prepare(althing: &Althing, options: &RunOptions, folder: PathBuf) -
     let network = make_genesis(althing, options, &members, &genesis).await?;
     let costs = draw_costs(options.seed, nodes.len());
     for (part, (node, cost_per_sample)) in nodes.iter().zip(costs).enumerate() {
-        let config = Config::of(options, &data, part, cost_per_sample);
+        let config = Config::of(options, data, part, cost_per_sample);
         let text = toml::to_string(&config).map_err(|error| Error::Io {
             doing: format!("write down the configuration of {}", node.name),
             source: std::io::Error::other(error),

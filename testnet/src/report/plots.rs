@@ -58,7 +58,11 @@ fn accuracy(rows: &[RoundRow]) -> Picture {
         rounds: last_round(rows),
         layers: vec![
             Layer::Line { name: "test accuracy".into(), colour: BLUE, points },
-            Layer::Marks { name: "the elected aggregator was taken over".into(), colour: VERMILION, points: taken },
+            Layer::Marks {
+                name: "another took over from the elected aggregator".into(),
+                colour: VERMILION,
+                points: taken,
+            },
         ],
         legend: Corner::LowerRight,
     }

@@ -28,7 +28,7 @@ pub fn table(summary: &Summary) -> String {
         figure(summary.overhead_seconds_per_round, 2)
     );
     line(&mut text, "a round", &pace);
-    let aggregators = format!("{} different ones, {} takeovers", summary.distinct_aggregators, summary.takeovers);
+    let aggregators = format!("{} distinct, {} takeovers", summary.distinct_aggregators, summary.takeovers);
     line(&mut text, "aggregators", &aggregators);
     line(&mut text, "ledgers", if summary.heads_equal { "verified, and all agree" } else { "DISAGREE" });
     line(&mut text, "supply", if summary.supply_conserved { "conserved" } else { "NOT conserved" });

@@ -229,14 +229,6 @@ fn pictures_are_drawn_without_any_font_on_the_machine() {
         let svg = fs::read_to_string(folder.path().join(format!("{name}.svg"))).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{name}");
         assert!(svg.contains("round"), "{name} names its axis");
-        keep_for_people(name, &png);
     }
     assert_eq!(sample.observer.rounds()[&20].settle.as_ref().unwrap().height, Height(40));
-}
-
-/// Copies a picture to the folder named by `ALTHING_KEEP_PLOTS`, for whoever wants to look at it.
-fn keep_for_people(name: &str, png: &[u8]) {
-    if let Some(folder) = std::env::var_os("ALTHING_KEEP_PLOTS") {
-        fs::write(PathBuf::from(folder).join(format!("{name}.png")), png).unwrap();
-    }
 }
