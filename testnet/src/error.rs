@@ -19,6 +19,9 @@ pub enum Error {
     /// The training data is missing.
     #[error("there is no folder {}; name the folder of the MNIST files with --data DIR", .0.display())]
     NoData(PathBuf),
+    /// An option asks for what cannot be had.
+    #[error("{0}")]
+    Usage(String),
     /// The node binary refused a command.
     #[error("`althing {command}` failed: {reason}")]
     Command {
@@ -86,7 +89,7 @@ impl Error {
     /// A node that calls something the user's mistake (it exits with 2) is taken at its word.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ForeignFolder(_) | Self::NoBinary(_) | Self::NoData(_) => EXIT_MISTAKE,
+            Self::ForeignFolder(_) | Self::NoBinary(_) | Self::NoData(_) | Self::Usage(_) => EXIT_MISTAKE,
             Self::Command { code, .. } | Self::NodeEnded { code, .. } if *code == Some(i32::from(EXIT_MISTAKE)) => {
                 EXIT_MISTAKE
             }

@@ -19,5 +19,6 @@ pub mod report;
 pub mod run;
 pub mod setup;
 pub mod status;
+pub mod test_set;
 pub mod traffic;
 pub mod warden;

@@ -6,6 +6,7 @@ use althing_testnet::{
     error::{EXIT_FAULT, Error},
     options::{Cli, Command, RunOptions},
     report, run,
+    test_set::TestSet,
 };
 use clap::Parser;
 
@@ -22,7 +23,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run_and_tell(options: &RunOptions) -> Result<ExitCode, Error> {
-    let summary = run::run(options, None).await?;
+    let test_set = TestSet::load(&options.data, &options.model)?;
+    let summary = run::run(options, Some(Box::new(test_set))).await?;
     if options.json {
         print!("{}", summary.to_json());
     } else {

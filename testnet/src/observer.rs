@@ -220,7 +220,9 @@ impl Observer {
             | Event::PeerDown { .. }
             | Event::Trained { .. }
             | Event::Adopted { .. }
-            | Event::Misbehaved { .. } => {}
+            | Event::Misbehaved { .. }
+            | Event::Refused { .. }
+            | Event::Hindered { .. } => {}
         }
     }
 

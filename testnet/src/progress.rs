@@ -94,6 +94,7 @@ impl RoundLine {
 
 const fn phase_name(phase: Phase) -> &'static str {
     match phase {
+        Phase::Wait => "members gather",
         Phase::Bid => "bids are sealed",
         Phase::Reveal => "bids are opened",
         Phase::Plan => "the plan is agreed on",
