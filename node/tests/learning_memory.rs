@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use std::{fs, path::Path, sync::mpsc::channel};
+use std::{fs, path::Path, sync::mpsc::sync_channel};
 
 use althing_node::learn::{
     data::{self, Subset},
@@ -34,12 +34,12 @@ fn one_of_eight_members_learns_lenet_within_sixty_megabytes() {
 
     let hyper = Hyper { epochs: 1, batch: 32, learning_rate: 0.01, momentum: 0.9 };
     let job = TrainJob { weights: params::init(Architecture::LeNet, [1; 32]).into(), hyper, seed: [2; 32] };
-    let (sender, trained) = channel();
+    let (sender, trained) = sync_channel(1);
     worker.train(job, move |result| sender.send(result).unwrap()).unwrap();
     let trained = trained.recv().unwrap().unwrap();
     println!("{} samples in {} ms", trained.samples, trained.training_ms);
 
-    let (sender, evaluated) = channel();
+    let (sender, evaluated) = sync_channel(1);
     let job = EvaluateJob { weights: trained.weights.into(), on: EvaluateOn::Test };
     worker.evaluate(job, move |result| sender.send(result).unwrap()).unwrap();
     let accuracy = evaluated.recv().unwrap().unwrap().accuracy();

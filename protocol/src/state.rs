@@ -5,6 +5,8 @@
 
 mod plan;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

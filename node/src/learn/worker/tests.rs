@@ -1,5 +1,5 @@
 use std::{
-    sync::mpsc::{Sender, channel},
+    sync::mpsc::{SyncSender, sync_channel},
     time::Duration,
 };
 
@@ -39,7 +39,7 @@ enum Answer {
     Evaluated(Result<u32, LearnError>),
 }
 
-fn train(worker: &WorkerHandle, name: &'static str, epochs: u32, answers: &Sender<Answer>) {
+fn train(worker: &WorkerHandle, name: &'static str, epochs: u32, answers: &SyncSender<Answer>) {
     let answers = answers.clone();
     let reply = move |result: Result<Trained, LearnError>| {
         let _ = answers.send(Answer::Trained(name, result.map(|trained| trained.samples)));
@@ -47,7 +47,7 @@ fn train(worker: &WorkerHandle, name: &'static str, epochs: u32, answers: &Sende
     worker.train(train_job(epochs), reply).unwrap();
 }
 
-fn evaluate(worker: &WorkerHandle, answers: &Sender<Answer>) {
+fn evaluate(worker: &WorkerHandle, answers: &SyncSender<Answer>) {
     let answers = answers.clone();
     let reply = move |result: Result<Evaluation, LearnError>| {
         let _ = answers.send(Answer::Evaluated(result.map(|evaluation| evaluation.samples)));
@@ -62,7 +62,7 @@ fn next(answers: &Receiver<Answer>) -> Answer {
 
 #[test]
 fn jobs_are_answered() {
-    let (worker, (sender, answers)) = (worker(), channel());
+    let (worker, (sender, answers)) = (worker(), sync_channel(512));
     train(&worker, "only", 1, &sender);
     assert_eq!(next(&answers), Answer::Trained("only", Ok(200)));
     evaluate(&worker, &sender);
@@ -71,7 +71,7 @@ fn jobs_are_answered() {
 
 #[test]
 fn an_evaluation_does_not_wait_for_the_training() {
-    let (worker, (sender, answers)) = (worker(), channel());
+    let (worker, (sender, answers)) = (worker(), sync_channel(512));
     train(&worker, "long", FOREVER, &sender);
     evaluate(&worker, &sender);
     assert_eq!(next(&answers), Answer::Evaluated(Ok(50)));
@@ -81,7 +81,7 @@ fn an_evaluation_does_not_wait_for_the_training() {
 
 #[test]
 fn a_newer_training_takes_the_place_of_the_older() {
-    let (worker, (sender, answers)) = (worker(), channel());
+    let (worker, (sender, answers)) = (worker(), sync_channel(512));
     train(&worker, "first", FOREVER, &sender);
     train(&worker, "second", FOREVER, &sender);
     train(&worker, "third", 1, &sender);
@@ -94,7 +94,7 @@ fn a_newer_training_takes_the_place_of_the_older() {
 
 #[test]
 fn cancelling_spares_the_training_asked_for_afterwards() {
-    let (worker, (sender, answers)) = (worker(), channel());
+    let (worker, (sender, answers)) = (worker(), sync_channel(512));
     worker.cancel();
     train(&worker, "after", 1, &sender);
     assert_eq!(next(&answers), Answer::Trained("after", Ok(200)));
@@ -102,7 +102,7 @@ fn cancelling_spares_the_training_asked_for_afterwards() {
 
 #[test]
 fn dropping_the_handle_ends_the_thread_and_answers_everybody() {
-    let (worker, (sender, answers)) = (worker(), channel());
+    let (worker, (sender, answers)) = (worker(), sync_channel(512));
     train(&worker, "long", FOREVER, &sender);
     for _ in 0..3 {
         evaluate(&worker, &sender);
@@ -114,7 +114,7 @@ fn dropping_the_handle_ends_the_thread_and_answers_everybody() {
 
 #[test]
 fn more_jobs_than_fit_are_refused_and_not_answered() {
-    let (worker, (sender, answers)) = (worker(), channel());
+    let (worker, (sender, answers)) = (worker(), sync_channel(512));
     let (blocker, release) = sync_channel::<()>(0);
     // The reply of the first job holds the thread up until the queue has been filled.
     let hold_up = move |_| assert!(release.recv().is_err(), "the other end is dropped, nothing is sent");
@@ -140,7 +140,7 @@ fn more_jobs_than_fit_are_refused_and_not_answered() {
 
 #[test]
 fn an_answer_that_nobody_gives_is_that_the_learner_stopped() {
-    let (sender, answers) = channel();
+    let (sender, answers) = sync_channel(512);
     drop(Reply::<Evaluation>::new(move |result| sender.send(result).unwrap()));
     assert_eq!(answers.recv().unwrap(), Err(LearnError::Stopped));
 }
