@@ -7,3 +7,4 @@ mod crashes;
 mod election;
 mod hostile;
 mod network;
+mod spec;
