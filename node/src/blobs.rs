@@ -22,7 +22,6 @@ use tokio::{sync::mpsc, task::AbortHandle};
 
 mod fetch;
 mod link;
-mod peer;
 mod schedule;
 mod serve;
 mod store;

@@ -134,20 +134,14 @@ impl Default for Agents {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Disk for blobs, in MiB, 64 to 1,048,576. Default: 4,096.
-    #[serde(deserialize_with = "bounds::number::<64, 1_048_576, _, _>")]
-    pub disk_mb: u64,
     /// Resident memory above which new connections are refused, in MiB, 64 to 1,048,576. Default: 1,024.
     #[serde(deserialize_with = "bounds::number::<64, 1_048_576, _, _>")]
     pub memory_mb: u64,
-    /// Threads for training, 1 to 256. Default: 1.
-    #[serde(deserialize_with = "bounds::number::<1, 256, _, _>")]
-    pub threads: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { disk_mb: 4_096, memory_mb: 1_024, threads: 1 }
+        Self { memory_mb: 1_024 }
     }
 }
 

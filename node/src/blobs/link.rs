@@ -13,12 +13,12 @@ use tokio::{
 use super::{
     BlobStats,
     fetch::Report,
-    peer::peer_of,
     schedule::{Flight, LinkEnd, MAX_FLIGHTS_PER_PEER, Outcome},
     store::{Partial, WriteError},
     tree::{Span, slice_len},
     wire::{Request, Status},
 };
+use crate::net::peer_id;
 
 /// How long a stream may take to open, a dial included.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ pub(super) async fn run(member: MemberId, tasks: mpsc::Receiver<Task>, context: 
 }
 
 async fn open(member: &MemberId, context: &LinkContext) -> Option<Stream> {
-    let peer = peer_of(member)?;
+    let peer = peer_id(member)?;
     let mut control = context.control.clone();
     match timeout(OPEN_TIMEOUT, control.open_stream(peer, context.protocol.clone())).await {
         Ok(Ok(stream)) => Some(stream),

@@ -435,7 +435,7 @@ async fn garbage_closes_its_stream_and_nothing_else() {
     let provider = Node::holding(&content).await;
     let vandal = Idle::new().await;
     let mut control = vandal.control.clone();
-    let peer = peer::peer_of(&provider.member).unwrap();
+    let peer = crate::net::peer_id(&provider.member).unwrap();
     let _swarm = vandal.join(std::slice::from_ref(&provider.address)).await;
     let good = Request { blob, span: Span::of_piece(0, blob.size) }.encode();
     let mut outside = good;
@@ -461,7 +461,7 @@ async fn a_peer_has_only_so_many_streams() {
     let provider = Node::holding(&content).await;
     let greedy = Idle::new().await;
     let mut control = greedy.control.clone();
-    let peer = peer::peer_of(&provider.member).unwrap();
+    let peer = crate::net::peer_id(&provider.member).unwrap();
     let _swarm = greedy.join(std::slice::from_ref(&provider.address)).await;
     let request = Request { blob, span: Span::of_piece(0, blob.size) }.encode();
     let mut held = Vec::new();

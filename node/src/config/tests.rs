@@ -41,9 +41,7 @@ fn every_field_can_be_said() {
         [agents]
         cost_per_sample = 20
         [limits]
-        disk_mb = 64
         memory_mb = 128
-        threads = 2
         "#,
     )
     .unwrap();
@@ -52,7 +50,7 @@ fn every_field_can_be_said() {
     assert_eq!(config.http.listen.port(), 8080);
     assert_eq!(config.data.path, Path::new("/data/mnist"));
     assert_eq!((config.data.partition.as_str(), config.data.part, config.data.seed), ("dirichlet:0.5", 7, 3));
-    assert_eq!((config.limits.disk_mb, config.limits.memory_mb, config.limits.threads), (64, 128, 2));
+    assert_eq!(config.limits.memory_mb, 128);
 }
 
 #[test]
@@ -72,8 +70,8 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
         ("[data]\nseed = -1", 5, "expected u64"),
         ("[data]\nheld_out = 0", 5, "from 1 to 1000000"),
         ("[agents]\ncost_per_sample = 1000001", 5, "from 0 to 1000000"),
-        ("[limits]\ndisk_mb = 1", 5, "from 64 to 1048576"),
-        ("[limits]\nthreads = 1.5", 5, "expected i64"),
+        ("[limits]\nmemory_mb = 1", 5, "from 64 to 1048576"),
+        ("[limits]\nmemory_mb = 1.5", 5, "expected i64"),
         ("[nets]", 4, "expected one of `genesis`"),
         ("[net", 4, "expected `]`"),
         ("key = \"twice\"", 4, "duplicate key"),

@@ -170,7 +170,17 @@ fn share(
     federation: &Federation,
 ) -> Result<(Blobs, mpsc::Receiver<blobs::BlobEvent>), Failure> {
     let protocol = network.protocol("blob/1")?;
-    let config = BlobConfig { max_blob_bytes: federation.genesis.limits.max_update_bytes, ..BlobConfig::default() };
+    let members: BTreeSet<MemberId> = federation.genesis.members.iter().map(|member| member.id).collect();
+    // Streams are open to whoever is connected; a stranger may be, for the moment before it is recognised.
+    let is_member = move |peer| match net::member_id(&peer) {
+        Some(member) if members.contains(&member) => blobs::Admission::Admitted,
+        _ => blobs::Admission::Refused,
+    };
+    let config = BlobConfig {
+        max_blob_bytes: federation.genesis.limits.max_update_bytes,
+        admit: Arc::new(is_member),
+        ..BlobConfig::default()
+    };
     Blobs::spawn(network.streams(), protocol, store, config).map_err(Failure::machine)
 }
 
