@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BidQuestion, Candidate, Effect, Machine, MarksQuestion, Record, Result, Timer, pool::Pool};
+use super::{BidQuestion, Candidate, Effect, Machine, MarksQuestion, Record, Result, Timer};
 use crate::{
     crypto::Signed,
     event::{Event, Phase},
@@ -23,10 +23,6 @@ pub(super) struct Bidding {
 impl Machine {
     /// Opens the round that the state says is next, once enough members are here to decide anything in it.
     pub(super) fn open_round(&mut self) -> Result {
-        let round = self.state.round;
-        let early = std::mem::replace(&mut self.early, Pool::new(round.next()));
-        self.pool = if early.round == round { early } else { Pool::new(round) };
-        self.bidding = Bidding::default();
         self.enter(Phase::Wait);
         self.check_quorum_present()
     }
