@@ -283,6 +283,7 @@ impl Machine {
         let until = match (record, &self.state.stage) {
             (Record::Agreement(entry), _) => entry.height(),
             (Record::Built { height, .. }, _) => *height,
+            (Record::Held(_), _) => self.state.height.next(),
             (_, crate::state::Stage::Planning) => self.state.height.next().next(),
             (_, crate::state::Stage::Settling(_)) => self.state.height.next(),
         };

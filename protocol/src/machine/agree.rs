@@ -8,6 +8,7 @@ use std::{
 use super::{Effect, Machine, Record, Result, Timer, settle::Means};
 use crate::{
     body::{Body, Evidence, PlanEvidence, SettleEvidence},
+    codec::DecodeError,
     consensus::{self, Certificate, Equivocation, Refusal, Verdict},
     crypto::Signed,
     event::{Event, Phase},
@@ -39,6 +40,10 @@ pub(super) struct Bodies {
     offers: BTreeMap<u32, Offered>,
     /// What this member has built, which it must not build differently.
     pub(super) built: BTreeMap<u32, Vec<u8>>,
+    /// Bodies of others that are durable here.
+    held: BTreeSet<Hash>,
+    /// The proof of a decision whose body is not here.
+    awaited: Option<Certificate>,
     /// The round for which a body is waited for until its mean is known.
     building: Option<u32>,
     pub(super) means: Means,
@@ -51,7 +56,7 @@ impl Machine {
     /// R7, R16: starts deciding the next height.
     pub(super) fn start_height(&mut self) -> Result {
         let next = self.state.height.next();
-        if self.engine.height() == Some(next) {
+        if self.engine.height() == Some(next) || self.bodies.awaited.is_some() {
             return Ok(());
         }
         self.enter(match self.state.stage {
@@ -295,6 +300,10 @@ impl Machine {
         }
         let id = Body::id_of(&offer.body);
         self.bodies.offers.insert(round, Offered { signed, offer, id, verdict: None });
+        if let Some(certificate) = self.bodies.awaited.take_if(|awaited| awaited.body == id) {
+            self.decided(certificate)?;
+            return Ok(true);
+        }
         // The proposer sees that it is time; whoever waits longer would only hold everybody up.
         self.start_height()?;
         self.judge(round)?;
@@ -313,13 +322,17 @@ impl Machine {
         if self.engine.height() != Some(height) {
             return Ok(());
         }
-        let Some(Offered { offer, id, verdict: None, .. }) = self.bodies.offers.get(&round).cloned() else {
+        let Some(Offered { signed, offer, id, verdict: None }) = self.bodies.offers.get(&round).cloned() else {
             return Ok(());
         };
         let proposer = self.validators.proposer(round);
         let Some(verdict) = self.verdict_on(&offer, proposer) else { return Ok(()) };
         if let Some(offered) = self.bodies.offers.get_mut(&round) {
             offered.verdict = Some(verdict);
+        }
+        if verdict == Verdict::Valid && !self.bodies.held.contains(&id) && proposer != self.me {
+            self.bodies.held.insert(id);
+            self.remember(&Record::Held(signed));
         }
         let valid_round = offer.valid_round;
         self.feed(consensus::Input::Judged { height, round, valid_round, proposer, body: id, verdict })
@@ -374,9 +387,21 @@ impl Machine {
             }
             None => {
                 self.sync_from_anyone(certificate.height);
+                self.bodies.awaited = Some(certificate);
                 Ok(())
             }
         }
+    }
+
+    /// Takes back a body that was durable before a crash.
+    pub(super) fn recall_body(&mut self, signed: Signed<BodyOffer>) -> std::result::Result<(), DecodeError> {
+        let offer = signed.peek()?;
+        if offer.height == self.state.height.next() {
+            let id = Body::id_of(&offer.body);
+            self.bodies.held.insert(id);
+            self.bodies.offers.insert(offer.agreement_round, Offered { signed, offer, id, verdict: None });
+        }
+        Ok(())
     }
 
     /// Somebody speaks at a later height. A third of the power at the next one means that it has begun.

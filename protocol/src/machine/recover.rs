@@ -95,17 +95,28 @@ impl Machine {
         self.carry(effects)?;
         let steps = self.recall(journal)?;
         self.effects.push(Effect::SetTimer(Timer::Repeat, Duration::ZERO));
+        if !steps.is_empty() {
+            return self.resume_height(steps);
+        }
         match self.state.stage {
-            Stage::Planning => self.check_quorum_present()?,
-            Stage::Settling(_) => self.begin_training()?,
+            Stage::Planning => self.check_quorum_present(),
+            Stage::Settling(_) => self.begin_training(),
         }
-        if steps.is_empty() {
-            return Ok(());
+    }
+
+    /// Goes on deciding. The phases before are over: whatever they would do now, such as starting this very height,
+    /// was done before the crash or is too late.
+    fn resume_height(&mut self, steps: Vec<WalEntry>) -> Result {
+        match self.state.stage {
+            Stage::Planning => self.enter(Phase::Plan),
+            Stage::Settling(_) => {
+                self.enter(Phase::Settle);
+                self.take_awards()?;
+            }
         }
-        self.enter(if self.state.stage == Stage::Planning { Phase::Plan } else { Phase::Settle });
         let effects = self.engine.resume(self.state.height.next(), self.validators.clone(), steps)?;
         self.carry(effects)?;
-        Ok(())
+        self.judge_again()
     }
 
     /// Takes back what this member has said and built; returns the agreement's steps.
@@ -118,6 +129,7 @@ impl Machine {
                 Record::Built { height, agreement_round, body } if height == self.state.height.next() => {
                     self.bodies.built.insert(agreement_round, body.into_vec());
                 }
+                Record::Held(signed) => self.recall_body(signed).map_err(damaged("a body"))?,
                 Record::Said(message) => self.recall_statement(message)?,
                 Record::Agreement(_) | Record::Bid { .. } | Record::Built { .. } => {}
             }

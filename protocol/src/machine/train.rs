@@ -45,17 +45,20 @@ impl Training {
 impl Machine {
     /// R9: winners train; everybody waits for their updates.
     pub(super) fn begin_training(&mut self) -> Result {
+        self.enter(Phase::Train);
+        self.effects.push(Effect::SetTimer(Timer::Train(self.state.round), self.deadlines.train.next()));
+        self.take_awards()?;
+        self.order_training();
+        self.check_updates()
+    }
+
+    /// Takes note of who was hired, and takes up the updates that are on offer already.
+    pub(super) fn take_awards(&mut self) -> Result {
         let Stage::Settling(awards) = &self.state.stage else { return Ok(()) };
         let awards = awards.iter().map(|award| (award.member, award.clone())).collect();
         self.training = Training { awards, ..Training::default() };
-        self.enter(Phase::Train);
-        self.effects.push(Effect::SetTimer(Timer::Train(self.state.round), self.deadlines.train.next()));
-        self.order_training();
         let offered: Vec<MemberId> = self.pool.updates.iter().map(|(member, _)| *member).collect();
-        for member in offered {
-            self.update_offered(&member)?;
-        }
-        self.check_updates()
+        offered.iter().try_for_each(|member| self.update_offered(member))
     }
 
     /// The base may still be on its way when a round begins.
