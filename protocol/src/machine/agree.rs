@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Effect, Machine, Record, Result, Timer, settle::Means};
+use super::{Effect, Machine, Record, Result, Timer, listen, settle::Means};
 use crate::{
     body::{Body, Evidence, PlanEvidence, SettleEvidence},
     codec::DecodeError,
@@ -80,10 +80,17 @@ impl Machine {
         Ok(())
     }
 
-    /// Hands a peer's message to the engine, and says why it was refused, if it was.
-    pub(super) fn feed_message(&mut self, message: consensus::Message) -> Result<Option<Refusal>> {
+    /// Hands a peer's message to the engine. Only what the engine has verified may be passed on.
+    pub(super) fn feed_message(&mut self, message: consensus::Message) -> Result<listen::Verdict> {
+        use consensus::Effect as E;
+        let is_current = self.engine.height() == Some(message.height());
         let effects = self.engine.handle(consensus::Input::Message(message))?;
-        self.carry(effects)
+        let is_placed = effects.iter().any(|effect| matches!(effect, E::Ahead { .. } | E::Behind { .. }));
+        Ok(match self.carry(effects)? {
+            Some(_) => listen::Verdict::Reject,
+            None if is_current || is_placed => listen::Verdict::Accept,
+            None => listen::Verdict::Ignore,
+        })
     }
 
     /// Carries out the engine's effects. What follows from a decision waits until all of them are done.

@@ -51,10 +51,7 @@ impl Machine {
             }
             Message::Appraisal(signed) => self.hear_statement(via, signed, |s| s.round, |p| &mut p.appraisals),
             Message::Body(signed) => self.hear_body(via, signed),
-            Message::Agreement(message) => match self.feed_message(message)? {
-                None => Ok(Verdict::Accept),
-                Some(_) => Ok(Verdict::Reject),
-            },
+            Message::Agreement(message) => self.feed_message(message),
             Message::Have(blob) => Ok(self.hear_have(author, blob)),
             Message::Tip(height) => {
                 self.heard_tip(author, height);
