@@ -196,7 +196,7 @@ impl Machine {
 
     fn timer_fired(&mut self, timer: Timer) -> Result {
         match timer {
-            Timer::Commit(round) if round == self.state.round => self.commits_closed(),
+            Timer::Commit(round) if round == self.state.round => self.commit_timer_fired(),
             Timer::Reveal(round) if round == self.state.round => self.reveals_closed(),
             Timer::Train(round) if round == self.state.round => self.updates_closed(),
             Timer::Absence(round) if round == self.state.round => self.check_updates(),

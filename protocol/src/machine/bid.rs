@@ -119,6 +119,7 @@ impl Machine {
         }
         if !std::mem::replace(&mut self.bidding.marking, true) {
             self.deadlines.commit.learn(self.now.since(self.phase_since));
+            self.effects.push(Effect::SetTimer(Timer::Commit(self.state.round), self.deadlines.reveal.next()));
             let candidates = self.pool.bidders().filter_map(|(member, _)| self.candidate(member)).collect();
             self.effects.push(Effect::AskMarks(MarksQuestion {
                 round: self.state.round,
@@ -127,6 +128,11 @@ impl Machine {
             }));
         }
         Ok(())
+    }
+
+    /// R3: the time is up: for the sealed bids, or for the selector that was asked then.
+    pub(super) fn commit_timer_fired(&mut self) -> Result {
+        if self.phase == Phase::Bid && self.bidding.marking { self.open_bid() } else { self.commits_closed() }
     }
 
     fn candidate(&self, member: &MemberId) -> Option<Candidate> {
