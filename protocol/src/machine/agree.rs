@@ -80,16 +80,23 @@ impl Machine {
         Ok(())
     }
 
-    /// Hands a peer's message to the engine. Only what the engine has verified may be passed on.
+    /// Hands a peer's message to the engine. Only what was verified may be passed on.
     pub(super) fn feed_message(&mut self, message: consensus::Message) -> Result<listen::Verdict> {
         use consensus::Effect as E;
         let is_current = self.engine.height() == Some(message.height());
-        let effects = self.engine.handle(consensus::Input::Message(message))?;
-        let is_placed = effects.iter().any(|effect| matches!(effect, E::Ahead { .. } | E::Behind { .. }));
-        Ok(match self.carry(effects)? {
-            Some(_) => listen::Verdict::Reject,
-            None if is_current || is_placed => listen::Verdict::Accept,
-            None => listen::Verdict::Ignore,
+        let effects = self.engine.handle(consensus::Input::Message(message.clone()))?;
+        let verified = |effect: &E| matches!(effect, E::Append(_) | E::Ahead { .. } | E::Behind { .. });
+        let is_verified = effects.iter().any(verified);
+        // The engine does not look twice at what it knows or cannot use. Others may need it, so it is passed on, but it
+        // may bear a known vote's name and another signature.
+        let is_genuine = || is_current && message.verify(&self.federation.network, &self.validators);
+        let is_good = is_verified || is_genuine();
+        let refusal = self.carry(effects)?;
+        Ok(match (is_good, refusal) {
+            (_, Some(_)) => listen::Verdict::Reject,
+            (true, None) => listen::Verdict::Accept,
+            (false, None) if is_current => listen::Verdict::Reject,
+            (false, None) => listen::Verdict::Ignore,
         })
     }
 
