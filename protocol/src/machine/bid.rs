@@ -68,6 +68,8 @@ impl Machine {
         if round != self.state.round || self.phase != Phase::Bid || self.bidding.chosen.is_some() {
             return Ok(());
         }
+        // A bid that others must refuse is none.
+        let bid = bid.filter(|bid| bid.is_allowed(&self.federation.genesis));
         self.bidding.chosen = Some(bid);
         self.remember(&Record::Bid { round, bid });
         self.seal_bid(bid);

@@ -3,15 +3,21 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer, agree::Bodies, bid::Bidding,
-    deadlines::Deadline, pool::Pool, sync::Sync, train::Training,
+    Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer,
+    agree::Bodies,
+    bid::Bidding,
+    deadlines::Deadline,
+    pool::{OfRound, Pool},
+    sync::Sync,
+    train::Training,
 };
 use crate::{
     codec,
     consensus::{Engine, Timeouts, WalEntry},
+    crypto::Signed,
     event::{Event, Phase},
     genesis::Genesis,
-    ids::{BlobRef, Round},
+    ids::BlobRef,
     limits::MAX_MESSAGE_BYTES,
     state::{Federation, Stage, State},
     time::Time,
@@ -139,30 +145,22 @@ impl Machine {
 
     fn recall_statement(&mut self, message: Message) -> Result {
         let unreadable = damaged("a statement");
-        let round = self.state.round;
         match message {
-            Message::Commit(signed) => keep(&mut self.pool.commits, signed, round, |s| s.round).map_err(unreadable),
-            Message::Marks(signed) => keep(&mut self.pool.marks, signed, round, |s| s.round).map_err(unreadable),
-            Message::Reveal(signed) => keep(&mut self.pool.reveals, signed, round, |s| s.round).map_err(unreadable),
-            Message::Update(signed) => keep(&mut self.pool.updates, signed, round, |s| s.round).map_err(unreadable),
-            Message::Appraisal(signed) => {
-                keep(&mut self.pool.appraisals, signed, round, |s| s.round).map_err(unreadable)
-            }
+            Message::Commit(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Marks(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Reveal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Update(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Appraisal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => Ok(()),
         }
     }
 }
 
-/// Puts a statement of `round` back into its place.
-fn keep<T: crate::crypto::Statement>(
-    says: &mut super::pool::Says<T>,
-    signed: crate::crypto::Signed<T>,
-    round: Round,
-    round_of: fn(&T) -> Round,
-) -> std::result::Result<(), codec::DecodeError> {
+/// Puts a statement of the pool's round back into its place.
+fn keep<T: OfRound>(pool: &mut Pool, signed: Signed<T>) -> std::result::Result<(), codec::DecodeError> {
     let what = signed.peek()?;
-    if round_of(&what) == round {
-        says.take(signed, what);
+    if what.round() == pool.round {
+        T::says(pool).take(signed, what);
     }
     Ok(())
 }

@@ -96,8 +96,11 @@ impl Machine {
     /// R11: an offered update is fetched and then scored.
     pub(super) fn update_offered(&mut self, maker: &MemberId) -> Result {
         let Some(offer) = self.pool.updates.get(maker).map(|said| said.what) else { return Ok(()) };
-        if !self.training.awards.contains_key(maker) || offer.update.size != self.state.model.size {
-            return Ok(());
+        let Some(award) = self.training.awards.get(maker) else { return Ok(()) };
+        if offer.contract != award.contract {
+            // It fulfils another contract than the awarded one: nobody waits for more from its maker.
+            self.training.faulty.insert(*maker);
+            return self.check_updates();
         }
         if *maker == self.me {
             self.training.sound.insert(self.me, self.now);
@@ -149,12 +152,12 @@ impl Machine {
             return Ok(());
         }
         match score {
-            Score::Gain { gain, samples } => {
+            Score::Gain { gain, samples: samples @ 1.. } => {
                 self.training.gains.insert(maker, gain);
                 self.training.samples = samples;
                 self.training.sound.insert(maker, self.now);
             }
-            Score::Unscored => {
+            Score::Gain { .. } | Score::Unscored => {
                 self.training.sound.insert(maker, self.now);
             }
             Score::Faulty => {
