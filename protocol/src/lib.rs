@@ -25,6 +25,8 @@ pub mod ledger;
 pub mod limits;
 pub mod machine;
 pub mod market;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod state;
 pub mod statement;
 pub mod time;

@@ -196,7 +196,7 @@ impl Machine {
 
     fn timer_fired(&mut self, timer: Timer) -> Result {
         match timer {
-            Timer::Commit(round) if round == self.state.round => self.commits_closed(),
+            Timer::Commit(round) if round == self.state.round => self.commit_timer_fired(),
             Timer::Reveal(round) if round == self.state.round => self.reveals_closed(),
             Timer::Train(round) if round == self.state.round => self.updates_closed(),
             Timer::Absence(round) if round == self.state.round => self.check_updates(),
@@ -228,11 +228,16 @@ impl Machine {
     }
 
     fn peer_down(&mut self, member: MemberId) -> Result {
+        let could_decide = self.quorum_is_here();
         if !self.present.remove(&member) {
             return Ok(());
         }
         self.absent_since.insert(member, self.now);
         self.tell(Event::PeerDown { member });
+        if could_decide && !self.quorum_is_here() {
+            let why = "members with two thirds of the votes are no longer connected; nothing is decided until they are";
+            self.tell(Event::Hindered { why: why.into() });
+        }
         self.unanswered(member);
         match self.phase {
             Phase::Wait => Ok(()),
@@ -262,6 +267,12 @@ impl Machine {
         std::iter::once(&self.me).chain(&self.present)
     }
 
+    /// Whether members with more than two thirds of the power are here.
+    fn quorum_is_here(&self) -> bool {
+        let power: u64 = self.here().map(|member| self.validators.power(member)).sum();
+        self.validators.is_quorum(power)
+    }
+
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.phase_since = self.now;
@@ -283,6 +294,7 @@ impl Machine {
         let until = match (record, &self.state.stage) {
             (Record::Agreement(entry), _) => entry.height(),
             (Record::Built { height, .. }, _) => *height,
+            (Record::Held(_), _) => self.state.height.next(),
             (_, crate::state::Stage::Planning) => self.state.height.next().next(),
             (_, crate::state::Stage::Settling(_)) => self.state.height.next(),
         };

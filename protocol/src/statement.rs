@@ -8,8 +8,9 @@ use serde_bytes::ByteBuf;
 use crate::{
     codec,
     crypto::{Domain, Statement},
+    genesis::{Genesis, Limits},
     ids::{BlobRef, Hash, Height, MemberId, Round},
-    limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MESSAGE_BYTES, MAX_STATEMENT_BYTES},
+    limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MESSAGE_BYTES, MAX_MINT, MAX_STATEMENT_BYTES},
 };
 
 /// A bid: one contract of the menu, at a price.
@@ -22,6 +23,11 @@ pub struct Bid {
 }
 
 impl Bid {
+    /// Whether the bid is for a contract of the menu, at a price that can be paid at all.
+    pub fn is_allowed(&self, genesis: &Genesis) -> bool {
+        usize::from(self.contract) < genesis.contracts.len() && self.price <= MAX_MINT
+    }
+
     /// The seal that binds `member` to this bid without showing it.
     pub fn seal(&self, member: &MemberId, round: Round, salt: &Hash) -> Hash {
         let parts: [&[u8]; 4] = [member.as_bytes(), &round.0.to_le_bytes(), &codec::encode(self), salt.as_bytes()];
@@ -79,6 +85,11 @@ impl Marks {
     pub const NEUTRAL: u16 = 100;
     /// The highest weight.
     pub const MOST: u16 = 200;
+
+    /// Whether every weight is within its bounds.
+    pub fn is_allowed(&self) -> bool {
+        self.weights.values().all(|weight| (Self::LEAST..=Self::MOST).contains(weight))
+    }
 }
 
 impl Statement for Marks {
@@ -101,6 +112,14 @@ pub struct UpdateOffer {
     pub training_ms: u64,
 }
 
+impl UpdateOffer {
+    /// Whether the update is as long as a `model` of this federation and claims no more weight than is allowed.
+    pub const fn is_allowed(&self, limits: &Limits, model: &BlobRef) -> bool {
+        // With the one codec there is, an update is as long as the model.
+        self.update.size == model.size && self.samples <= limits.max_samples
+    }
+}
+
 impl Statement for UpdateOffer {
     const DOMAIN: Domain = Domain::Update;
     const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
@@ -120,6 +139,11 @@ pub struct Appraisal {
 impl Appraisal {
     /// Gains beyond this many millionths, either way, count as this many.
     pub const MOST: i64 = 100_000_000;
+
+    /// Whether gains rest on something.
+    pub fn is_allowed(&self) -> bool {
+        self.samples > 0 || self.gains.is_empty()
+    }
 }
 
 impl Statement for Appraisal {

@@ -267,6 +267,16 @@ impl Message {
         }
     }
 
+    /// Whether every signature in it is good, every signer has a seat in `validators`, and a certificate proves what it
+    /// claims.
+    pub fn verify(&self, network: &NetworkId, validators: &ValidatorSet) -> bool {
+        match self {
+            Self::Vote(_) | Self::Proposal(_) => self.is_authentic(network, validators),
+            Self::PolkaCertificate(proof) => proof.verify(network, validators).is_ok(),
+            Self::RoundCertificate(proof) => proof.verify(network, validators).is_ok(),
+        }
+    }
+
     /// Whether it has one signer with a seat in `validators` whose signature is good.
     pub(super) fn is_authentic(&self, network: &NetworkId, validators: &ValidatorSet) -> bool {
         match self {

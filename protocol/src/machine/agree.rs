@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Effect, Machine, Record, Result, Timer, settle::Means};
+use super::{Effect, Machine, Record, Result, Timer, listen, settle::Means};
 use crate::{
     body::{Body, Evidence, PlanEvidence, SettleEvidence},
+    codec::DecodeError,
     consensus::{self, Certificate, Equivocation, Refusal, Verdict},
     crypto::Signed,
     event::{Event, Phase},
@@ -39,6 +40,10 @@ pub(super) struct Bodies {
     offers: BTreeMap<u32, Offered>,
     /// What this member has built, which it must not build differently.
     pub(super) built: BTreeMap<u32, Vec<u8>>,
+    /// Bodies of others that are durable here.
+    held: BTreeSet<Hash>,
+    /// The proof of a decision whose body is not here.
+    awaited: Option<Certificate>,
     /// The round for which a body is waited for until its mean is known.
     building: Option<u32>,
     pub(super) means: Means,
@@ -51,7 +56,7 @@ impl Machine {
     /// R7, R16: starts deciding the next height.
     pub(super) fn start_height(&mut self) -> Result {
         let next = self.state.height.next();
-        if self.engine.height() == Some(next) {
+        if self.engine.height() == Some(next) || self.bodies.awaited.is_some() {
             return Ok(());
         }
         self.enter(match self.state.stage {
@@ -75,10 +80,24 @@ impl Machine {
         Ok(())
     }
 
-    /// Hands a peer's message to the engine, and says why it was refused, if it was.
-    pub(super) fn feed_message(&mut self, message: consensus::Message) -> Result<Option<Refusal>> {
-        let effects = self.engine.handle(consensus::Input::Message(message))?;
-        self.carry(effects)
+    /// Hands a peer's message to the engine. Only what was verified may be passed on.
+    pub(super) fn feed_message(&mut self, message: consensus::Message) -> Result<listen::Verdict> {
+        use consensus::Effect as E;
+        let is_current = self.engine.height() == Some(message.height());
+        let effects = self.engine.handle(consensus::Input::Message(message.clone()))?;
+        let verified = |effect: &E| matches!(effect, E::Append(_) | E::Ahead { .. } | E::Behind { .. });
+        let is_verified = effects.iter().any(verified);
+        // The engine does not look twice at what it knows or cannot use. Others may need it, so it is passed on, but it
+        // may bear a known vote's name and another signature.
+        let is_genuine = || is_current && message.verify(&self.federation.network, &self.validators);
+        let is_good = is_verified || is_genuine();
+        let refusal = self.carry(effects)?;
+        Ok(match (is_good, refusal) {
+            (_, Some(_)) => listen::Verdict::Reject,
+            (true, None) => listen::Verdict::Accept,
+            (false, None) if is_current => listen::Verdict::Reject,
+            (false, None) => listen::Verdict::Ignore,
+        })
     }
 
     /// Carries out the engine's effects. What follows from a decision waits until all of them are done.
@@ -297,6 +316,10 @@ impl Machine {
         }
         let id = Body::id_of(&offer.body);
         self.bodies.offers.insert(round, Offered { signed, offer, id, verdict: None });
+        if let Some(certificate) = self.bodies.awaited.take_if(|awaited| awaited.body == id) {
+            self.decided(certificate)?;
+            return Ok(true);
+        }
         // The proposer sees that it is time; whoever waits longer would only hold everybody up.
         self.start_height()?;
         self.judge(round)?;
@@ -315,13 +338,17 @@ impl Machine {
         if self.engine.height() != Some(height) {
             return Ok(());
         }
-        let Some(Offered { offer, id, verdict: None, .. }) = self.bodies.offers.get(&round).cloned() else {
+        let Some(Offered { signed, offer, id, verdict: None }) = self.bodies.offers.get(&round).cloned() else {
             return Ok(());
         };
         let proposer = self.validators.proposer(round);
         let Some(verdict) = self.verdict_on(&offer, proposer) else { return Ok(()) };
         if let Some(offered) = self.bodies.offers.get_mut(&round) {
             offered.verdict = Some(verdict);
+        }
+        if verdict == Verdict::Valid && !self.bodies.held.contains(&id) && proposer != self.me {
+            self.bodies.held.insert(id);
+            self.remember(&Record::Held(signed));
         }
         let valid_round = offer.valid_round;
         self.feed(consensus::Input::Judged { height, round, valid_round, proposer, body: id, verdict })
@@ -376,9 +403,21 @@ impl Machine {
             }
             None => {
                 self.sync_from_anyone(certificate.height);
+                self.bodies.awaited = Some(certificate);
                 Ok(())
             }
         }
+    }
+
+    /// Takes back a body that was durable before a crash.
+    pub(super) fn recall_body(&mut self, signed: Signed<BodyOffer>) -> std::result::Result<(), DecodeError> {
+        let offer = signed.peek()?;
+        if offer.height == self.state.height.next() {
+            let id = Body::id_of(&offer.body);
+            self.bodies.held.insert(id);
+            self.bodies.offers.insert(offer.agreement_round, Offered { signed, offer, id, verdict: None });
+        }
+        Ok(())
     }
 
     /// R26: somebody speaks at a later height. A third of the power at the next one means that it has begun.

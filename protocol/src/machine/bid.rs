@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BidQuestion, Candidate, Effect, Machine, MarksQuestion, Record, Result, Timer, pool::Pool};
+use super::{BidQuestion, Candidate, Effect, Machine, MarksQuestion, Record, Result, Timer};
 use crate::{
     crypto::Signed,
     event::{Event, Phase},
@@ -23,18 +23,13 @@ pub(super) struct Bidding {
 impl Machine {
     /// Opens the round that the state says is next, once enough members are here to decide anything in it.
     pub(super) fn open_round(&mut self) -> Result {
-        let round = self.state.round;
-        let early = std::mem::replace(&mut self.early, Pool::new(round.next()));
-        self.pool = if early.round == round { early } else { Pool::new(round) };
-        self.bidding = Bidding::default();
         self.enter(Phase::Wait);
         self.check_quorum_present()
     }
 
     /// R1: a round begins when members with more than two thirds of the power are connected.
     pub(super) fn check_quorum_present(&mut self) -> Result {
-        let power: u64 = self.here().map(|member| self.validators.power(member)).sum();
-        if self.phase != Phase::Wait || !self.validators.is_quorum(power) {
+        if self.phase != Phase::Wait || !self.quorum_is_here() {
             return Ok(());
         }
         let round = self.state.round;
@@ -72,6 +67,8 @@ impl Machine {
         if round != self.state.round || self.phase != Phase::Bid || self.bidding.chosen.is_some() {
             return Ok(());
         }
+        // A bid that others must refuse is none.
+        let bid = bid.filter(|bid| bid.is_allowed(&self.federation.genesis));
         self.bidding.chosen = Some(bid);
         self.remember(&Record::Bid { round, bid });
         self.seal_bid(bid);
@@ -123,6 +120,7 @@ impl Machine {
         }
         if !std::mem::replace(&mut self.bidding.marking, true) {
             self.deadlines.commit.learn(self.now.since(self.phase_since));
+            self.effects.push(Effect::SetTimer(Timer::Commit(self.state.round), self.deadlines.reveal.next()));
             let candidates = self.pool.bidders().filter_map(|(member, _)| self.candidate(member)).collect();
             self.effects.push(Effect::AskMarks(MarksQuestion {
                 round: self.state.round,
@@ -131,6 +129,11 @@ impl Machine {
             }));
         }
         Ok(())
+    }
+
+    /// R3: the time is up: for the sealed bids, or for the selector that was asked then.
+    pub(super) fn commit_timer_fired(&mut self) -> Result {
+        if self.phase == Phase::Bid && self.bidding.marking { self.open_bid() } else { self.commits_closed() }
     }
 
     fn candidate(&self, member: &MemberId) -> Option<Candidate> {

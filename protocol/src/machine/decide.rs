@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Commit, Effect, Machine, MachineError, Result, Timer, agree::Bodies};
+use super::{
+    Commit, Effect, Machine, MachineError, Result, Timer, agree::Bodies, bid::Bidding, pool::Pool, train::Training,
+};
 use crate::{
     body::{Body, Header},
     consensus::Certificate,
@@ -56,18 +58,31 @@ impl Machine {
         });
     }
 
-    /// Goes on to what the state says is next.
+    /// Goes on to what the state says is next. Whoever catches up may have come many rounds further at once.
     pub(super) fn advance(&mut self) -> Result {
+        if self.pool.round != self.state.round {
+            self.turn_page();
+            self.adopt();
+        }
         match self.state.stage {
             Stage::Settling(_) => self.begin_training(),
-            Stage::Planning => {
-                self.effects.push(Effect::StopTraining);
-                self.effects.push(Effect::CancelTimer(Timer::Train(self.state.round)));
-                self.keep_what_is_needed();
-                self.adopt();
-                self.open_round()
-            }
+            Stage::Planning => self.open_round(),
         }
+    }
+
+    /// Leaves the round that the pool is for behind, with all that was said and ordered in it.
+    fn turn_page(&mut self) {
+        let over = self.pool.round;
+        self.effects.push(Effect::StopTraining);
+        for timer in [Timer::Commit(over), Timer::Reveal(over), Timer::Train(over), Timer::Appraise(over)] {
+            self.effects.push(Effect::CancelTimer(timer));
+        }
+        self.keep_what_is_needed();
+        let round = self.state.round;
+        let early = std::mem::replace(&mut self.early, Pool::new(round.next()));
+        self.pool = if early.round == round { early } else { Pool::new(round) };
+        self.bidding = Bidding::default();
+        self.training = Training::default();
     }
 
     /// R20: the settled model is the next round's first.

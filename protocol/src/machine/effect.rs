@@ -186,6 +186,9 @@ pub(super) enum Record {
     Bid { round: Round, bid: Option<Bid> },
     /// A statement of this member.
     Said(crate::wire::Message),
+    /// A body of another that this member is about to call valid. Whoever votes for a body must be able to show it:
+    /// otherwise it could be decided by members none of whom has it any more.
+    Held(crate::crypto::Signed<crate::statement::BodyOffer>),
     /// A body that this member has built for a round of the agreement.
     Built { height: Height, agreement_round: u32, body: serde_bytes::ByteBuf },
 }

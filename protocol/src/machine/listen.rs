@@ -2,12 +2,12 @@
 
 use super::{
     Machine, Result,
-    pool::{Pool, Says, Taken},
+    pool::{OfRound, Pool, Taken},
 };
 use crate::{
-    crypto::{Signed, Statement},
+    crypto::Signed,
     event::{Event, Phase},
-    ids::{BlobRef, MemberId, Round},
+    ids::{BlobRef, MemberId},
     state::Stage,
     statement::BodyOffer,
     wire::Message,
@@ -32,29 +32,26 @@ impl Machine {
             return Ok(Verdict::Reject);
         }
         match message {
-            Message::Commit(signed) => self.hear_statement(via, signed, |s| s.round, |p| &mut p.commits),
+            Message::Commit(signed) => self.hear_statement(via, signed),
             Message::Marks(signed) => {
                 if self.pool.round == self.state.round && signed.signer != self.chair() {
                     // Those of the round after are another member's to make; they come again once it is open.
                     return Ok(Verdict::Ignore);
                 }
-                self.hear_statement(via, signed, |s| s.round, |p| &mut p.marks)
+                self.hear_statement(via, signed)
             }
-            Message::Reveal(signed) => self.hear_statement(via, signed, |s| s.round, |p| &mut p.reveals),
+            Message::Reveal(signed) => self.hear_statement(via, signed),
             Message::Update(signed) => {
                 let maker = signed.signer;
-                let verdict = self.hear_statement(via, signed, |s| s.round, |p| &mut p.updates)?;
+                let verdict = self.hear_statement(via, signed)?;
                 if verdict == Verdict::Accept && matches!(self.state.stage, Stage::Settling(_)) {
                     self.update_offered(&maker)?;
                 }
                 Ok(verdict)
             }
-            Message::Appraisal(signed) => self.hear_statement(via, signed, |s| s.round, |p| &mut p.appraisals),
+            Message::Appraisal(signed) => self.hear_statement(via, signed),
             Message::Body(signed) => self.hear_body(via, signed),
-            Message::Agreement(message) => match self.feed_message(message)? {
-                None => Ok(Verdict::Accept),
-                Some(_) => Ok(Verdict::Reject),
-            },
+            Message::Agreement(message) => self.feed_message(message),
             Message::Have(blob) => Ok(self.hear_have(author, blob)),
             Message::Tip(height) => {
                 self.heard_tip(author, height);
@@ -64,17 +61,11 @@ impl Machine {
     }
 
     /// R22: takes a statement of this round, or of the next: somebody may be there already.
-    fn hear_statement<T: Statement>(
-        &mut self,
-        via: MemberId,
-        signed: Signed<T>,
-        round_of: fn(&T) -> Round,
-        slot: fn(&mut Pool) -> &mut Says<T>,
-    ) -> Result<Verdict> {
+    fn hear_statement<T: OfRound>(&mut self, via: MemberId, signed: Signed<T>) -> Result<Verdict> {
         let member = signed.signer;
         let open = self.state.round;
         // What is known already is not verified again: repetitions are the common case.
-        let known = |pool: &mut Pool| slot(pool).get(&member).is_some_and(|said| said.signed == signed);
+        let known = |pool: &mut Pool| T::says(pool).get(&member).is_some_and(|said| said.signed == signed);
         if known(&mut self.pool) || known(&mut self.early) {
             return Ok(Verdict::Ignore);
         }
@@ -82,7 +73,11 @@ impl Machine {
             return Ok(Verdict::Reject);
         }
         let Ok(what) = signed.open(&self.federation.network) else { return Ok(Verdict::Reject) };
-        let round = round_of(&what);
+        // A statement beyond its bounds would spoil every body that holds it.
+        if !what.is_allowed(&self.federation.genesis, &self.state.model) {
+            return Ok(Verdict::Reject);
+        }
+        let round = what.round();
         let pool = if round == open {
             &mut self.pool
         } else if round == open.next() {
@@ -90,7 +85,7 @@ impl Machine {
         } else {
             return Ok(Verdict::Ignore);
         };
-        match slot(pool).take(signed, what) {
+        match T::says(pool).take(signed, what) {
             Taken::New if round == open => {
                 self.heard_statement()?;
                 Ok(Verdict::Accept)

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
     crypto::{Signed, Statement},
-    ids::{Hash, MemberId, Round},
+    genesis::Genesis,
+    ids::{BlobRef, Hash, MemberId, Round},
     statement::{Appraisal, BidCommit, BidReveal, Marks, UpdateOffer},
 };
 
@@ -86,5 +87,87 @@ impl Pool {
     pub(super) fn opens(&self, member: &MemberId, reveal: &BidReveal) -> bool {
         let sealed = self.commits.get(member).and_then(|commit| commit.what.seal);
         sealed == Some(reveal.bid.seal(member, reveal.round, &reveal.salt))
+    }
+}
+
+/// A statement that has its place in a round.
+pub(super) trait OfRound: Statement {
+    /// The round that it is for.
+    fn round(&self) -> Round;
+
+    /// Whether it is one that a member may make at all, in a federation whose models are as long as `model`.
+    fn is_allowed(&self, genesis: &Genesis, model: &BlobRef) -> bool;
+
+    /// Its kind's place in `pool`.
+    fn says(pool: &mut Pool) -> &mut Says<Self>;
+}
+
+impl OfRound for BidCommit {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, _: &Genesis, _: &BlobRef) -> bool {
+        true
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.commits
+    }
+}
+
+impl OfRound for Marks {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, _: &Genesis, _: &BlobRef) -> bool {
+        self.is_allowed()
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.marks
+    }
+}
+
+impl OfRound for BidReveal {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, genesis: &Genesis, _: &BlobRef) -> bool {
+        self.bid.is_allowed(genesis)
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.reveals
+    }
+}
+
+impl OfRound for UpdateOffer {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, genesis: &Genesis, model: &BlobRef) -> bool {
+        self.is_allowed(&genesis.limits, model)
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.updates
+    }
+}
+
+impl OfRound for Appraisal {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, _: &Genesis, _: &BlobRef) -> bool {
+        self.is_allowed()
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.appraisals
     }
 }

@@ -3,15 +3,21 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer, agree::Bodies, bid::Bidding,
-    deadlines::Deadline, pool::Pool, sync::Sync, train::Training,
+    Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer,
+    agree::Bodies,
+    bid::Bidding,
+    deadlines::Deadline,
+    pool::{OfRound, Pool},
+    sync::Sync,
+    train::Training,
 };
 use crate::{
     codec,
     consensus::{Engine, Timeouts, WalEntry},
+    crypto::Signed,
     event::{Event, Phase},
     genesis::Genesis,
-    ids::{BlobRef, Round},
+    ids::BlobRef,
     limits::MAX_MESSAGE_BYTES,
     state::{Federation, Stage, State},
     time::Time,
@@ -95,17 +101,28 @@ impl Machine {
         self.carry(effects)?;
         let steps = self.recall(journal)?;
         self.effects.push(Effect::SetTimer(Timer::Repeat, Duration::ZERO));
+        if !steps.is_empty() {
+            return self.resume_height(steps);
+        }
         match self.state.stage {
-            Stage::Planning => self.check_quorum_present()?,
-            Stage::Settling(_) => self.begin_training()?,
+            Stage::Planning => self.check_quorum_present(),
+            Stage::Settling(_) => self.begin_training(),
         }
-        if steps.is_empty() {
-            return Ok(());
+    }
+
+    /// Goes on deciding. The phases before are over: whatever they would do now, such as starting this very height,
+    /// was done before the crash or is too late.
+    fn resume_height(&mut self, steps: Vec<WalEntry>) -> Result {
+        match self.state.stage {
+            Stage::Planning => self.enter(Phase::Plan),
+            Stage::Settling(_) => {
+                self.enter(Phase::Settle);
+                self.take_awards()?;
+            }
         }
-        self.enter(if self.state.stage == Stage::Planning { Phase::Plan } else { Phase::Settle });
         let effects = self.engine.resume(self.state.height.next(), self.validators.clone(), steps)?;
         self.carry(effects)?;
-        Ok(())
+        self.judge_again()
     }
 
     /// Takes back what this member has said and built; returns the agreement's steps.
@@ -118,6 +135,7 @@ impl Machine {
                 Record::Built { height, agreement_round, body } if height == self.state.height.next() => {
                     self.bodies.built.insert(agreement_round, body.into_vec());
                 }
+                Record::Held(signed) => self.recall_body(signed).map_err(damaged("a body"))?,
                 Record::Said(message) => self.recall_statement(message)?,
                 Record::Agreement(_) | Record::Bid { .. } | Record::Built { .. } => {}
             }
@@ -127,30 +145,22 @@ impl Machine {
 
     fn recall_statement(&mut self, message: Message) -> Result {
         let unreadable = damaged("a statement");
-        let round = self.state.round;
         match message {
-            Message::Commit(signed) => keep(&mut self.pool.commits, signed, round, |s| s.round).map_err(unreadable),
-            Message::Marks(signed) => keep(&mut self.pool.marks, signed, round, |s| s.round).map_err(unreadable),
-            Message::Reveal(signed) => keep(&mut self.pool.reveals, signed, round, |s| s.round).map_err(unreadable),
-            Message::Update(signed) => keep(&mut self.pool.updates, signed, round, |s| s.round).map_err(unreadable),
-            Message::Appraisal(signed) => {
-                keep(&mut self.pool.appraisals, signed, round, |s| s.round).map_err(unreadable)
-            }
+            Message::Commit(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Marks(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Reveal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Update(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Appraisal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => Ok(()),
         }
     }
 }
 
-/// Puts a statement of `round` back into its place.
-fn keep<T: crate::crypto::Statement>(
-    says: &mut super::pool::Says<T>,
-    signed: crate::crypto::Signed<T>,
-    round: Round,
-    round_of: fn(&T) -> Round,
-) -> std::result::Result<(), codec::DecodeError> {
+/// Puts a statement of the pool's round back into its place.
+fn keep<T: OfRound>(pool: &mut Pool, signed: Signed<T>) -> std::result::Result<(), codec::DecodeError> {
     let what = signed.peek()?;
-    if round_of(&what) == round {
-        says.take(signed, what);
+    if what.round() == pool.round {
+        T::says(pool).take(signed, what);
     }
     Ok(())
 }

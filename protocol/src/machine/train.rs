@@ -45,17 +45,20 @@ impl Training {
 impl Machine {
     /// R9: winners train; everybody waits for their updates.
     pub(super) fn begin_training(&mut self) -> Result {
+        self.enter(Phase::Train);
+        self.effects.push(Effect::SetTimer(Timer::Train(self.state.round), self.deadlines.train.next()));
+        self.take_awards()?;
+        self.order_training();
+        self.check_updates()
+    }
+
+    /// Takes note of who was hired, and takes up the updates that are on offer already.
+    pub(super) fn take_awards(&mut self) -> Result {
         let Stage::Settling(awards) = &self.state.stage else { return Ok(()) };
         let awards = awards.iter().map(|award| (award.member, award.clone())).collect();
         self.training = Training { awards, ..Training::default() };
-        self.enter(Phase::Train);
-        self.effects.push(Effect::SetTimer(Timer::Train(self.state.round), self.deadlines.train.next()));
-        self.order_training();
         let offered: Vec<MemberId> = self.pool.updates.iter().map(|(member, _)| *member).collect();
-        for member in offered {
-            self.update_offered(&member)?;
-        }
-        self.check_updates()
+        offered.iter().try_for_each(|member| self.update_offered(member))
     }
 
     /// The base may still be on its way when a round begins.
@@ -93,8 +96,11 @@ impl Machine {
     /// R11: an offered update is fetched and then scored.
     pub(super) fn update_offered(&mut self, maker: &MemberId) -> Result {
         let Some(offer) = self.pool.updates.get(maker).map(|said| said.what) else { return Ok(()) };
-        if !self.training.awards.contains_key(maker) || offer.update.size != self.state.model.size {
-            return Ok(());
+        let Some(award) = self.training.awards.get(maker) else { return Ok(()) };
+        if offer.contract != award.contract {
+            // It fulfils another contract than the awarded one: nobody waits for more from its maker.
+            self.training.faulty.insert(*maker);
+            return self.check_updates();
         }
         if *maker == self.me {
             self.training.sound.insert(self.me, self.now);
@@ -146,12 +152,12 @@ impl Machine {
             return Ok(());
         }
         match score {
-            Score::Gain { gain, samples } => {
+            Score::Gain { gain, samples: samples @ 1.. } => {
                 self.training.gains.insert(maker, gain);
                 self.training.samples = samples;
                 self.training.sound.insert(maker, self.now);
             }
-            Score::Unscored => {
+            Score::Gain { .. } | Score::Unscored => {
                 self.training.sound.insert(maker, self.now);
             }
             Score::Faulty => {

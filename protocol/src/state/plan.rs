@@ -11,7 +11,6 @@ use crate::{
     genesis::Market,
     ids::{Hash, MemberId, Round},
     ledger::Escrow,
-    limits::MAX_MINT,
     market::{self, Ask, Terms},
     statement::{BidCommit, BidReveal, Marks},
 };
@@ -75,10 +74,9 @@ impl State {
         }
         let sealed = commit.open(&federation.network)?;
         let opened = reveal.open(&federation.network)?;
-        let known = usize::from(opened.bid.contract) < federation.genesis.contracts.len();
         let of_this_round = sealed.round == self.round && opened.round == self.round;
         let fits = Some(opened.bid.seal(&member, self.round, &opened.salt)) == sealed.seal;
-        if !known || !of_this_round || !fits || opened.bid.price > MAX_MINT {
+        if !opened.bid.is_allowed(&federation.genesis) || !of_this_round || !fits {
             return Err(Invalid::OutOfBounds { member, what: "bid" });
         }
         Ok(opened)
@@ -95,8 +93,7 @@ impl State {
             return Err(Invalid::NoSay { member, what: "marks" });
         }
         let marks = signed.open(&federation.network)?;
-        let bounded = marks.weights.values().all(|weight| (Marks::LEAST..=Marks::MOST).contains(weight));
-        if marks.round != self.round || !bounded {
+        if marks.round != self.round || !marks.is_allowed() {
             return Err(Invalid::OutOfBounds { member, what: "marks" });
         }
         Ok((signed.digest(), marks))

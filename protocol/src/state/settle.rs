@@ -66,8 +66,7 @@ impl State {
             let award = award.ok_or(Invalid::NoSay { member, what: "updates" })?;
             let offer = signed.open(&federation.network)?;
             let fulfils = offer.round == self.round && offer.contract == award.contract;
-            // With the one codec there is, an update is as long as the model.
-            if !fulfils || offer.update.size != self.model.size || offer.samples > limits.max_samples {
+            if !fulfils || !offer.is_allowed(limits, &self.model) {
                 return Err(Invalid::OutOfBounds { member, what: "update" });
             }
             updates.insert(member, offer);
@@ -89,7 +88,7 @@ impl State {
                 return Err(Invalid::NoSay { member, what: "appraisals" });
             }
             let appraisal = signed.open(&federation.network)?;
-            if appraisal.round != self.round || (appraisal.samples == 0 && !appraisal.gains.is_empty()) {
+            if appraisal.round != self.round || !appraisal.is_allowed() {
                 return Err(Invalid::OutOfBounds { member, what: "appraisal" });
             }
             appraisals.insert(member, appraisal);

@@ -1,0 +1,147 @@
+//! What agents and training do, as a seed draws it.
+
+use std::collections::BTreeMap;
+
+use super::{archive::Archive, byzantine::Lie, rng::Rng};
+use crate::{
+    aggregate::{self, Weighted},
+    ids::{BlobRef, MemberId, Round},
+    machine::{AggregateOrder, BidQuestion, Input, MarksQuestion, Score, TrainOrder},
+    statement::Bid,
+};
+
+/// How the agents of a federation behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// Questions of a thousand that are never answered.
+    pub silence_permille: u32,
+    /// Bids of a thousand that are passes.
+    pub pass_permille: u32,
+    /// Trainings of a thousand that fail.
+    pub failure_permille: u32,
+    /// How long an answer takes at the most, in milliseconds.
+    pub thinking_ms: u64,
+    /// How long training takes at the most, in milliseconds.
+    pub training_ms: u64,
+}
+
+impl Habits {
+    /// Agents that always answer, and soon.
+    pub const DILIGENT: Self =
+        Self { silence_permille: 0, pass_permille: 0, failure_permille: 0, thinking_ms: 50, training_ms: 600 };
+
+    /// Habits as `rng` draws them.
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let mut one_of = |choices: &[u32]| rng.pick(choices).copied().unwrap_or(0);
+        Self {
+            silence_permille: one_of(&[0, 0, 50, 300]),
+            pass_permille: one_of(&[0, 100, 500, 1_000]),
+            failure_permille: one_of(&[0, 0, 100, 500]),
+            thinking_ms: one_of(&[10, 100, 400]).into(),
+            training_ms: one_of(&[200, 800, 2_000]).into(),
+        }
+    }
+}
+
+/// An answer: the input to come, after how many milliseconds, and the blob that is stored with it.
+pub(super) type Answer = Option<(u64, Input, Option<BlobRef>)>;
+
+/// The agents of one member.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) rng: Rng,
+    pub(super) habits: Habits,
+    pub(super) max_norm: u32,
+}
+
+impl Agent {
+    fn pause(&mut self) -> u64 {
+        self.rng.within(1, self.habits.thinking_ms)
+    }
+
+    pub(super) fn bid(&mut self, question: &BidQuestion) -> Answer {
+        if self.rng.chance(self.habits.silence_permille) {
+            return None;
+        }
+        let contract = self.rng.below(question.menu.len() as u64) as u8;
+        let price = self.rng.within(1_000, 400_000);
+        let bid = (!self.rng.chance(self.habits.pass_permille)).then_some(Bid { contract, price });
+        Some((self.pause(), Input::BidChosen { round: question.round, bid }, None))
+    }
+
+    pub(super) fn marks(&mut self, question: &MarksQuestion) -> Answer {
+        if self.rng.chance(self.habits.silence_permille) {
+            return None;
+        }
+        let mut weight = || self.rng.within(0, 300) as u16;
+        let weights: BTreeMap<_, _> = question.candidates.iter().map(|c| (c.member, weight())).collect();
+        let hire = self.rng.within(0, 5) as u32;
+        Some((self.pause(), Input::MarksChosen { round: question.round, hire, weights }, None))
+    }
+
+    /// Trains from the order's seed alone, as real training does.
+    pub(super) fn train(&mut self, order: &TrainOrder, archive: &mut Archive, poison: bool) -> Answer {
+        let took = self.rng.within(self.habits.training_ms / 4, self.habits.training_ms);
+        if self.rng.chance(self.habits.failure_permille) {
+            return None;
+        }
+        let base = archive.get(&order.base)?;
+        let mut draws = Rng::new(order.seed.as_bytes().iter().fold(0, |sum, &byte| (sum << 7) ^ u64::from(byte)));
+        let mut step = || (draws.below(2_001) as f32 - 1_000.0) / 5_000.0;
+        let mut parameters: Vec<f32> = aggregate::parameters(&base).map(|parameter| parameter + step()).collect();
+        if let Some(first) = parameters.first_mut().filter(|_| poison) {
+            *first = *self.rng.pick(&[f32::NAN, f32::INFINITY, 1e9]).unwrap_or(&f32::NAN);
+        }
+        let update = archive.put(aggregate::encode(&parameters));
+        // More examples than a genesis allows must be cut, not counted.
+        let samples = self.rng.within(0, 1_200);
+        let trained = Input::Trained { round: order.round, update, samples, training_ms: took };
+        Some((took, trained, Some(update)))
+    }
+
+    pub(super) fn appraise(
+        &mut self,
+        round: Round,
+        maker: MemberId,
+        base: &BlobRef,
+        update: &BlobRef,
+        archive: &Archive,
+    ) -> Answer {
+        let sound = self.is_sound(archive, base, update);
+        let gain = self.rng.within(0, 2_000_000) as i64 - 500_000;
+        let score = match (sound, self.rng.chance(100)) {
+            (false, _) => Score::Faulty,
+            (true, true) => Score::Unscored,
+            (true, false) => Score::Gain { gain, samples: 100 },
+        };
+        Some((self.pause(), Input::Appraised { round, maker, score }, None))
+    }
+
+    pub(super) fn aggregate(&mut self, order: &AggregateOrder, archive: &mut Archive) -> Answer {
+        let batch = order.batch;
+        let unsound: Vec<MemberId> = order
+            .updates
+            .iter()
+            .filter(|(_, update, _)| !self.is_sound(archive, &order.base, update))
+            .map(|(maker, ..)| *maker)
+            .collect();
+        if !unsound.is_empty() {
+            return Some((self.pause(), Input::Aggregated { batch, mean: Err(unsound) }, None));
+        }
+        let contents: Vec<_> =
+            order.updates.iter().filter_map(|(_, update, n)| Some((archive.get(update)?, *n))).collect();
+        let weighted: Vec<_> = contents.iter().map(|(bytes, n)| Weighted { samples: *n, bytes }).collect();
+        let mean = archive.put(aggregate::weighted_mean(&weighted)?);
+        Some((self.pause(), Input::Aggregated { batch, mean: Ok(mean) }, Some(mean)))
+    }
+
+    fn is_sound(&self, archive: &Archive, base: &BlobRef, update: &BlobRef) -> bool {
+        let (Some(base), Some(update)) = (archive.get(base), archive.get(update)) else { return false };
+        aggregate::check(&base, &update, self.max_norm).is_ok()
+    }
+}
+
+/// Whether a member with these lies poisons its updates.
+pub(super) fn poisons(lies: &std::collections::BTreeSet<Lie>) -> bool {
+    lies.contains(&Lie::PoisonUpdate)
+}

@@ -1,0 +1,56 @@
+//! What goes wrong, as data.
+
+use crate::{event::Phase, ids::Round};
+
+/// On which side of a write a member dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The write is lost, with everything after it.
+    BeforeWrite,
+    /// The write is durable; everything after it is lost.
+    AfterWrite,
+}
+
+/// Something that goes wrong. Members are named by their place in the genesis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A member dies, and starts again.
+    Crash {
+        /// Who.
+        member: usize,
+        /// For how long, in milliseconds; `None` for ever.
+        down_ms: Option<u64>,
+    },
+    /// A member dies at a write, and starts again.
+    CrashAtWrite {
+        /// Who.
+        member: usize,
+        /// Writes that it still finishes.
+        writes: u32,
+        /// On which side of the next.
+        moment: Moment,
+        /// For how long, in milliseconds.
+        down_ms: u64,
+    },
+    /// The chair of a round dies as it enters a phase.
+    CrashOfChair {
+        /// Of which round.
+        round: Round,
+        /// Which phase.
+        phase: Phase,
+        /// For how long, in milliseconds; `None` for ever.
+        down_ms: Option<u64>,
+    },
+    /// Everybody dies at once, and starts again one after the other.
+    Blackout {
+        /// For how long, in milliseconds.
+        down_ms: u64,
+    },
+    /// Members hear only those on their own side.
+    Partition {
+        /// The side of each member.
+        sides: Vec<u8>,
+    },
+    /// All are on one side again.
+    Heal,
+}

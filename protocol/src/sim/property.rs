@@ -1,0 +1,108 @@
+//! What must hold in every run. Each property watches what members say and decide and reckons for itself; none of them
+//! asks the ledger or the engine whether all is well.
+
+mod chain;
+mod mean;
+mod speech;
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{archive::Archive, node::Store};
+use crate::{
+    body::Body,
+    genesis::Genesis,
+    ids::{Height, MemberId},
+    machine::{Commit, Effect, Verdict},
+    time::Time,
+    wire::Message,
+};
+
+/// Something that can be seen from outside of a member.
+pub(super) enum Sight<'a> {
+    /// An honest member says something.
+    Said { who: usize, id: MemberId, message: &'a Message, store: &'a Store, archive: &'a Archive },
+    /// A liar says something.
+    Lie { message: &'a Message },
+    /// An honest member has decided.
+    Commit { who: usize, commit: &'a Commit },
+    /// A forgery has reached a member.
+    Forgery { who: usize, verdict: Verdict, effects: &'a [Effect] },
+}
+
+/// Something that must hold.
+pub(super) trait Property {
+    /// What, in a few words.
+    fn name(&self) -> &'static str;
+
+    /// Looks at `sight`; the error says how it does not hold.
+    fn check(&mut self, sight: &Sight<'_>) -> Result<(), String>;
+}
+
+/// Something that must not have happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What should hold.
+    pub property: &'static str,
+    /// When it did not.
+    pub at: Time,
+    /// How.
+    pub why: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {} ms: \"{}\" does not hold: {}", self.at.0, self.property, self.why)
+    }
+}
+
+/// All properties, and what they have seen.
+pub(super) struct Witness {
+    properties: Vec<Box<dyn Property>>,
+    chain: BTreeMap<Height, Body>,
+    violations: Vec<Violation>,
+}
+
+impl Witness {
+    pub(super) fn new(genesis: &Genesis) -> Self {
+        Self {
+            properties: vec![
+                Box::new(chain::Agreement::default()),
+                Box::new(chain::NoGap::default()),
+                Box::new(chain::Supply::new(&genesis.market)),
+                Box::new(speech::OneSay::default()),
+                Box::new(speech::LogFirst),
+                Box::new(speech::NoForgery),
+                Box::new(mean::TrueMean::new(genesis)),
+            ],
+            chain: BTreeMap::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    pub(super) fn see(&mut self, at: Time, sight: &Sight<'_>) {
+        if let Sight::Commit { commit, .. } = sight
+            && let Ok(body) = Body::decode(&commit.decision.body)
+        {
+            self.chain.entry(commit.height).or_insert(body);
+        }
+        for property in &mut self.properties {
+            if let Err(why) = property.check(sight) {
+                self.violations.push(Violation { property: property.name(), at, why });
+            }
+        }
+    }
+
+    /// Takes note of a violation that the world itself has seen.
+    pub(super) fn complain(&mut self, property: &'static str, at: Time, why: String) {
+        self.violations.push(Violation { property, at, why });
+    }
+
+    pub(super) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// The decided bodies and the violations.
+    pub(super) fn finish(self) -> (BTreeMap<Height, Body>, Vec<Violation>) {
+        (self.chain, self.violations)
+    }
+}

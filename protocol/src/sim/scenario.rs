@@ -1,0 +1,197 @@
+//! What happens in a run, as data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    agent::Habits,
+    byzantine::Lie,
+    fault::{Fault, Moment},
+    link::Link,
+    rng::Rng,
+};
+use crate::{
+    aggregate,
+    crypto::Keypair,
+    election::HashChain,
+    genesis::{Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
+    ids::{BlobRef, Hash},
+    limits::CHAIN_TURNS,
+    machine::Identity,
+    time::Time,
+};
+
+/// Parameters of the simulated model.
+const MODEL: [f32; 4] = [0.5, -0.25, 0.125, 1.0];
+
+/// A run, before it happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Everything random comes from here.
+    pub seed: u64,
+    /// The voting power of each member.
+    pub powers: Vec<u64>,
+    /// Rounds that everybody must settle once the faults have ceased.
+    pub rounds: u64,
+    /// The links, while there are faults.
+    pub link: Link,
+    /// How agents behave.
+    pub habits: Habits,
+    /// What goes wrong, and when.
+    pub faults: Vec<(Time, Fault)>,
+    /// Who lies, and how.
+    pub liars: BTreeMap<usize, BTreeSet<Lie>>,
+    /// When the faults cease: links are good from then on, partitions heal, and who is to start again has done so.
+    /// Liars go on lying.
+    pub calm_at: Time,
+    /// How long after that the rounds may take.
+    pub patience_ms: u64,
+}
+
+impl Scenario {
+    /// A federation of `members` in which nothing goes wrong.
+    pub fn quiet(seed: u64, members: usize) -> Self {
+        Self {
+            seed,
+            powers: vec![1; members],
+            rounds: 2,
+            link: Link::GOOD,
+            habits: Habits::DILIGENT,
+            faults: Vec::new(),
+            liars: BTreeMap::new(),
+            calm_at: Time(0),
+            patience_ms: 120_000,
+        }
+    }
+
+    /// The scenario that `seed` draws: one to seven members, bad links, faults and liars.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let members = rng.within(1, 7) as usize;
+        let calm_at = Time(rng.within(4_000, 8_000));
+        let heavy = rng.chance(250);
+        let powers = (0..members).map(|_| if heavy { rng.within(1, 3) } else { 1 }).collect();
+        let mut scenario = Self {
+            powers,
+            link: Link::draw(&mut rng),
+            habits: Habits::draw(&mut rng),
+            calm_at,
+            ..Self::quiet(seed, members)
+        };
+        for _ in 0..rng.below(6) {
+            let at = Time(rng.within(100, calm_at.0 - 500));
+            scenario.faults.push((at, draw_fault(&mut rng, members)));
+        }
+        scenario.faults.sort_by_key(|(at, _)| *at);
+        scenario.draw_liars(&mut rng);
+        scenario
+    }
+
+    /// Lets some members lie, with less than a third of the power together.
+    fn draw_liars(&mut self, rng: &mut Rng) {
+        let total: u64 = self.powers.iter().sum();
+        let mut lying = 0;
+        for _ in 0..rng.below(3) {
+            let member = rng.below(self.powers.len() as u64) as usize;
+            let power = self.powers.get(member).copied().unwrap_or(0);
+            if self.liars.contains_key(&member) || 3 * (lying + power) >= total {
+                continue;
+            }
+            lying += power;
+            let lies = (0..rng.within(1, 3)).filter_map(|_| rng.pick(&Lie::ALL).copied()).collect();
+            self.liars.insert(member, lies);
+        }
+    }
+
+    /// Members that keep to the protocol.
+    pub fn honest(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.powers.len()).filter(|member| !self.liars.contains_key(member))
+    }
+
+    /// Who each member is. The seed of the run is not part of it: names stay the same over all runs.
+    pub fn identities(&self) -> Vec<Identity> {
+        (0..self.powers.len())
+            .map(|place| {
+                let secret =
+                    |what: &str| Hash::derive("althing 1 simulated secret", &[what.as_bytes(), &[place as u8]]).0;
+                let chain = HashChain::new(secret("chain"), CHAIN_TURNS);
+                Identity { keypair: Keypair::from_secret(secret("key")), chain }
+            })
+            .collect()
+    }
+
+    /// The bytes of the first model.
+    pub fn first_model() -> Vec<u8> {
+        aggregate::encode(&MODEL)
+    }
+
+    /// The federation. The seed is part of it, so that every run elects others.
+    pub fn genesis(&self) -> Genesis {
+        let identities = self.identities();
+        let member = |(place, (identity, power)): (usize, (&Identity, &u64))| Member {
+            name: format!("member {place}"),
+            id: identity.keypair.id(),
+            power: *power,
+            anchor: identity.chain.anchor(),
+        };
+        Genesis {
+            name: "simulated".into(),
+            task: task(self.seed),
+            market: market(),
+            phases: Phases {
+                commit: Bounds { min_ms: 300, max_ms: 1_500 },
+                reveal: Bounds { min_ms: 300, max_ms: 1_500 },
+                train: Bounds { min_ms: 1_000, max_ms: 4_000 },
+                appraise: Bounds { min_ms: 300, max_ms: 1_500 },
+                absence_grace_ms: 400,
+            },
+            agreement: Agreement { propose_ms: 1_000, vote_ms: 300, step_ms: 300, rebroadcast_ms: 600 },
+            limits: Limits { max_update_bytes: 1_024, max_samples: 1_000, max_update_norm: 10 },
+            contracts: vec![
+                Contract { name: "one pass".into(), epochs: 1, value: 100 },
+                Contract { name: "two passes".into(), epochs: 2, value: 150 },
+            ],
+            members: identities.iter().zip(&self.powers).enumerate().map(member).collect(),
+        }
+    }
+}
+
+fn draw_fault(rng: &mut Rng, members: usize) -> Fault {
+    let member = rng.below(members as u64) as usize;
+    let down_ms = rng.within(50, 3_000);
+    match rng.below(10) {
+        0 | 1 => Fault::Crash { member, down_ms: Some(down_ms) },
+        2..6 => {
+            let moment = if rng.chance(500) { Moment::BeforeWrite } else { Moment::AfterWrite };
+            Fault::CrashAtWrite { member, writes: rng.below(30) as u32, moment, down_ms }
+        }
+        6 => Fault::Blackout { down_ms },
+        7 | 8 => Fault::Partition { sides: (0..members).map(|_| rng.below(2) as u8).collect() },
+        _ => Fault::Heal,
+    }
+}
+
+fn task(seed: u64) -> Task {
+    Task {
+        model: "four numbers".into(),
+        dataset: "none".into(),
+        seed,
+        manifest: Hash::ZERO,
+        initial_model: BlobRef::of(&Scenario::first_model()),
+        batch: 1,
+        learning_rate: 0.1,
+        momentum: 0.0,
+    }
+}
+
+fn market() -> Market {
+    Market {
+        mint_per_round: 1_000_000,
+        mint_halves_every: 3,
+        budget_per_round: 900_000,
+        bonus_permille: 200,
+        max_winners: 4,
+        min_winners: 1,
+        reserve_price: 5_000,
+        slash_permille: 250,
+    }
+}

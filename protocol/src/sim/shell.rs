@@ -1,0 +1,159 @@
+//! Carries out a machine's effects in their order, as a node does, until they end or the member dies among them.
+
+use std::rc::Rc;
+
+use super::{
+    agent::{Answer, poisons},
+    byzantine::Audience,
+    fault::Moment,
+    property::Sight,
+    queue::Event,
+    world::World,
+};
+use crate::{
+    event::Event as Told,
+    ids::BlobRef,
+    machine::{Effect, Machine},
+    wire::Message,
+};
+
+impl World<'_> {
+    pub(super) fn carry_out(&mut self, who: usize, effects: Vec<Effect>) {
+        let life = self.nodes[who].life;
+        for effect in effects {
+            if self.nodes[who].life != life {
+                return;
+            }
+            self.carry(who, effect);
+        }
+    }
+
+    fn carry(&mut self, who: usize, effect: Effect) {
+        match effect {
+            Effect::Append(_) | Effect::Commit(_) => self.write(who, effect),
+            Effect::Publish { bytes, .. } => self.publish(who, bytes),
+            Effect::Request { to, request } => self.ask(who, &to, request),
+            Effect::Reply { reply, from } => self.reply(who, reply, from),
+            Effect::SetTimer(timer, span) => {
+                let (life, set) = (self.nodes[who].life, self.nodes[who].set_timer(timer));
+                self.queue.put_in(span, Event::Timer { who, life, timer, set });
+            }
+            Effect::CancelTimer(timer) => {
+                self.nodes[who].timers.remove(&timer);
+            }
+            Effect::Fetch { blob, from } => self.fetch(who, blob, &from),
+            Effect::Keep(blobs) => {
+                self.nodes[who].store.blobs.retain(|blob| blobs.contains(blob));
+                self.nodes[who].seeking.retain(|blob, _| blobs.contains(blob));
+            }
+            Effect::AskBid(_)
+            | Effect::AskMarks(_)
+            | Effect::Train(_)
+            | Effect::Appraise { .. }
+            | Effect::Aggregate(_) => self.order(who, effect),
+            Effect::Tell(Told::PhaseEntered { round, phase }) => self.spring_ambush(who, round, phase),
+            // A training that nobody waits for any more ends by itself, and its update is of no use.
+            Effect::StopTraining | Effect::Blame { .. } | Effect::Tell(_) => {}
+        }
+    }
+
+    /// Writes, or dies over it.
+    fn write(&mut self, who: usize, effect: Effect) {
+        let doom = self.nodes[who].fate();
+        if let Some(doom) = doom.filter(|doom| doom.moment == Moment::BeforeWrite) {
+            return self.crash(who, Some(doom.down_ms));
+        }
+        match effect {
+            Effect::Append(entry) => self.nodes[who].store.append(entry),
+            Effect::Commit(commit) => {
+                let now = self.queue.now();
+                self.trace.note(now, who, "commit", commit.state.root().as_bytes());
+                if self.nodes[who].liar.is_none() {
+                    self.witness.see(now, &Sight::Commit { who, commit: &commit });
+                }
+                self.nodes[who].store.commit(*commit);
+            }
+            _ => {}
+        }
+        if let Some(doom) = doom {
+            self.crash(who, Some(doom.down_ms));
+        }
+    }
+
+    fn publish(&mut self, who: usize, bytes: Vec<u8>) {
+        let now = self.queue.now();
+        self.trace.note(now, who, "publish", &bytes);
+        let Ok(message) = Message::decode(&bytes) else {
+            return self.witness.complain(
+                "what is said can be read",
+                now,
+                format!("{who} publishes what is no message"),
+            );
+        };
+        let Some(mut liar) = self.nodes[who].liar.take() else {
+            let (id, store) = (self.nodes[who].id, &self.nodes[who].store);
+            let sight = Sight::Said { who, id, message: &message, store, archive: &self.archive };
+            self.witness.see(now, &sight);
+            return self.spread(who, Audience::All, bytes.into());
+        };
+        let state = self.nodes[who].machine.as_ref().map(Machine::state);
+        let copies = match state {
+            Some(state) => liar.twist(&self.federation, state, message, &mut self.archive),
+            None => Vec::new(),
+        };
+        self.nodes[who].store.blobs.extend(liar.made.iter().copied());
+        self.nodes[who].liar = Some(liar);
+        for copy in copies {
+            let told = copy.encode();
+            self.counts.lies += u64::from(told != bytes);
+            self.witness.see(now, &Sight::Lie { message: &copy.message });
+            self.spread(who, copy.audience, told.into());
+        }
+    }
+
+    /// Sends `bytes` to those whom a member believes to be connected.
+    fn spread(&mut self, who: usize, audience: Audience, bytes: Rc<[u8]>) {
+        let peers: Vec<(usize, u64)> = self.nodes[who].peers.iter().map(|(peer, life)| (*peer, *life)).collect();
+        for (to, life) in peers.into_iter().filter(|(to, _)| audience.has(*to)) {
+            for span in self.link.arrivals(&mut self.rng) {
+                self.queue.put_in(span, Event::Gossip { to, life, from: who, bytes: Rc::clone(&bytes) });
+            }
+        }
+    }
+
+    /// Lets an agent act, or the store; its answer comes later, if at all.
+    fn order(&mut self, who: usize, effect: Effect) {
+        self.check_blobs(who, &effect);
+        let poison = self.scenario.liars.get(&who).is_some_and(poisons);
+        let (agent, archive) = (&mut self.nodes[who].agent, &mut self.archive);
+        let answer: Answer = match &effect {
+            Effect::AskBid(question) => agent.bid(question),
+            Effect::AskMarks(question) => agent.marks(question),
+            Effect::Train(order) => agent.train(order, archive, poison),
+            Effect::Appraise { round, maker, base, update } => agent.appraise(*round, *maker, base, update, archive),
+            Effect::Aggregate(order) => agent.aggregate(order, archive),
+            _ => None,
+        };
+        if let Some((ms, input, stored)) = answer {
+            let life = self.nodes[who].life;
+            self.queue.put_in_ms(ms, Event::Done { who, life, input, stored });
+        }
+    }
+
+    /// No order names a blob that is not here.
+    fn check_blobs(&mut self, who: usize, effect: &Effect) {
+        let needed: Vec<BlobRef> = match effect {
+            Effect::Train(order) => vec![order.base],
+            Effect::Appraise { base, update, .. } => vec![*base, *update],
+            Effect::Aggregate(order) => {
+                order.updates.iter().map(|(_, update, _)| *update).chain([order.base]).collect()
+            }
+            _ => Vec::new(),
+        };
+        let store = &self.nodes[who].store;
+        if let Some(missing) = needed.iter().find(|blob| !store.blobs.contains(blob)) {
+            let why = format!("{who} orders work on {missing}, which it does not hold");
+            self.witness.complain("orders name what is here", self.queue.now(), why);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! A federation under virtual time, with everything going wrong that a seed can think of.
+
+mod seeds;
