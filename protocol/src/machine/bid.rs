@@ -23,8 +23,12 @@ pub(super) struct Bidding {
 impl Machine {
     /// Opens the round that the state says is next, once enough members are here to decide anything in it.
     pub(super) fn open_round(&mut self) -> Result {
-        self.enter(Phase::Wait);
-        self.check_quorum_present()
+        self.phase = Phase::Wait;
+        self.check_quorum_present()?;
+        if self.phase == Phase::Wait {
+            self.enter(Phase::Wait);
+        }
+        Ok(())
     }
 
     /// R1: a round begins when members with more than two thirds of the power are connected.
