@@ -19,10 +19,11 @@ Examples, from nothing to a node:
   althing run --config node.toml
   althing status --config node.toml
 
-A node.toml needs three lines:
+A node.toml needs three lines, and where the data set is (here the first of three parts of it):
   genesis = \"genesis.toml\"
   key = \"anna.toml\"
-  data_dir = \"data\"
+  data_dir = \"store\"
+  data = { path = \"mnist\", parts = 3, part = 0 }
 
 Exit codes: 0 done, 2 something to correct (an argument, a file, an address), 1 a fault of machine or program.
 Logs go to stderr; ALTHING_LOG=debug shows more.";
