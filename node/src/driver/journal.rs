@@ -57,3 +57,39 @@ impl Journal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_protocol::ids::{Height, NetworkId};
+
+    use super::*;
+
+    fn entry(until: u64, byte: u8) -> JournalEntry {
+        JournalEntry { until: Height(until), bytes: vec![byte].into() }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn entries_wait_until_something_is_said_and_keep_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), &NetworkId([1; 32])).unwrap();
+        let mut journal = Journal::new(store);
+        journal.append(entry(1, 7)).unwrap();
+        journal.append(entry(1, 8)).unwrap();
+        assert_eq!(journal.store().journal().unwrap(), [], "what was only heard is not yet on the disk");
+        journal.flush().unwrap();
+        journal.append(entry(2, 9)).unwrap();
+        journal.flush().unwrap();
+        assert_eq!(journal.store().journal().unwrap(), [(1, vec![7]), (1, vec![8]), (2, vec![9])]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_flood_of_entries_is_written_before_it_fills_the_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), &NetworkId([1; 32])).unwrap();
+        let mut journal = Journal::new(store);
+        for _ in 0..WAITING_MAX {
+            journal.append(entry(1, 0)).unwrap();
+        }
+        assert_eq!(journal.store().journal().unwrap().len(), WAITING_MAX);
+    }
+}

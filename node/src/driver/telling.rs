@@ -120,3 +120,74 @@ impl Names {
 const fn takeover(agreement_round: u32) -> &'static str {
     if agreement_round == 0 { "" } else { " in the elected member's place" }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use althing_protocol::ids::Round;
+
+    use super::*;
+
+    /// A writer whose text can be read back.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn told(format: Format, events: &[Event]) -> String {
+        let (page, anna) = (Page::default(), MemberId([1; 32]));
+        let names = Names(BTreeMap::from([(anna, "anna".to_owned())]));
+        let mut sink = Sink::new(format, page.clone());
+        events.iter().for_each(|event| sink.tell(&names, event));
+        let text = page.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn programs_get_every_event_as_a_line_that_reads_back() {
+        let events = [
+            Event::PeerUp { member: MemberId([1; 32]) },
+            Event::PhaseEntered { round: Round(3), phase: Phase::Bid },
+            Event::Stopped,
+        ];
+        let text = told(Format::Json, &events);
+        let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.iter().map(|line| line.event.clone()).collect::<Vec<_>>(), events);
+        assert!(lines.iter().all(|line| line.at_ms > 1_700_000_000_000));
+    }
+
+    #[test]
+    fn people_get_names_and_are_spared_the_phases() {
+        let anna = MemberId([1; 32]);
+        let events = [
+            Event::PhaseEntered { round: Round(3), phase: Phase::Bid },
+            Event::RoundOpened { round: Round(3), aggregator: anna },
+            Event::PeerDown { member: MemberId([2; 32]) },
+        ];
+        assert_eq!(told(Format::Text, &events), "round 3: anna is elected aggregator\n02020202 is gone\n");
+    }
+
+    #[test]
+    fn a_reader_that_has_left_is_no_reason_to_stop() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        Sink::new(Format::Text, Closed).tell(&Names(BTreeMap::new()), &Event::Stopped);
+    }
+}

@@ -51,3 +51,38 @@ impl Timers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_protocol::ids::Round;
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    /// Longer than any timer here runs.
+    const LONG: Duration = Duration::from_millis(300);
+
+    #[tokio::test]
+    async fn timers_come_in_order_and_only_once() {
+        let mut timers = Timers::default();
+        timers.set(Timer::Train(Round(1)), Duration::from_millis(20));
+        timers.set(Timer::Commit(Round(1)), Duration::from_millis(10));
+        timers.set(Timer::Reveal(Round(1)), Duration::from_millis(15));
+        timers.cancel(&Timer::Reveal(Round(1)));
+        assert_eq!(timers.next().await, Timer::Commit(Round(1)));
+        assert_eq!(timers.next().await, Timer::Train(Round(1)));
+        assert!(timeout(LONG, timers.next()).await.is_err(), "nothing is left");
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_is_set_again_starts_anew() {
+        let mut timers = Timers::default();
+        let start = Instant::now();
+        timers.set(Timer::Repeat, Duration::from_millis(1));
+        timers.set(Timer::Repeat, Duration::from_millis(40));
+        assert_eq!(timers.next().await, Timer::Repeat);
+        assert!(start.elapsed() >= Duration::from_millis(40));
+        timers.set(Timer::Repeat, Duration::ZERO);
+        assert_eq!(timers.next().await, Timer::Repeat, "one that has come can be set again");
+    }
+}
