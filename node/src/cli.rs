@@ -3,6 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use althing_protocol::{
+    aggregate::{Mixing, Rule},
     genesis::Member,
     ids::{Hash, MemberId},
 };
@@ -143,6 +144,13 @@ pub struct GenesisNewArgs {
     /// Seed of the first model's parameters.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
+    /// How updates become the next model: `mean`, `median`, `trimmed:F`, `multi-krum:F` or `centred-clipping:TAU`.
+    /// F is the number of members that may lie, TAU the longest step that counts in full.
+    #[arg(long, value_name = "RULE", default_value_t)]
+    pub aggregation: Rule,
+    /// What is done to updates before: `none`, or `nearest:F` to replace each by the mean of its n-F nearest.
+    #[arg(long, value_name = "MIXING", default_value_t)]
+    pub mixing: Mixing,
     /// A member, as `althing key show` prints it. Repeat for each.
     #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
     pub members: Vec<MemberArg>,

@@ -1,13 +1,25 @@
-//! Aggregation: megabytes of updates a second, for the mean and for the check before it.
+//! Aggregation: megabytes of updates a second, for every rule and for the check before it.
 
-use althing_protocol::aggregate::{self, Weighted};
+use althing_protocol::aggregate::{self, Mixing, Rule, Weighted};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Parameters of the FedAvg CNN.
 const PARAMETERS: usize = 1_663_370;
 
-/// Updates in a batch.
-const UPDATES: usize = 4;
+/// Updates in a batch: few, and as many as a large round has.
+const UPDATES: [usize; 2] = [4, 14];
+
+/// Rule and what is done before it.
+const RULES: [(&str, &str); 8] = [
+    ("mean", "none"),
+    ("median", "none"),
+    ("trimmed:1", "none"),
+    ("multi-krum:1", "none"),
+    ("centred-clipping:10", "none"),
+    ("median", "nearest:1"),
+    ("multi-krum:1", "nearest:1"),
+    ("centred-clipping:10", "nearest:1"),
+];
 
 fn update(number: usize) -> Vec<u8> {
     let parameters: Vec<f32> = (0..PARAMETERS).map(|i| ((i * 31 + number * 17) % 1_009) as f32 / 1_009.0).collect();
@@ -15,14 +27,22 @@ fn update(number: usize) -> Vec<u8> {
 }
 
 fn bench(criterion: &mut Criterion) {
-    let updates: Vec<Vec<u8>> = (0..UPDATES).map(update).collect();
-    let weighted: Vec<Weighted<'_>> = updates.iter().map(|bytes| Weighted { samples: 100, bytes }).collect();
     let mut group = criterion.benchmark_group("aggregate");
-    group.sample_size(20);
-    group.throughput(Throughput::Bytes((UPDATES * PARAMETERS * size_of::<f32>()) as u64));
-    group.bench_function("weighted mean of 4", |bencher| bencher.iter(|| aggregate::weighted_mean(&weighted)));
+    group.sample_size(10);
+    for count in UPDATES {
+        let updates: Vec<Vec<u8>> = (0..count).map(update).collect();
+        let weighted: Vec<Weighted<'_>> = updates.iter().map(|bytes| Weighted { samples: 100, bytes }).collect();
+        group.throughput(Throughput::Bytes((count * PARAMETERS * size_of::<f32>()) as u64));
+        for (rule, mixing) in RULES {
+            let (Ok(rule), Ok(mixing)) = (rule.parse::<Rule>(), mixing.parse::<Mixing>()) else { continue };
+            group.bench_function(format!("{rule}, mixing {mixing}, of {count}"), |bencher| {
+                bencher.iter(|| aggregate::aggregate(rule, mixing, &updates[0], &weighted));
+            });
+        }
+    }
+    let (base, update) = (update(0), update(1));
     group.throughput(Throughput::Bytes((PARAMETERS * size_of::<f32>()) as u64));
-    group.bench_function("check", |bencher| bencher.iter(|| aggregate::check(&updates[0], &updates[1], 10_000)));
+    group.bench_function("check", |bencher| bencher.iter(|| aggregate::check(&base, &update, 10_000)));
     group.finish();
 }
 

@@ -1,19 +1,39 @@
-//! Verified aggregation: the weighted mean of the updates, the same to the last bit on every machine.
+//! Verified aggregation: the updates of a round become one model, the same to the last bit on every machine.
 //!
-//! Each coordinate is summed in double precision over the updates in the order given (by member), then divided and
-//! rounded once. No coordinate depends on another, so the compiler may work on many at a time; it may not reorder a sum,
-//! and Rust never contracts a product and a sum into one operation.
+//! Every member computes the aggregate and compares its hash, so each rule is one fixed sequence of IEEE operations
+//! (conversion, sum, difference, product, quotient, square root) over the updates in the order given, by member. The
+//! compiler may work on many coordinates at once, since none depends on another. It may not reorder a sum, and Rust
+//! never contracts a product and a sum into one operation. Sums over coordinates are kept in a fixed number of parts.
+//!
+//! Rules work on the parameters themselves, not on what the updates changed in them. All but clipping would give the
+//! same either way but for rounding, since moving every update moves their result with it; this way nothing is rounded
+//! before it has to be. Clipping starts from the round's first model, which is why [`aggregate`] asks for it.
+//!
+//! Only the weighted mean uses the number of examples that a member claims. Whoever lies about parameters lies about
+//! that number too, so the other rules, and every rule behind a mixing, count each member once.
 
-/// An update as the mean sees it.
+mod blocks;
+mod clipping;
+mod distance;
+mod mean;
+mod rule;
+mod sorted;
+
+pub use mean::weighted_mean;
+pub use rule::{Mixing, Radius, Rule, RuleError};
+
+use blocks::Updates;
+
+/// An update as a rule sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Weighted<'a> {
-    /// Examples behind it; its weight.
+    /// Examples behind it; its weight in the weighted mean.
     pub samples: u64,
     /// Little-endian single-precision parameters.
     pub bytes: &'a [u8],
 }
 
-/// Why an update cannot enter a mean. Its bytes are known by their hash, so this is a fact about its maker.
+/// Why an update cannot enter an aggregate. Its bytes are known by their hash, so this is a fact about its maker.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UpdateFault {
     /// Another number of parameters than the model has.
@@ -65,30 +85,25 @@ pub fn check(base: &[u8], update: &[u8], max_norm: u32) -> Result<(), UpdateFaul
     Ok(())
 }
 
-/// The weighted mean of `updates` as little-endian single-precision parameters.
+/// The aggregate of `updates` as little-endian single-precision parameters: mixed first, then put together by `rule`.
 ///
-/// The updates must have passed [`check`] and stand in the order of their makers' ids. A federation of updates that all
-/// claim no example weighs them equally. `None` for no update, or updates of different lengths.
-pub fn weighted_mean(updates: &[Weighted<'_>]) -> Option<Vec<u8>> {
-    let length = updates.first()?.bytes.len();
-    if updates.iter().any(|update| update.bytes.len() != length) || !length.is_multiple_of(WIDTH) {
-        return None;
-    }
-    let mut sums = vec![0.0_f64; length / WIDTH];
-    let unweighted = updates.iter().all(|update| update.samples == 0);
-    let mut total = 0.0_f64;
-    for update in updates {
-        let weight = if unweighted { 1.0 } else { update.samples as f64 };
-        total += weight;
-        for (sum, parameter) in sums.iter_mut().zip(parameters(update.bytes)) {
-            *sum += weight * f64::from(parameter);
-        }
-    }
-    let mut mean = Vec::with_capacity(length);
-    for sum in sums {
-        mean.extend_from_slice(&((sum / total) as f32).to_le_bytes());
-    }
-    Some(mean)
+/// `base` is the round's first model. The updates must have passed [`check`] against it and stand in the order of
+/// their makers' ids. A rule that has fewer updates than it needs bears as many liars as it then can; with none left
+/// to bear it is the mean of all, each counted once. `None` for no update, or for lengths that differ.
+pub fn aggregate(rule: Rule, mixing: Mixing, base: &[u8], updates: &[Weighted<'_>]) -> Option<Vec<u8>> {
+    let plain = Updates::new(updates).filter(|updates| updates.bytes() == base.len())?;
+    let seen = match mixing {
+        Mixing::None if rule == Rule::WeightedMean => return weighted_mean(updates),
+        Mixing::None => plain,
+        Mixing::Nearest { liars } => distance::mix(plain, liars as usize),
+    };
+    Some(match rule {
+        Rule::WeightedMean => mean::equal(&seen),
+        Rule::Median => sorted::median(&seen),
+        Rule::TrimmedMean { liars } => sorted::trimmed_mean(&seen, liars as usize),
+        Rule::MultiKrum { liars } => distance::multi_krum(&seen, liars as usize),
+        Rule::CentredClipping { radius } => clipping::centred(&seen, base, radius.get()),
+    })
 }
 
 /// The parameters that `bytes` hold; a trailing part of one is left out.
@@ -106,43 +121,4 @@ pub fn encode(parameters: &[f32]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::Hash;
-
-    #[test]
-    fn the_mean_weighs_by_examples() {
-        let (a, b) = (encode(&[1.0, -2.0]), encode(&[4.0, 4.0]));
-        let mean = weighted_mean(&[Weighted { samples: 2, bytes: &a }, Weighted { samples: 1, bytes: &b }]).unwrap();
-        assert_eq!(parameters(&mean).collect::<Vec<_>>(), [2.0, 0.0]);
-    }
-
-    #[test]
-    fn the_mean_is_the_same_to_the_last_bit_for_ever() {
-        let update =
-            |n: u32| encode(&(0..1000).map(|i| ((i * 7919 + n * 104_729) % 10_007) as f32 / 997.0).collect::<Vec<_>>());
-        let updates: Vec<Vec<u8>> = (0..5).map(update).collect();
-        let weighted: Vec<_> =
-            updates.iter().zip([17, 1, 900, 33, 5]).map(|(bytes, samples)| Weighted { samples, bytes }).collect();
-        let golden = Hash::of(&weighted_mean(&weighted).unwrap()).short();
-        assert_eq!(golden, "972d70a3");
-    }
-
-    #[test]
-    fn no_update_has_no_mean_and_no_weight_means_equal_weight() {
-        assert_eq!(weighted_mean(&[]), None);
-        let (a, b) = (encode(&[1.0]), encode(&[3.0]));
-        let mean = weighted_mean(&[Weighted { samples: 0, bytes: &a }, Weighted { samples: 0, bytes: &b }]).unwrap();
-        assert_eq!(parameters(&mean).collect::<Vec<_>>(), [2.0]);
-    }
-
-    #[test]
-    fn faults_are_named() {
-        let base = encode(&[0.0, 0.0]);
-        assert!(matches!(check(&base, &encode(&[1.0]), 10), Err(UpdateFault::Length { got: 4, want: 8 })));
-        assert!(matches!(check(&base, &encode(&[1.0, f32::NAN]), 10), Err(UpdateFault::NotFinite { index: 1 })));
-        assert!(matches!(check(&base, &encode(&[f32::INFINITY, 0.0]), 10), Err(UpdateFault::NotFinite { index: 0 })));
-        assert!(matches!(check(&base, &encode(&[30.0, 40.0]), 49), Err(UpdateFault::TooFar { .. })));
-        assert_eq!(check(&base, &encode(&[30.0, 40.0]), 50), Ok(()));
-    }
-}
+mod tests;

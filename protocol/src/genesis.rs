@@ -1,10 +1,11 @@
 //! The genesis: one file that names a federation. Its hash is the network id.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Display};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    aggregate::{Mixing, Rule},
     codec,
     ids::{BlobRef, Hash, MemberId, NetworkId},
     limits,
@@ -28,6 +29,9 @@ pub struct Genesis {
     pub agreement: Agreement,
     /// What a member may send.
     pub limits: Limits,
+    /// How updates become the next model; the weighted mean if the file does not say.
+    #[serde(default)]
+    pub aggregation: Aggregation,
     /// The contracts that members may bid for.
     pub contracts: Vec<Contract>,
     /// Who takes part.
@@ -130,6 +134,18 @@ pub struct Limits {
     pub max_update_norm: u32,
 }
 
+/// How the updates of a round become the next model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aggregation {
+    /// What puts them together.
+    #[serde(default)]
+    pub rule: Rule,
+    /// What is done to them before.
+    #[serde(default)]
+    pub mixing: Mixing,
+}
+
 /// One line of the public menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -195,6 +211,7 @@ impl Genesis {
         self.validate_members()?;
         self.validate_market()?;
         self.validate_times()?;
+        self.validate_aggregation()?;
         within("contracts", self.contracts.len() as u64, 1, limits::MAX_CONTRACTS as u64)?;
         for contract in &self.contracts {
             within("contracts.epochs", contract.epochs.into(), 1, 1_000)?;
@@ -234,6 +251,13 @@ impl Genesis {
         within("market.reserve_price", market.reserve_price, 1, limits::MAX_MINT)
     }
 
+    fn validate_aggregation(&self) -> Result<(), GenesisError> {
+        let Aggregation { rule, mixing } = self.aggregation;
+        let most = u64::from(self.market.max_winners).min(self.members.len() as u64);
+        keeps_promise("aggregation.rule", &rule, rule.least_updates(), most)?;
+        keeps_promise("aggregation.mixing", &mixing, mixing.least_updates(), most)
+    }
+
     fn validate_times(&self) -> Result<(), GenesisError> {
         let phases = &self.phases;
         for (field, bounds) in [
@@ -251,6 +275,18 @@ impl Genesis {
         within("agreement.step_ms", self.agreement.step_ms, 0, limits::MAX_PHASE_MS)?;
         within("agreement.rebroadcast_ms", self.agreement.rebroadcast_ms, 10, limits::MAX_PHASE_MS)
     }
+}
+
+/// Refuses a rule whose promise no round could keep: it would fall back, and nobody would be told.
+fn keeps_promise(field: &'static str, rule: &impl Display, needs: Option<u64>, most: u64) -> Result<(), GenesisError> {
+    let want = match needs {
+        None => "a rule whose number is above zero".to_owned(),
+        Some(needs) if needs > most => {
+            format!("a rule that needs at most {most} updates, the most that a round can have here (it needs {needs})")
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(GenesisError::OutOfBounds { field, got: rule.to_string(), want })
 }
 
 fn within(field: &'static str, got: u64, least: u64, most: u64) -> Result<(), GenesisError> {

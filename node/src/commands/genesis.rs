@@ -2,14 +2,14 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use althing_protocol::genesis::Genesis;
+use althing_protocol::genesis::{Aggregation, Genesis};
 use serde_json::json;
 
 use super::{Answer, FactsOf, credits};
 use crate::{
     cli::{GenesisCommand, GenesisNewArgs, MemberArg},
     failure::Failure,
-    genesis_file::{self, Draft, draft},
+    genesis_file::{self, Draft, aggregating, draft},
     keyfile::KeyFile,
 };
 
@@ -39,7 +39,8 @@ fn found(args: &GenesisNewArgs, facts: FactsOf) -> Result<Genesis, Failure> {
         seed: args.seed,
         members: members.into_iter().map(MemberArg::into_member).collect(),
     };
-    Ok(draft(founder, facts))
+    let aggregation = Aggregation { rule: args.aggregation, mixing: args.mixing };
+    Ok(aggregating(draft(founder, facts), aggregation))
 }
 
 /// That it is good, and which network it names.
@@ -55,7 +56,8 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
     let mut text = format!(
         "network    {}\nname       {}\ntask       {} on {}, seed {}, first model of {} bytes\n\
          mint       {} credits a round\n\
-         budget     {} credits a round, {} to {} winners\n",
+         budget     {} credits a round, {} to {} winners\n\
+         aggregate  {}, mixing {}\n",
         genesis.network(),
         genesis.name,
         task.model,
@@ -66,6 +68,8 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         credits(genesis.market.budget_per_round),
         genesis.market.min_winners,
         genesis.market.max_winners,
+        genesis.aggregation.rule,
+        genesis.aggregation.mixing,
     );
     // Writing to a string cannot fail.
     for contract in &genesis.contracts {

@@ -1,4 +1,4 @@
-//! Slow work off the loop: training and scoring on the learner's thread, checking and averaging on blocking threads.
+//! Slow work off the loop: training and scoring on the learner's thread, checking and aggregating on blocking threads.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use althing_protocol::{
     aggregate::{self, Weighted},
-    genesis::Genesis,
+    genesis::{Aggregation, Genesis},
     ids::{BlobRef, MemberId, Round},
     machine::{AggregateOrder, Input, Score, TrainOrder},
 };
@@ -140,12 +140,12 @@ impl Jobs {
         Ok(())
     }
 
-    /// Checks updates and stores their mean.
+    /// Checks updates and stores their aggregate.
     pub(super) fn aggregate(&self, order: AggregateOrder) {
         let (blobs, inputs, genesis) = (self.blobs.clone(), self.inputs.clone(), Arc::clone(&self.genesis));
-        tokio::task::spawn_blocking(move || match mean(&blobs, &genesis, &order) {
+        tokio::task::spawn_blocking(move || match combine(&blobs, &genesis, &order) {
             Ok(mean) => bring(&inputs, Input::Aggregated { batch: order.batch, mean }),
-            Err(error) => tracing::error!(%error, "the mean cannot be computed; another member may propose it"),
+            Err(error) => tracing::error!(%error, "the aggregate cannot be computed; another member may propose it"),
         });
     }
 
@@ -182,8 +182,8 @@ fn gain(before: f32, after: &Evaluation) -> Score {
     Score::Gain { gain, samples: after.samples }
 }
 
-/// The stored mean, or the makers of updates that cannot enter one.
-fn mean(
+/// The stored aggregate by the rule of the genesis, or the makers of updates that cannot enter one.
+fn combine(
     blobs: &BlobStore,
     genesis: &Genesis,
     order: &AggregateOrder,
@@ -202,6 +202,7 @@ fn mean(
         return Ok(Err(faulty));
     }
     let weighted: Vec<_> = updates.iter().map(|(samples, bytes)| Weighted { samples: *samples, bytes }).collect();
-    let Some(mean) = aggregate::weighted_mean(&weighted) else { return Ok(Err(Vec::new())) };
-    Ok(Ok(blobs.put(&mean, Durability::Durable)?))
+    let Aggregation { rule, mixing } = genesis.aggregation;
+    let Some(model) = aggregate::aggregate(rule, mixing, &base, &weighted) else { return Ok(Err(Vec::new())) };
+    Ok(Ok(blobs.put(&model, Durability::Durable)?))
 }

@@ -1,7 +1,7 @@
 //! A first genesis: what a founder has to say, and defaults for the rest.
 
 use althing_protocol::{
-    genesis::{Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
+    genesis::{Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
     ids::{BlobRef, Hash},
 };
 
@@ -63,6 +63,7 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
             max_samples: 1_000_000,
             max_update_norm: 1_000,
         },
+        aggregation: Aggregation::default(),
         contracts: vec![
             Contract { name: "one-epoch".into(), epochs: 1, value: 100 },
             // The second pass over the same data teaches less than the first.
@@ -70,6 +71,15 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         ],
         members: draft.members,
     }
+}
+
+/// `genesis` with this way to aggregate, and with room for as many winners as it needs to keep its promise.
+pub fn aggregating(mut genesis: Genesis, aggregation: Aggregation) -> Genesis {
+    let needs = aggregation.rule.least_updates().max(aggregation.mixing.least_updates()).unwrap_or_default();
+    let market = &mut genesis.market;
+    market.max_winners = market.max_winners.max(u32::try_from(needs).unwrap_or(u32::MAX));
+    genesis.aggregation = aggregation;
+    genesis
 }
 
 fn market() -> Market {

@@ -13,7 +13,7 @@ use crate::{
     aggregate,
     crypto::Keypair,
     election::HashChain,
-    genesis::{Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
+    genesis::{Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
     ids::{BlobRef, Hash},
     limits::CHAIN_TURNS,
     machine::Identity,
@@ -146,6 +146,7 @@ impl Scenario {
             },
             agreement: Agreement { propose_ms: 1_000, vote_ms: 300, step_ms: 300, rebroadcast_ms: 600 },
             limits: Limits { max_update_bytes: 1_024, max_samples: 1_000, max_update_norm: 10 },
+            aggregation: Aggregation::default(),
             contracts: vec![
                 Contract { name: "one pass".into(), epochs: 1, value: 100 },
                 Contract { name: "two passes".into(), epochs: 2, value: 150 },
