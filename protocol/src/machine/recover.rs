@@ -105,7 +105,11 @@ impl Machine {
             return self.resume_height(steps);
         }
         match self.state.stage {
-            Stage::Planning => self.check_quorum_present(),
+            Stage::Planning => {
+                // Told even if it lasts only a moment: a node that is alone would otherwise say nothing at all.
+                self.enter(Phase::Wait);
+                self.check_quorum_present()
+            }
             Stage::Settling(_) => self.begin_training(),
         }
     }
