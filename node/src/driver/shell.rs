@@ -139,7 +139,9 @@ impl Shell {
             }
             net::Event::ForeignGenesis { peer, theirs } => self.met_foreigner(peer, theirs),
             net::Event::Stranger { peer } => {
-                tracing::warn!(peer = %peer, "refused a node that is no member of this federation; its key is not in the genesis");
+                let why = "it is no member of this federation: its key is not in the genesis";
+                tracing::warn!(peer = %peer, "refused a node: {why}");
+                self.tell(&Event::Refused { member: peer, why: why.to_owned() });
             }
             net::Event::Banned { member, why } => self.tell(&Event::Misbehaved { member, why }),
         }
