@@ -268,7 +268,7 @@ impl Machine {
         self.tell(Event::PhaseEntered { round: self.state.round, phase });
     }
 
-    /// Publishes a statement of this member, and remembers it first: it never says anything else in its place.
+    /// R29: publishes a statement of this member, and remembers it first: it never says anything else in its place.
     fn say(&mut self, message: Message) {
         self.remember(&Record::Said(message.clone()));
         self.publish(&message);

@@ -227,6 +227,7 @@ impl Machine {
         }
     }
 
+    /// R8: every bid whose opening fits its seal, and the chair's marks.
     fn gather_bids(&self) -> PlanEvidence {
         let mut bids = Vec::new();
         for (member, reveal) in self.pool.reveals.iter() {
@@ -239,6 +240,7 @@ impl Machine {
         PlanEvidence { marks: self.pool.marks.get(&self.chair()).map(|marks| marks.signed.clone()), bids }
     }
 
+    /// R16: every sound update with their mean, every appraisal, and the turn of this member's chain.
     fn gather_updates(&mut self) -> Option<SettleEvidence> {
         let offers = self.sound_updates();
         let model = if offers.is_empty() {
@@ -382,7 +384,7 @@ impl Machine {
         Verdict::Invalid
     }
 
-    /// A member whose update has long been here, but is left out of a body in one of the first rounds.
+    /// R28: a member whose update has long been here, but is left out of a body in one of the first rounds.
     fn omitted(&self, offer: &BodyOffer, evidence: &SettleEvidence) -> Option<MemberId> {
         if offer.agreement_round >= OMISSIONS_PASS_FROM || offer.valid_round.is_some() {
             return None;
@@ -418,7 +420,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Somebody speaks at a later height. A third of the power at the next one means that it has begun.
+    /// R26: somebody speaks at a later height. A third of the power at the next one means that it has begun.
     fn heard_ahead(&mut self, member: MemberId, height: Height) -> Result {
         if height > self.state.height.next() {
             self.heard_tip(member, Height(height.0 - 1));

@@ -23,7 +23,7 @@ impl Deadline {
         Self { bounds, taken_ms: VecDeque::with_capacity(WINDOW) }
     }
 
-    /// How long the phase may take now: the upper bound until something is known.
+    /// R24: how long the phase may take now: the upper bound until something is known.
     pub(super) fn next(&self) -> Duration {
         let wanted = self.taken_ms.iter().max().map_or(self.bounds.max_ms, |slowest| slowest.saturating_mul(SLACK));
         Duration::from_millis(wanted.clamp(self.bounds.min_ms, self.bounds.max_ms))

@@ -100,7 +100,7 @@ impl Machine {
         self.tell(Event::Adopted { round, model: self.state.model });
     }
 
-    /// The last two models stay: somebody may still be fetching the one before.
+    /// R30: the last two models stay: somebody may still be fetching the one before.
     fn keep_what_is_needed(&mut self) {
         let keep: BTreeSet<_> = [self.state.model, self.previous_model].into_iter().collect();
         self.blobs.retain(|blob| keep.contains(blob));

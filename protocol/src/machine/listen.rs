@@ -60,7 +60,7 @@ impl Machine {
         }
     }
 
-    /// Takes a statement of this round, or of the next: somebody may be there already.
+    /// R22: takes a statement of this round, or of the next: somebody may be there already.
     fn hear_statement<T: OfRound>(&mut self, via: MemberId, signed: Signed<T>) -> Result<Verdict> {
         let member = signed.signer;
         let open = self.state.round;
@@ -126,6 +126,7 @@ impl Machine {
         Ok(if new { Verdict::Accept } else { Verdict::Ignore })
     }
 
+    /// R27: a blob that is wanted is fetched from whoever says that it has it.
     fn hear_have(&mut self, author: MemberId, blob: BlobRef) -> Verdict {
         let wanted = blob == self.state.model || self.pool.updates.iter().any(|(_, said)| said.what.update == blob);
         if wanted && !self.blobs.contains(&blob) {

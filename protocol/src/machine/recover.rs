@@ -46,7 +46,7 @@ impl State {
 }
 
 impl Machine {
-    /// A machine that goes on from `durable`, with what it wants done first.
+    /// R25: a machine that goes on from `durable`, with what it wants done first.
     ///
     /// # Errors
     /// [`MachineError`] when what was made durable cannot be read back.

@@ -9,7 +9,7 @@ use crate::{state::Stage, wire::Message};
 const SOON: Duration = Duration::from_millis(100);
 
 impl Machine {
-    /// Repeats now and sets the next time.
+    /// R23: repeats now and sets the next time.
     pub(super) fn repeat(&mut self) {
         for message in self.own_statements() {
             self.publish(&message);

@@ -123,7 +123,7 @@ impl Machine {
         self.effects.push(Effect::Appraise { round, maker: *maker, base, update });
     }
 
-    /// A blob has come: an update to score and to pass on, or the model.
+    /// R27: a blob has come: an update to score and to pass on, or the model.
     pub(super) fn blob_ready(&mut self, blob: BlobRef) -> Result {
         if !self.blobs.insert(blob) {
             return Ok(());
