@@ -24,7 +24,7 @@ const MODEL: [f32; 4] = [0.5, -0.25, 0.125, 1.0];
 
 /// Links of each member's hash chain. The ledger would grant more turns, but no run takes as many as these, and walking
 /// a long chain takes longer than anything else that happens.
-const CHAIN_LINKS: u32 = 512;
+const CHAIN_LINKS: u32 = 1_024;
 
 /// A run, before it happens.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -161,7 +161,6 @@ impl<'a> World<'a> {
     }
 
     fn happen(&mut self, event: Event) {
-        eprintln!("{} {event:?}", self.queue.now().0);
         match event {
             Event::Gossip { to, life, from, bytes } => self.hear(to, life, from, &bytes),
             Event::Forgery { to, life, from, author, bytes } => self.hear_forgery(to, life, from, author, &bytes),
