@@ -169,10 +169,11 @@ fn an_equivocator_is_convicted_and_slashed() {
 
 #[test]
 fn a_chair_that_lies_about_the_model_is_taken_over() {
-    for lie in [Lie::FlipBit, Lie::OmitUpdate] {
+    // Of a single update nothing can be left out, so that the chair is honest then.
+    for (lie, least) in [(Lie::FlipBit, 1), (Lie::OmitUpdate, 2)] {
         let reports: Vec<Report> = (0..4).map(|seed| hold(&with_liar(seed, lie))).collect();
         let liar = Scenario::quiet(0, 4).identities()[1].keypair.id();
-        let is_filled = |body: &&Body| matches!(&body.evidence, Evidence::Settle(s) if !s.updates.is_empty());
+        let is_filled = |body: &&Body| matches!(&body.evidence, Evidence::Settle(s) if s.updates.len() >= least);
         let filled: Vec<&Body> = reports.iter().flat_map(|report| report.chain.values()).filter(is_filled).collect();
         assert!(reports.iter().any(|report| report.counts.lies > 0 && report.counts.takeovers > 0), "{lie:?}");
         assert!(!filled.is_empty());
