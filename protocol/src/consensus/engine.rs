@@ -301,19 +301,28 @@ impl Engine {
         let height = message.height();
         let is_next = height == frontier.height.next();
         let is_wanted = !is_next || self.early.wants(member, &message);
-        if is_wanted && message.is_authentic(self.host.pledges.network(), &frontier.validators) {
-            self.host.push(Effect::Ahead { member, height });
-            if is_next {
-                self.early.keep(member, message);
-            }
+        if !is_wanted || !frontier.validators.contains(&member) {
+            return;
+        }
+        if !message.is_authentic(self.host.pledges.network(), &frontier.validators) {
+            return self.host.push(Effect::Refused(Refusal::BadSignature(member)));
+        }
+        self.host.push(Effect::Ahead { member, height });
+        if is_next {
+            self.early.keep(member, message);
         }
     }
 
     fn receive_behind(&mut self, message: &Message) {
         let (Some(frontier), Some(member)) = (&self.frontier, message.signer()) else { return };
-        if message.is_authentic(self.host.pledges.network(), &frontier.validators) {
-            self.host.push(Effect::Behind { member, height: message.height() });
+        if !frontier.validators.contains(&member) {
+            return;
         }
+        self.host.push(if message.is_authentic(self.host.pledges.network(), &frontier.validators) {
+            Effect::Behind { member, height: message.height() }
+        } else {
+            Effect::Refused(Refusal::BadSignature(member))
+        });
     }
 
     fn fire(&mut self, timer: Timer) -> Result<(), EngineError> {
