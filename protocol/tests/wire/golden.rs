@@ -34,9 +34,9 @@ const GOLDEN: &[(&str, &str)] = &[
     ("body: settle", "bcb82645"),
     ("request", "e08b620d"),
     ("response", "36412059"),
-    ("genesis", "b0ec7fb7"),
-    ("state", "7d2a7c74"),
-    ("journal", "06d17f1e"),
+    ("genesis", "6c61640a"),
+    ("state", "b3a626d0"),
+    ("journal", "3ff990dc"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {
