@@ -5,6 +5,8 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::ids::Hash;
+
 /// Why bytes are not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -16,6 +18,9 @@ pub enum DecodeError {
         /// Bytes allowed.
         max: usize,
     },
+    /// Bytes that were stored with a checksum are no longer the same.
+    #[error("damaged: its checksum does not fit")]
+    Checksum,
     /// Truncated, trailing, nested too deeply, or of another shape.
     #[error("malformed: {0}")]
     Malformed(String),
@@ -42,4 +47,28 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, Decode
         return Err(DecodeError::TooLong { len: bytes.len(), max });
     }
     serde_cbor::from_slice(bytes).map_err(|error| DecodeError::Malformed(error.to_string()))
+}
+
+/// Bytes of a checksum.
+const CHECKSUM_BYTES: usize = 32;
+
+/// The packed CBOR of `value` with a checksum before it, for a store: a disk's flipped bit must not pass for a decision.
+pub fn seal<T: Serialize>(value: &T) -> Vec<u8> {
+    let bytes = encode(value);
+    [Hash::of(&bytes).as_bytes(), &bytes[..]].concat()
+}
+
+/// The value that [`seal`] has made `bytes` of, if it was at most `max` long.
+///
+/// # Errors
+/// [`DecodeError`] says which bound or shape was missed, or that the bytes have changed.
+pub fn unseal<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, DecodeError> {
+    let (checksum, bytes) = bytes.split_at_checked(CHECKSUM_BYTES).ok_or(DecodeError::Checksum)?;
+    if bytes.len() > max {
+        return Err(DecodeError::TooLong { len: bytes.len(), max });
+    }
+    if Hash::of(bytes).as_bytes() != checksum {
+        return Err(DecodeError::Checksum);
+    }
+    decode(bytes, max)
 }

@@ -298,7 +298,7 @@ impl Machine {
             (_, crate::state::Stage::Planning) => self.state.height.next().next(),
             (_, crate::state::Stage::Settling(_)) => self.state.height.next(),
         };
-        let bytes = codec::encode(record).into();
+        let bytes = codec::seal(record).into();
         self.effects.push(Effect::Append(JournalEntry { until, bytes }));
     }
 

@@ -88,14 +88,14 @@ impl Machine {
         let verified = |effect: &E| matches!(effect, E::Append(_) | E::Ahead { .. } | E::Behind { .. });
         let is_verified = effects.iter().any(verified);
         // The engine does not look twice at what it knows or cannot use. Others may need it, so it is passed on, but it
-        // may bear a known vote's name and another signature.
-        let is_genuine = || is_current && message.verify(&self.federation.network, &self.validators);
-        let is_good = is_verified || is_genuine();
+        // may bear a known vote's name and another signature. At another height it may be of somebody who votes there.
+        let is_good = is_verified || message.verify(&self.federation.network, &self.validators);
+        let is_members = message.signer().is_some_and(|signer| self.validators.contains(&signer));
         let refusal = self.carry(effects)?;
         Ok(match (is_good, refusal) {
             (_, Some(_)) => listen::Verdict::Reject,
             (true, None) => listen::Verdict::Accept,
-            (false, None) if is_current => listen::Verdict::Reject,
+            (false, None) if is_current || is_members => listen::Verdict::Reject,
             (false, None) => listen::Verdict::Ignore,
         })
     }

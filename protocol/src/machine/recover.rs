@@ -39,9 +39,9 @@ pub struct Durable {
 }
 
 impl State {
-    /// The state's bytes, for the store.
+    /// The state's bytes, for the store, with a checksum.
     pub fn encode(&self) -> Vec<u8> {
-        codec::encode(self)
+        codec::seal(self)
     }
 }
 
@@ -57,7 +57,7 @@ impl Machine {
         now: Time,
     ) -> Result<(Self, Vec<Effect>)> {
         let state = match &durable.state {
-            Some(bytes) => codec::decode(bytes, MAX_STATE_BYTES).map_err(damaged("a state"))?,
+            Some(bytes) => codec::unseal(bytes, MAX_STATE_BYTES).map_err(damaged("a state"))?,
             None => State::genesis(&federation),
         };
         let height = state.height;
@@ -133,7 +133,7 @@ impl Machine {
     fn recall(&mut self, journal: &[Vec<u8>]) -> Result<Vec<WalEntry>> {
         let mut steps = Vec::new();
         for bytes in journal {
-            match codec::decode(bytes, MAX_MESSAGE_BYTES).map_err(damaged("a journal entry"))? {
+            match codec::unseal(bytes, MAX_MESSAGE_BYTES).map_err(damaged("a journal entry"))? {
                 Record::Agreement(entry) if entry.height() == self.state.height.next() => steps.push(entry),
                 Record::Bid { round, bid } if round == self.state.round => self.bidding.chosen = Some(bid),
                 Record::Built { height, agreement_round, body } if height == self.state.height.next() => {

@@ -35,7 +35,7 @@ impl Habits {
         let mut one_of = |choices: &[u32]| rng.pick(choices).copied().unwrap_or(0);
         Self {
             silence_permille: one_of(&[0, 0, 50, 300]),
-            pass_permille: one_of(&[0, 100, 500, 1_000]),
+            pass_permille: one_of(&[0, 0, 0, 100, 100, 300, 500, 1_000]),
             failure_permille: one_of(&[0, 0, 100, 500]),
             thinking_ms: one_of(&[10, 100, 400]).into(),
             training_ms: one_of(&[200, 800, 2_000]).into(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{archive::Archive, rng::Rng};
+use super::{archive::Archive, overreach::Pen, rng::Rng};
 use crate::{
     body::{Body, Evidence},
     consensus::{self, Proposal, Vote},
@@ -33,13 +33,17 @@ pub enum Lie {
     HoardBlobs,
     /// Claims to have decided what nobody has, and answers with nonsense.
     FalseTips,
+    /// Signs statements that are out of bounds: bids, marks, updates, appraisals.
+    Overreach,
+    /// Says one thing in a round to some and another to others.
+    TwoFaces,
     /// Sends forgeries of every kind.
     Spam,
 }
 
 impl Lie {
     /// Every way to lie.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Equivocate,
         Self::FlipBit,
         Self::OmitUpdate,
@@ -48,6 +52,8 @@ impl Lie {
         Self::PoisonUpdate,
         Self::HoardBlobs,
         Self::FalseTips,
+        Self::Overreach,
+        Self::TwoFaces,
         Self::Spam,
     ];
 }
@@ -130,8 +136,19 @@ impl Liar {
             Message::Tip(height) if self.tells(Lie::FalseTips) => {
                 vec![Copy::to_all(Message::Tip(Height(height.0 + self.rng.below(1_000))))]
             }
-            other => vec![Copy::to_all(other)],
+            other => self.twist_statement(other),
         }
+    }
+
+    fn twist_statement(&self, message: Message) -> Vec<Copy> {
+        let pen = Pen { keypair: &self.keypair, network: &self.network };
+        if self.tells(Lie::Overreach)
+            && let Some(beyond) = pen.overreach(&message)
+        {
+            return vec![Copy::to_all(beyond)];
+        }
+        let faces = self.tells(Lie::TwoFaces).then(|| pen.two_faces(&message)).flatten();
+        faces.unwrap_or_else(|| vec![Copy::to_all(message)])
     }
 
     fn tells(&self, lie: Lie) -> bool {

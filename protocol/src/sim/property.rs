@@ -59,6 +59,7 @@ impl fmt::Display for Violation {
 pub(super) struct Witness {
     properties: Vec<Box<dyn Property>>,
     chain: BTreeMap<Height, Body>,
+    decided_at: BTreeMap<Height, Time>,
     violations: Vec<Violation>,
 }
 
@@ -75,6 +76,7 @@ impl Witness {
                 Box::new(mean::TrueMean::new(genesis)),
             ],
             chain: BTreeMap::new(),
+            decided_at: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
@@ -84,6 +86,7 @@ impl Witness {
             && let Ok(body) = Body::decode(&commit.decision.body)
         {
             self.chain.entry(commit.height).or_insert(body);
+            self.decided_at.entry(commit.height).or_insert(at);
         }
         for property in &mut self.properties {
             if let Err(why) = property.check(sight) {
@@ -101,8 +104,8 @@ impl Witness {
         &self.violations
     }
 
-    /// The decided bodies and the violations.
-    pub(super) fn finish(self) -> (BTreeMap<Height, Body>, Vec<Violation>) {
-        (self.chain, self.violations)
+    /// The decided bodies, when each was first decided, and the violations.
+    pub(super) fn finish(self) -> (BTreeMap<Height, Body>, BTreeMap<Height, Time>, Vec<Violation>) {
+        (self.chain, self.decided_at, self.violations)
     }
 }

@@ -35,6 +35,8 @@ pub struct Report {
     pub states: Vec<State>,
     /// Every decided body.
     pub chain: BTreeMap<Height, Body>,
+    /// When each was first decided by anybody honest.
+    pub decided_at: BTreeMap<Height, Time>,
     /// How much of what.
     pub counts: Counts,
     /// What must not have happened.

@@ -1,3 +1,4 @@
 //! A federation under virtual time, with everything going wrong that a seed can think of.
 
+mod scenarios;
 mod seeds;

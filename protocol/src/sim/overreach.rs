@@ -1,0 +1,91 @@
+//! Statements that are well signed but say what no member may, and statements that say one thing to some and another
+//! to others.
+
+use std::collections::BTreeMap;
+
+use super::byzantine::{Audience, Copy};
+use crate::{
+    crypto::{Keypair, Signed, Statement},
+    ids::{Hash, MemberId, NetworkId, Round},
+    statement::{Appraisal, Bid, BidCommit, BidReveal, Marks, UpdateOffer},
+    wire::Message,
+};
+
+/// A bid for a contract that is not on the menu, at a price beyond all credits.
+const GREEDY: Bid = Bid { contract: 200, price: u64::MAX };
+
+/// What a liar signs with.
+pub(super) struct Pen<'a> {
+    pub(super) keypair: &'a Keypair,
+    pub(super) network: &'a NetworkId,
+}
+
+impl Pen<'_> {
+    fn sign<T: Statement>(&self, statement: &T) -> Signed<T> {
+        Signed::new(self.keypair, self.network, statement)
+    }
+
+    fn id(&self) -> MemberId {
+        self.keypair.id()
+    }
+
+    fn salt() -> Hash {
+        Hash::of(b"a liar's salt")
+    }
+
+    fn greedy_reveal(round: Round, marks: Option<Hash>) -> BidReveal {
+        BidReveal { round, bid: GREEDY, salt: Self::salt(), marks }
+    }
+
+    /// The statement beyond all bounds; nothing for what has none.
+    pub(super) fn overreach(&self, message: &Message) -> Option<Message> {
+        Some(match message {
+            Message::Commit(signed) => {
+                let BidCommit { round, .. } = signed.peek().ok()?;
+                let seal = Some(GREEDY.seal(&self.id(), round, &Self::salt()));
+                Message::Commit(self.sign(&BidCommit { round, seal }))
+            }
+            Message::Reveal(signed) => {
+                let BidReveal { round, marks, .. } = signed.peek().ok()?;
+                Message::Reveal(self.sign(&Self::greedy_reveal(round, marks)))
+            }
+            Message::Marks(signed) => {
+                let marks = signed.peek().ok()?;
+                let weights = BTreeMap::from([(self.id(), u16::MAX)]);
+                Message::Marks(self.sign(&Marks { hire: u32::MAX, weights, ..marks }))
+            }
+            Message::Update(signed) => {
+                let offer = signed.peek().ok()?;
+                Message::Update(self.sign(&UpdateOffer { samples: u64::MAX, training_ms: u64::MAX, ..offer }))
+            }
+            Message::Appraisal(signed) => {
+                let Appraisal { round, .. } = signed.peek().ok()?;
+                let gains = BTreeMap::from([(self.id(), i64::MIN)]);
+                Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 0 }))
+            }
+            Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => return None,
+        })
+    }
+
+    /// The statement to some and its opposite to others; nothing for what has no opposite.
+    pub(super) fn two_faces(&self, message: &Message) -> Option<Vec<Copy>> {
+        let other = match message {
+            Message::Commit(signed) => {
+                let BidCommit { round, .. } = signed.peek().ok()?;
+                Message::Commit(self.sign(&BidCommit { round, seal: None }))
+            }
+            Message::Marks(signed) => {
+                let marks = signed.peek().ok()?;
+                Message::Marks(self.sign(&Marks { hire: marks.hire + 1, ..marks }))
+            }
+            Message::Appraisal(signed) => {
+                let Appraisal { round, gains, samples } = signed.peek().ok()?;
+                let gains = gains.into_iter().map(|(member, gain)| (member, -gain)).collect();
+                Message::Appraisal(self.sign(&Appraisal { round, gains, samples }))
+            }
+            _ => return None,
+        };
+        let first = Copy { audience: Audience::Even, message: message.clone() };
+        Some(vec![first, Copy { audience: Audience::Odd, message: other }])
+    }
+}

@@ -1,0 +1,209 @@
+//! Scenes that everybody asks about.
+
+use std::collections::BTreeSet;
+
+use althing_protocol::{
+    body::{Body, Evidence},
+    event::Phase,
+    ids::{Height, Round},
+    sim::{self, Fault, Habits, Lie, Moment, Report, Scenario},
+    time::Time,
+};
+
+/// Lets `scenario` happen, and complains.
+fn hold(scenario: &Scenario) -> Report {
+    let report = sim::run(scenario);
+    assert_eq!(report.violations, [], "{scenario:#?}");
+    report
+}
+
+fn with_fault(members: usize, at_ms: u64, fault: Fault, calm_ms: u64) -> Scenario {
+    Scenario { faults: vec![(Time(at_ms), fault)], calm_at: Time(calm_ms), ..Scenario::quiet(7, members) }
+}
+
+fn with_liar(seed: u64, lie: Lie) -> Scenario {
+    Scenario { rounds: 12, liars: [(1, BTreeSet::from([lie]))].into(), ..Scenario::quiet(seed, 4) }
+}
+
+fn bodies_of(report: &Report, round: u64) -> impl Iterator<Item = &Body> {
+    report.chain.values().filter(move |body| body.header.round == Round(round))
+}
+
+/// Heights that were first decided between the two times.
+fn decided_between(report: &Report, from_ms: u64, to_ms: u64) -> usize {
+    report.decided_at.values().filter(|at| (from_ms..to_ms).contains(&at.0)).count()
+}
+
+fn all_heads_are_equal(report: &Report) {
+    let newest = report.states.iter().map(|state| state.height).max().unwrap();
+    for state in &report.states {
+        assert!(newest.0 - state.height.0 <= 2, "at {} while others are at {newest}", state.height);
+    }
+}
+
+#[test]
+fn one_two_or_three_members_settle_rounds() {
+    for members in 1..=3 {
+        let report = hold(&Scenario::quiet(1, members));
+        assert!(report.chain.len() >= 4, "{members} members decided {} heights", report.chain.len());
+        assert_eq!(report.counts.takeovers, 0);
+    }
+}
+
+#[test]
+fn a_dead_chair_is_taken_over_in_every_phase() {
+    for phase in [Phase::Bid, Phase::Reveal, Phase::Plan, Phase::Train, Phase::Appraise, Phase::Settle] {
+        for down_ms in [None, Some(3_000)] {
+            let death = Fault::CrashOfChair { round: Round(2), phase, down_ms };
+            let report = hold(&with_fault(4, 0, death, 8_000));
+            assert_eq!(report.counts.crashes, 1, "{phase:?}");
+            let taken_over = bodies_of(&report, 2).filter(|body| body.header.agreement_round > 0).count();
+            assert!(taken_over >= 1, "nobody took over in {phase:?}");
+            assert_eq!(bodies_of(&report, 2).count(), 2, "round 2 ended in spite of {phase:?}");
+        }
+    }
+}
+
+#[test]
+fn two_against_two_decide_nothing_and_go_on_when_they_meet_again() {
+    let parted = Fault::Partition { sides: vec![0, 0, 1, 1] };
+    let report = hold(&with_fault(4, 1_500, parted, 20_000));
+    assert_eq!(decided_between(&report, 3_000, 20_000), 0);
+    assert!(decided_between(&report, 20_000, u64::MAX) >= 3);
+}
+
+#[test]
+fn three_go_on_without_the_fourth_which_catches_up() {
+    let parted = Fault::Partition { sides: vec![0, 0, 0, 1] };
+    let report = hold(&with_fault(4, 1_000, parted, 15_000));
+    assert!(decided_between(&report, 3_000, 15_000) >= 6);
+    all_heads_are_equal(&report);
+}
+
+#[test]
+fn a_member_that_was_long_away_catches_up_over_many_heights() {
+    let habits = Habits { training_ms: 100, ..Habits::DILIGENT };
+    let away = Fault::Crash { member: 3, down_ms: Some(25_000) };
+    let report = hold(&Scenario { habits, ..with_fault(4, 500, away, 26_000) });
+    assert!(decided_between(&report, 500, 25_000) > 3 * 16, "only {} heights to catch up", report.chain.len());
+    all_heads_are_equal(&report);
+}
+
+#[test]
+fn a_round_whose_winners_all_fail_settles_empty_and_gives_the_escrow_back() {
+    let habits = Habits { failure_permille: 1_000, ..Habits::DILIGENT };
+    let report = hold(&Scenario { habits, ..Scenario::quiet(3, 4) });
+    assert!(report.counts.empty_rounds >= 2);
+    for state in &report.states {
+        assert!(state.ledger.accounts.values().all(|account| account.balance == 0), "nobody has earned anything");
+        assert_eq!(state.model, report.states[0].model);
+    }
+}
+
+#[test]
+fn a_round_without_bids_settles_empty_at_once() {
+    let habits = Habits { pass_permille: 1_000, ..Habits::DILIGENT };
+    let report = hold(&Scenario { habits, rounds: 4, ..Scenario::quiet(3, 4) });
+    assert!(report.counts.empty_rounds >= 4);
+    assert!(report.ended < Time(5_000), "nobody waits for updates of nobody: it took until {:?}", report.ended);
+}
+
+#[test]
+fn agents_that_never_answer_stop_no_round() {
+    let habits = Habits { silence_permille: 1_000, ..Habits::DILIGENT };
+    for members in [1, 4] {
+        hold(&Scenario { habits, ..Scenario::quiet(3, members) });
+    }
+}
+
+#[test]
+fn everybody_dies_at_once_and_comes_back() {
+    for at_ms in (300..2_300).step_by(100) {
+        for members in [1, 4] {
+            let report = hold(&with_fault(members, at_ms, Fault::Blackout { down_ms: 500 }, 3_500));
+            assert_eq!(report.counts.crashes, members as u64);
+        }
+    }
+}
+
+#[test]
+fn what_was_voted_for_outlives_its_proposer() {
+    for at_ms in (300..1_300).step_by(23) {
+        for member in 0..4 {
+            let faults = vec![
+                (Time(at_ms), Fault::Crash { member, down_ms: None }),
+                (Time(at_ms), Fault::Blackout { down_ms: 200 }),
+            ];
+            hold(&Scenario { faults, calm_at: Time(at_ms + 1_000), ..Scenario::quiet(7, 4) });
+        }
+    }
+}
+
+#[test]
+fn whoever_dies_at_any_write_comes_back_the_same() {
+    for (members, writes) in [(1, 30), (4, 60)] {
+        for writes in 0..writes {
+            for moment in [Moment::BeforeWrite, Moment::AfterWrite] {
+                let doom = Fault::CrashAtWrite { member: 0, writes, moment, down_ms: 300 };
+                let report = hold(&with_fault(members, 0, doom, 4_000));
+                assert_eq!(report.counts.crashes, 1, "write {writes} of {members}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_equivocator_is_convicted_and_slashed() {
+    let report = hold(&with_liar(2, Lie::Equivocate));
+    let liar = Scenario::quiet(2, 4).identities()[1].keypair.id();
+    let mut proofs = report.chain.values().filter_map(|body| match &body.evidence {
+        Evidence::Settle(settle) => settle.equivocations.first(),
+        Evidence::Plan(_) => None,
+    });
+    assert_eq!(proofs.next().map(|proof| proof.member()), Some(liar));
+    assert!(proofs.all(|proof| proof.member() == liar));
+    let ledger = &report.states[0].ledger;
+    assert!(ledger.accounts[&liar].convicted_at > Height(0));
+    assert!(ledger.burned > 0);
+}
+
+#[test]
+fn a_chair_that_lies_about_the_model_is_taken_over() {
+    // Of a single update nothing can be left out, so that the chair is honest then.
+    for (lie, least) in [(Lie::FlipBit, 1), (Lie::OmitUpdate, 2)] {
+        let reports: Vec<Report> = (0..4).map(|seed| hold(&with_liar(seed, lie))).collect();
+        let liar = Scenario::quiet(0, 4).identities()[1].keypair.id();
+        let is_filled = |body: &&Body| matches!(&body.evidence, Evidence::Settle(s) if s.updates.len() >= least);
+        let filled: Vec<&Body> = reports.iter().flat_map(|report| report.chain.values()).filter(is_filled).collect();
+        assert!(reports.iter().any(|report| report.counts.lies > 0 && report.counts.takeovers > 0), "{lie:?}");
+        assert!(!filled.is_empty());
+        assert!(filled.iter().all(|body| body.header.proposer != liar), "{lie:?} was decided");
+    }
+}
+
+#[test]
+fn no_other_lie_stops_the_rounds() {
+    for lie in Lie::ALL {
+        for seed in 0..3 {
+            hold(&with_liar(seed, lie));
+        }
+    }
+}
+
+#[test]
+fn none_of_a_thousand_forgeries_is_accepted() {
+    let scenario = Scenario { calm_at: Time(110_000), ..with_liar(5, Lie::Spam) };
+    let report = hold(&scenario);
+    assert!(report.counts.forgeries >= 1_000, "only {} forgeries", report.counts.forgeries);
+}
+
+#[test]
+fn a_seed_reproduces_its_run_exactly() {
+    let mut traces = BTreeSet::new();
+    for seed in 0..20 {
+        let (first, second) = (sim::run(&Scenario::from_seed(seed)), sim::run(&Scenario::from_seed(seed)));
+        assert_eq!(first, second, "seed {seed}");
+        traces.insert(first.trace);
+    }
+    assert_eq!(traces.len(), 20, "different seeds are different runs");
+}
