@@ -1,0 +1,8 @@
+//! The `althing` binary as a federation of real processes on real sockets: how it lives, what it survives, and what it
+//! says to bad input. All of it is one test binary, because linking one takes seconds.
+
+mod bad_input;
+mod harness;
+mod hostile;
+mod kill_nine;
+mod lifecycle;
