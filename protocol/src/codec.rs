@@ -1,7 +1,7 @@
 //! The one door to CBOR.
 //!
-//! Structs are encoded packed: field and variant numbers instead of names, in declaration order, so equal values have
-//! equal bytes. Nothing is ever encoded again to check a signature or a hash: those stand over the bytes as they came.
+//! Values are encoded packed: fields and variants without content by number, in declaration order, variants with content
+//! by name, so equal values have equal bytes. Nothing is ever encoded again to check a signature or a hash: those stand over the bytes as they came.
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -34,9 +34,9 @@ const GOLDEN: &[(&str, &str)] = &[
     ("body: settle", "bcb82645"),
     ("request", "e08b620d"),
     ("response", "36412059"),
-    ("genesis", "6c61640a"),
-    ("state", "b3a626d0"),
-    ("journal", "3ff990dc"),
+    ("genesis", "b67a2315"),
+    ("state", "a89189ec"),
+    ("journal", "2ffe30f8"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {
