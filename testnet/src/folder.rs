@@ -23,7 +23,7 @@ pub fn prepare(wanted: &Path) -> Result<PathBuf, Error> {
         fs::remove_dir_all(wanted).map_err(Error::io(doing("replace")))?;
     }
     fs::create_dir_all(wanted).map_err(Error::io(doing("make")))?;
-    fs::write(wanted.join(MARKER), "written by `testnet run`, which may replace this folder\n")
+    fs::write(wanted.join(MARKER), "written by `testnet`, which may replace this folder\n")
         .map_err(Error::io(doing("write to")))?;
     fs::canonicalize(wanted).map_err(Error::io(doing("find")))
 }

@@ -15,6 +15,7 @@ pub mod observer;
 pub mod options;
 pub mod process;
 pub mod progress;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod setup;

@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use althing_protocol::limits::MAX_MEMBERS;
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use crate::replay::ReplayOptions;
+
 /// A federation of real node processes on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "testnet", version, arg_required_else_help = true)]
@@ -23,6 +25,13 @@ pub enum Command {
     /// Exit code 2: an option or a file is wrong. Exit code 1: anything else.
     #[command(after_help = EXAMPLES)]
     Run(RunOptions),
+
+    /// Replay a published experiment in one process, with the training and aggregation of the nodes, and compare figures
+    ///
+    /// Exit code 0: it was replayed. Exit code 1: with --require, the published figure was missed; or anything failed.
+    /// Exit code 2: an option or a file is wrong, or training diverged at this learning rate.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayOptions),
 }
 
 const EXAMPLES: &str = "\
@@ -31,6 +40,12 @@ Examples:
   testnet run --nodes 4 --rounds 5             a quick one
   testnet run --kill-aggregator-every 4        kill -9 the chair in rounds 4, 8, 12, ... and bring it back
   testnet run --json > summary.json            for a script; progress stays on the error stream";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  testnet replay fedavg-2nn                         three runs on evenly divided data, published: 87 rounds
+  testnet replay fedavg-2nn --partition shards:2    two digits for each member, published: 664 rounds
+  testnet replay niid --partition dirichlet:0.5     accuracy after fifty rounds, published: 98.9 %";
 
 /// Options of `testnet run`.
 #[derive(Debug, Clone, Args)]
@@ -101,8 +116,10 @@ mod tests {
     fn parse(arguments: &[&str]) -> Result<RunOptions, ErrorKind> {
         let all = ["testnet", "run"].iter().chain(arguments);
         let cli = Cli::try_parse_from(all).map_err(|error| error.kind())?;
-        let Command::Run(options) = cli.command;
-        Ok(options)
+        match cli.command {
+            Command::Run(options) => Ok(options),
+            other => panic!("{other:?} is not a run"),
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a run amounted to: figures, tables and pictures.
 
 mod csv;
-mod plots;
+pub(crate) mod plots;
 mod rows;
 mod summary;
 mod table;

@@ -174,6 +174,16 @@ impl Dataset {
         if is_consistent { Ok(Self { images, labels }) } else { Err(DataError::Inconsistent) }
     }
 
+    /// The samples numbered `wanted`, copied in that order, or `None` if one of them is not there.
+    pub fn select(&self, wanted: &[u32]) -> Option<Self> {
+        let mut selected = Self::default();
+        for &sample in wanted {
+            selected.labels.push(*self.labels.get(sample as usize)?);
+            selected.images.extend_from_slice(self.image(sample as usize));
+        }
+        Some(selected)
+    }
+
     /// The bytes of image `sample`, row by row. There must be one of this number.
     pub(super) fn image(&self, sample: usize) -> &[u8] {
         &self.images[sample * PIXELS..][..PIXELS]

@@ -1,6 +1,6 @@
 //! The pictures of a report: what is shown in which, each as SVG and as PNG.
 
-mod picture;
+pub(crate) mod picture;
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::RoundRow;
 use crate::error::Error;
 
 /// Colours that stay apart for colour-blind readers, after Okabe and Ito, darkened where they were pale.
-const COLOURS: [RGBColor; 8] = [
+pub(crate) const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

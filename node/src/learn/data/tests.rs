@@ -140,3 +140,13 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn samples_are_selected_in_the_order_asked_for() {
+    let images = (0..3).flat_map(|value| [value; PIXELS]).collect();
+    let dataset = Dataset::new(images, vec![7, 8, 9]).unwrap();
+    let selected = dataset.select(&[2, 0]).unwrap();
+    assert_eq!((selected.labels(), selected.image(0)[0], selected.image(1)[0]), (&[9, 7][..], 2, 0));
+    assert_eq!(dataset.select(&[3]), None);
+    assert!(dataset.select(&[]).unwrap().is_empty());
+}

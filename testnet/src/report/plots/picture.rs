@@ -32,18 +32,18 @@ const GRID: RGBColor = RGBColor(222, 222, 222);
 
 /// What a picture shows, over rounds.
 #[derive(Debug)]
-pub(super) struct Picture {
-    pub(super) title: String,
-    pub(super) y_name: String,
-    pub(super) y_top: f64,
-    pub(super) rounds: f64,
-    pub(super) layers: Vec<Layer>,
-    pub(super) legend: Corner,
+pub(crate) struct Picture {
+    pub(crate) title: String,
+    pub(crate) y_name: String,
+    pub(crate) y_top: f64,
+    pub(crate) rounds: f64,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) legend: Corner,
 }
 
 /// One kind of thing in it.
 #[derive(Debug)]
-pub(super) enum Layer {
+pub(crate) enum Layer {
     /// Points (round, value) that are joined.
     Line { name: String, colour: RGBColor, points: Vec<(f64, f64)> },
     /// Points that stand out. Without any, the legend does not speak of them.
@@ -54,7 +54,7 @@ pub(super) enum Layer {
 
 /// Where the legend hides least.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Corner {
+pub(crate) enum Corner {
     UpperLeft,
     UpperRight,
     LowerRight,
@@ -65,7 +65,7 @@ type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorTy
 
 impl Picture {
     /// Draws it as `folder/name.svg` and `folder/name.png`.
-    pub(super) fn draw(&self, folder: &Path, name: &str) -> Result<(), Error> {
+    pub(crate) fn draw(&self, folder: &Path, name: &str) -> Result<(), Error> {
         let (svg, png) = (folder.join(format!("{name}.svg")), folder.join(format!("{name}.png")));
         load_font(&svg)?;
         let failed = |path: PathBuf, reason: String| Error::Plot { path, reason };

@@ -1,0 +1,55 @@
+//! Whole replays through the `testnet` program, over one round of the real data.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Runs `testnet replay` with a report in a folder of its own.
+fn replay(report: &std::path::Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_testnet"));
+    command.arg("replay").args(arguments).arg("--report").arg(report);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_replay_reports_and_tells_whether_the_figure_was_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report");
+    let short = ["fedavg-2nn", "--rounds-max", "1", "--seeds", "2", "--seed", "7", "--json"];
+    let output = replay(&report, &short);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&summary["published"], &summary["holds"], &summary["median"]),
+        (&87.into(), &false.into(), &Value::Null)
+    );
+    let seeds: Vec<_> = summary["runs"].as_array().unwrap().iter().map(|run| run["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, [7, 8]);
+    assert!(summary["runs"][0]["best_accuracy"].as_f64().unwrap() > 0.6, "{summary:#}");
+    assert_eq!(std::fs::read(report.join("summary.json")).unwrap(), output.stdout);
+    let curves = std::fs::read_to_string(report.join("accuracy.csv")).unwrap();
+    assert!(curves.lines().count() == 3 && curves.contains("\n7,1,0."), "{curves}");
+
+    let output = replay(&report, &[&short[..], &["--require"]].concat());
+    assert_eq!(output.status.code(), Some(1), "the figure is missed");
+    let again: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(again["runs"], summary["runs"], "the same seeds give the same models");
+}
+
+#[test]
+fn mistakes_are_told_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report");
+    let wrong: [(&[&str], &str); 3] = [
+        (&["fedavg-2nn", "--require", "--target", "0.9"], "--require"),
+        (&["niid", "--partition", "label:11"], "label:11"),
+        (&["niid", "--partition", "halves"], "halves"),
+    ];
+    for (arguments, words) in wrong {
+        let output = replay(&report, arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(words), "{arguments:?}: {said}");
+    }
+    let output = replay(&report, &["niid", "--data", "/nowhere"]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
