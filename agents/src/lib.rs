@@ -4,6 +4,8 @@
 //! to favour, the [`guardian`] how much work the round may cost this machine. Each picks one entry of a menu that code has
 //! built and found valid; code then turns the pick into amounts and ids. A [`Policy`] answers at once, from what it
 //! knows: one that thinks slowly answers from orders that it has settled on before.
+//!
+//! What no policy may choose away is the [`privacy`] filter: it refuses work that would overspend the member's budget.
 #![deny(
     missing_docs,
     clippy::unwrap_used,
@@ -17,6 +19,7 @@ pub mod bidder;
 pub mod council;
 pub mod guardian;
 pub mod policy;
+pub mod privacy;
 pub mod selector;
 
 pub use council::{Council, Deliberation};
