@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
+use althing_agents::privacy::Conversion;
 use althing_protocol::{
     aggregate::{Mixing, Rule},
     genesis::Member,
@@ -35,6 +36,20 @@ Example:
     --member-key anna.toml --member berta:ID:ANCHOR --out genesis.toml
 
 Members send what `althing key show` prints as `member`. Those given by --member come before those by --member-key.";
+
+const EPSILON: &str = "\
+Examples:
+  althing privacy epsilon --q 0.01 --sigma 1.1 --steps 1000 --delta 1e-5
+  althing privacy epsilon --schedule plan.csv --delta 1e-5 --json
+
+  plan.csv:
+    q,sigma,steps
+    0.01,1.1,1000
+    0.01,0.9,200
+
+Epsilon bounds what any one example can change: about 1 is strong, 8 is weak. More noise (--sigma), fewer steps and
+smaller batches (--q) lower it. It holds if each step takes every example by its own coin flip, clips its gradient and
+adds fresh noise, and if all of this was fixed before the first step. docs/privacy.md says what it does not cover.";
 
 /// Federated learning among equals: members train one model together, elect a new aggregator every round, agree on
 /// every result and pay each other for it.
@@ -83,6 +98,9 @@ pub enum Command {
     /// Show, export or verify the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Say what training with noise costs in privacy.
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
 }
 
 /// Keys.
@@ -211,6 +229,37 @@ pub enum LedgerCommand {
     },
 }
 
+/// Privacy.
+#[derive(Debug, Subcommand)]
+pub enum PrivacyCommand {
+    /// Give the epsilon of some training with clipped gradients, Poisson sampling and Gaussian noise.
+    #[command(after_help = EPSILON)]
+    Epsilon(EpsilonArgs),
+}
+
+/// Training to account for.
+#[derive(Debug, Args)]
+pub struct EpsilonArgs {
+    /// Probability with which a step takes an example: batch size / number of examples.
+    #[arg(long, allow_negative_numbers = true, required_unless_present = "schedule")]
+    pub q: Option<f64>,
+    /// Standard deviation of the noise, in clipping norms.
+    #[arg(long, allow_negative_numbers = true, required_unless_present = "schedule")]
+    pub sigma: Option<f64>,
+    /// Number of steps.
+    #[arg(long, required_unless_present = "schedule")]
+    pub steps: Option<u64>,
+    /// A file of lines `q,sigma,steps`, all of which were trained. Empty lines, `#` comments and a header are allowed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["q", "sigma", "steps"])]
+    pub schedule: Option<PathBuf>,
+    /// Chance that epsilon does not hold: well below 1 / number of examples.
+    #[arg(long, allow_negative_numbers = true)]
+    pub delta: f64,
+    /// `tight`, or `classic` to compare with figures published before 2021.
+    #[arg(long, value_parser = conversion, default_value = "tight")]
+    pub conversion: Conversion,
+}
+
 /// A member as one word: `NAME:ID:ANCHOR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberArg {
@@ -248,6 +297,14 @@ impl FromStr for MemberArg {
         let id = id.parse().map_err(|error| format!("ID: {error}"))?;
         let anchor = anchor.parse().map_err(|error| format!("ANCHOR: {error}"))?;
         Ok(Self { name: name.to_owned(), id, anchor })
+    }
+}
+
+fn conversion(text: &str) -> Result<Conversion, String> {
+    match text {
+        "tight" => Ok(Conversion::Tight),
+        "classic" => Ok(Conversion::Classic),
+        _ => Err("expected `tight` or `classic`".into()),
     }
 }
 

@@ -3,6 +3,7 @@
 mod genesis;
 mod key;
 pub mod ledger;
+mod privacy;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Key(command) => key::execute(command)?,
         Command::Genesis(command) => genesis::execute(command, handlers.facts)?,
         Command::Status(args) => status::execute(args)?,
+        Command::Privacy(command) => privacy::execute(command)?,
         Command::Run(args) => return (handlers.run)(args, cli.format()),
         Command::Ledger(command) => return (handlers.ledger)(command, cli.format()),
     };
