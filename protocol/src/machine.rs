@@ -99,6 +99,8 @@ pub struct Machine {
     /// Statements for the round after, from members that are already there.
     early: Pool,
     bidding: Bidding,
+    /// The open round begins no sooner than this.
+    opens_at: Time,
     training: Training,
     bodies: Bodies,
     /// Proofs of equivocation that no body holds yet.
@@ -196,6 +198,7 @@ impl Machine {
 
     fn timer_fired(&mut self, timer: Timer) -> Result {
         match timer {
+            Timer::Pause(round) if round == self.state.round => self.pause_over(),
             Timer::Commit(round) if round == self.state.round => self.commit_timer_fired(),
             Timer::Reveal(round) if round == self.state.round => self.reveals_closed(),
             Timer::Train(round) if round == self.state.round => self.updates_closed(),
@@ -207,7 +210,8 @@ impl Machine {
                 self.repeat();
                 Ok(())
             }
-            Timer::Commit(_)
+            Timer::Pause(_)
+            | Timer::Commit(_)
             | Timer::Reveal(_)
             | Timer::Train(_)
             | Timer::Absence(_)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use althing_protocol::{
-    event::{Event, Phase},
+    event::{Event, Phase, Role},
     genesis::Genesis,
     ids::MemberId,
 };
@@ -112,6 +112,11 @@ impl Names {
             Event::Refused { member, why } => format!("refused {}: {why}", member.short()),
             Event::Hindered { why } => format!("hindered: {why}"),
             Event::Stopped => "stopped".to_owned(),
+            Event::Decided { round, role: Role::Bidder, choice, .. } if choice == "pass" => {
+                format!(
+                    "round {round}: this node does not bid: no contract pays what it costs (agents.cost_per_sample)"
+                )
+            }
             Event::PhaseEntered { .. } | Event::Decided { .. } | Event::Adopted { .. } => return None,
         })
     }

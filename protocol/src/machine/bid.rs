@@ -33,7 +33,7 @@ impl Machine {
 
     /// R1: a round begins when members with more than two thirds of the power are connected.
     pub(super) fn check_quorum_present(&mut self) -> Result {
-        if self.phase != Phase::Wait || !self.quorum_is_here() {
+        if self.phase != Phase::Wait || self.now < self.opens_at || !self.quorum_is_here() {
             return Ok(());
         }
         let round = self.state.round;
@@ -50,6 +50,12 @@ impl Machine {
             Some(bid) => self.seal_bid(bid),
         }
         self.check_commits()
+    }
+
+    /// R31: the pause after a round that brought nothing is over.
+    pub(super) fn pause_over(&mut self) -> Result {
+        self.opens_at = self.now;
+        self.check_quorum_present()
     }
 
     fn ask_bid(&mut self) {

@@ -1,6 +1,6 @@
 //! What follows from a decision.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Commit, Effect, Machine, MachineError, Result, Timer, agree::Bodies, bid::Bidding, pool::Pool, train::Training,
@@ -30,9 +30,22 @@ impl Machine {
         self.carry(effects)?;
         match outcome {
             Outcome::Planned { awards, bids } => self.tell_planned(elected, &body.header, awards, bids),
-            Outcome::Settled(settlement) => self.tell_settled(elected, &body, settlement),
+            Outcome::Settled(settlement) => {
+                if settlement.updates.is_empty() {
+                    self.pause();
+                }
+                self.tell_settled(elected, &body, settlement);
+            }
         }
         Ok(())
+    }
+
+    /// R31: after a round that brought nothing the next waits: whatever kept everybody from bidding or delivering is
+    /// still there, and a federation must not spin.
+    fn pause(&mut self) {
+        let pause = Duration::from_millis(self.federation.genesis.phases.commit.max_ms);
+        self.opens_at = self.now + pause;
+        self.effects.push(Effect::SetTimer(Timer::Pause(self.state.round), pause));
     }
 
     fn tell_planned(&mut self, elected: MemberId, header: &Header, awards: Vec<crate::event::Award>, bids: usize) {

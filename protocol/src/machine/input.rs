@@ -112,6 +112,8 @@ pub enum Score {
 /// A timer: a value that comes back when its time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
+    /// A round may open again after one that brought nothing.
+    Pause(Round),
     /// Sealed bids are no longer waited for.
     Commit(Round),
     /// Opened bids are no longer waited for.

@@ -80,6 +80,7 @@ impl Machine {
             pool: Pool::new(round),
             early: Pool::new(round.next()),
             bidding: Bidding::default(),
+            opens_at: now,
             training: Training::default(),
             bodies: Bodies::default(),
             offences: BTreeSet::new(),

@@ -101,11 +101,19 @@ fn a_round_whose_winners_all_fail_settles_empty_and_gives_the_escrow_back() {
 }
 
 #[test]
-fn a_round_without_bids_settles_empty_at_once() {
+fn a_round_without_bids_settles_empty_at_once_and_the_next_waits() {
     let habits = Habits { pass_permille: 1_000, ..Habits::DILIGENT };
-    let report = hold(&Scenario { habits, rounds: 4, ..Scenario::quiet(3, 4) });
+    let scenario = Scenario { habits, rounds: 4, ..Scenario::quiet(3, 4) };
+    let pauses_ms = 3 * scenario.genesis().phases.commit.max_ms;
+    let report = hold(&scenario);
     assert!(report.counts.empty_rounds >= 4);
-    assert!(report.ended < Time(5_000), "nobody waits for updates of nobody: it took until {:?}", report.ended);
+    assert!(
+        report.ended > Time(pauses_ms),
+        "a federation without bids does not spin: it took until {:?}",
+        report.ended
+    );
+    let patience = Time(pauses_ms + 2_000);
+    assert!(report.ended < patience, "nobody waits for updates of nobody: it took until {:?}", report.ended);
 }
 
 #[test]
