@@ -5,6 +5,7 @@ mod warden;
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     thread,
@@ -247,6 +248,8 @@ pub(crate) fn run(dir: &Path, words: &[&str]) -> Ended {
 
 /// Runs `command` in `dir`, as [`run`] does.
 pub(crate) fn run_command(mut command: Command, dir: &Path) -> Ended {
+    let warden = Warden::start();
+    command.process_group(warden.group());
     let outputs = TempDir::new().unwrap();
     let (out, err) = (outputs.path().join("out"), outputs.path().join("err"));
     command.current_dir(dir).stdin(Stdio::null()).stdout(seat::create(&out)).stderr(seat::create(&err));
@@ -259,10 +262,9 @@ pub(crate) fn run_command(mut command: Command, dir: &Path) -> Ended {
             None => thread::sleep(Duration::from_millis(5)),
         }
     };
-    if status.is_none() {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    // Whatever still runs ends with it.
+    drop(warden);
+    child.wait().unwrap();
     let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
     let ended = Ended { code: status.and_then(|status| status.code()), stdout: read(out), stderr: read(err) };
     assert!(status.is_some(), "it does not end: {ended:?}");
