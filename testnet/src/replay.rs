@@ -36,11 +36,11 @@ pub fn run(options: &ReplayOptions) -> Result<Summary, Error> {
     if common.require && setting.published().is_none() {
         return Err(Error::NothingPublished(format!("{} with these options", setting.name)));
     }
-    let folder = folder::prepare(&common.report)?;
     let begin = Instant::now();
     let mut progress = Progress::start(setting.rounds_max);
     progress.begins("reading MNIST");
     let corpus = Corpus::load(&common.data, setting.architecture)?;
+    let folder = folder::prepare(&common.report)?;
     let mut curves = Vec::new();
     for seed in common.all_seeds() {
         let curve = play(Federation::new(&setting, &corpus, seed)?, &setting, common, &mut progress)?;

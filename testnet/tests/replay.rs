@@ -37,7 +37,7 @@ fn a_replay_reports_and_tells_whether_the_figure_was_reached() {
 }
 
 #[test]
-fn mistakes_are_told_before_anything_is_written() {
+fn mistakes_are_told_in_words() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
     let wrong: [(&[&str], &str); 3] = [

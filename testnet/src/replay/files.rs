@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(table, expected);
         assert_eq!(fs::read_to_string(folder.path().join("summary.json")).unwrap(), summary.to_json());
         let svg = fs::read_to_string(folder.path().join("accuracy.svg")).unwrap();
-        for words in ["seed 1", "seed 2", "published", "median 2 rounds"] {
+        for words in ["seed 1", "seed 2", "published", "target not reached"] {
             assert!(svg.contains(words), "{words:?} is not in the picture");
         }
         assert!(folder.path().join("accuracy.png").metadata().unwrap().len() > 1_000);
