@@ -1,4 +1,4 @@
-//! Samples per second of training and of evaluation on one thread, for each architecture.
+//! Samples per second of training, plain and private, and of evaluation on one thread, for each architecture.
 
 use std::{hint::black_box, ops::ControlFlow, time::Duration};
 
@@ -6,6 +6,7 @@ use althing_node::learn::{
     data::{CLASSES, Dataset, PIXELS},
     model::Architecture,
     params,
+    private::{NoiseLicence, PrivateHyper},
     train::{EvaluateOn, Hyper, Learner},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -25,12 +26,35 @@ fn train(criterion: &mut Criterion) {
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     for architecture in Architecture::ALL {
         let weights = params::init(architecture, [1; 32]);
-        for batch in [10, 32, 64] {
+        for batch in [10, 32, 64, 256] {
             let learner = Learner::new(architecture, noise(BATCHES * batch), Dataset::default(), Dataset::default());
             let hyper = Hyper { epochs: 1, batch, learning_rate: 0.01, momentum: 0.9 };
             group.throughput(Throughput::Elements((BATCHES * batch) as u64));
             group.bench_function(BenchmarkId::new(architecture.name(), batch), |bencher| {
                 bencher.iter(|| learner.train(black_box(&weights), &hyper, [2; 32], &mut || ControlFlow::Continue(())));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn train_private(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("train_private");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    for architecture in Architecture::ALL {
+        let weights = params::init(architecture, [1; 32]);
+        for lot in [10, 32, 64, 256] {
+            let samples = BATCHES * lot;
+            let learner = Learner::new(architecture, noise(samples), Dataset::default(), Dataset::default());
+            let steps = BATCHES as u32;
+            let hyper = PrivateHyper { lot, clip: 1.0, sigma: 1.0, steps, learning_rate: 0.01, momentum: 0.9 };
+            let spending = hyper.spending(samples).expect("the parameters are in bounds");
+            group.throughput(Throughput::Elements(samples as u64));
+            group.bench_function(BenchmarkId::new(architecture.name(), lot), |bencher| {
+                bencher.iter(|| {
+                    let licence = NoiseLicence::debited(spending, [2; 32]);
+                    learner.train_private(black_box(&weights), &hyper, licence, &mut || ControlFlow::Continue(()))
+                });
             });
         }
     }
@@ -53,5 +77,5 @@ fn evaluate(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, train, evaluate);
+criterion_group!(benches, train, train_private, evaluate);
 criterion_main!(benches);

@@ -11,5 +11,6 @@ pub mod facts;
 pub mod model;
 pub mod params;
 pub mod partition;
+pub mod private;
 pub mod train;
 pub mod worker;

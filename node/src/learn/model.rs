@@ -2,6 +2,7 @@
 
 mod fedavg_cnn;
 mod lenet;
+pub(super) mod tap;
 mod two_nn;
 
 use std::{fmt, str::FromStr};
@@ -17,7 +18,11 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
+use self::tap::{Tap, Untapped};
 pub use self::{fedavg_cnn::FedAvgCnn, lenet::LeNet, two_nn::TwoNn};
+
+/// Rows, and columns, of a convolution's kernel.
+pub(super) const KERNEL: usize = 5;
 
 /// Which model a federation trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,10 +95,15 @@ impl Network {
 
     /// Logits of shape `[n, 10]` for images of shape `[n, 1, 28, 28]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_through(images, &mut Untapped)
+    }
+
+    /// As [`forward`](Self::forward), with every layer computed by `tap`.
+    pub(super) fn forward_through(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
         match self {
-            Self::TwoNn(network) => network.forward(images),
-            Self::LeNet(network) => network.forward(images),
-            Self::FedAvgCnn(network) => network.forward(images),
+            Self::TwoNn(network) => network.forward(images, tap),
+            Self::LeNet(network) => network.forward(images, tap),
+            Self::FedAvgCnn(network) => network.forward(images, tap),
         }
     }
 }
@@ -105,7 +115,7 @@ fn dense(inputs: usize, outputs: usize, device: &Device) -> Linear {
 
 /// A 5 x 5 convolution with stride 1, zero as [`dense`] is.
 fn convolution(channels: [usize; 2], padding: PaddingConfig2d, device: &Device) -> Conv2d {
-    let config = Conv2dConfig::new(channels, [5, 5]).with_padding(padding);
+    let config = Conv2dConfig::new(channels, [KERNEL; 2]).with_padding(padding);
     config.with_initializer(Initializer::Zeros).init(device)
 }
 

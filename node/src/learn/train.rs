@@ -57,6 +57,9 @@ pub enum LearnError {
         /// The epoch, from 1.
         epoch: u32,
     },
+    /// Private training would spend something else than what was debited for it.
+    #[error("the noise of this training is not the noise that was paid for: debit its own spending first")]
+    Unlicensed,
     /// The backend failed.
     #[error("the backend could not read a result back: {0}")]
     Backend(String),
@@ -151,8 +154,8 @@ pub enum EvaluateOn {
 
 /// One member's model and samples.
 pub struct Learner {
-    architecture: Architecture,
-    train: Dataset,
+    pub(super) architecture: Architecture,
+    pub(super) train: Dataset,
     held_out: Dataset,
     test: Dataset,
     /// What a network reads for each byte of a pixel.
@@ -206,7 +209,7 @@ impl Learner {
             loss = (sum / order.len() as f64) as f32;
         }
         let weights = watch.time(|| step.finish(hyper.epochs))?;
-        Ok(Trained { weights, samples: order.len() as u64, loss, training_ms: watch.0.as_millis() as u64 })
+        Ok(Trained { weights, samples: order.len() as u64, loss, training_ms: watch.millis() })
     }
 
     /// Loss and accuracy of `weights`. `pause` is as in [`train`](Self::train).
@@ -248,7 +251,7 @@ impl Learner {
     }
 
     /// The images numbered `batch`, normalised, in the one allocation that becomes the tensor.
-    fn images(&self, dataset: &Dataset, batch: &[usize], device: &Device) -> Tensor<4> {
+    pub(super) fn images(&self, dataset: &Dataset, batch: &[usize], device: &Device) -> Tensor<4> {
         let mut pixels = Vec::with_capacity(batch.len() * PIXELS);
         for &sample in batch {
             pixels.extend(dataset.image(sample).iter().map(|&byte| self.brightness[usize::from(byte)]));
@@ -314,14 +317,18 @@ fn most_likely(logits: &[f32]) -> Option<usize> {
 
 /// Sums up the time of what it is given to do.
 #[derive(Default)]
-struct Stopwatch(Duration);
+pub(super) struct Stopwatch(Duration);
 
 impl Stopwatch {
-    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+    pub(super) fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let begin = Instant::now();
         let result = work();
         self.0 += begin.elapsed();
         result
+    }
+
+    pub(super) fn millis(&self) -> u64 {
+        self.0.as_millis() as u64
     }
 }
 

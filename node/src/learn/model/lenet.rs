@@ -4,7 +4,7 @@ use burn::{
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::{convolution, dense, halving_pool};
+use super::{convolution, dense, halving_pool, tap::Tap};
 use crate::learn::data::CLASSES;
 
 /// LeNet for 28 x 28 images: convolutions of 6 and 16 channels, then 120, 84 and 10 units.
@@ -31,11 +31,11 @@ impl LeNet {
     }
 
     /// ReLU follows the pool, on a quarter of the values: it is monotone, so it commutes with the maximum.
-    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let maps = relu(self.pool.forward(self.conv1.forward(images)));
-        let maps = relu(self.pool.forward(self.conv2.forward(maps)));
-        let hidden = relu(self.fc1.forward(maps.flatten(1, 3)));
-        let hidden = relu(self.fc2.forward(hidden));
-        self.fc3.forward(hidden)
+    pub(super) fn forward(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
+        let maps = relu(tap.convolution(&self.conv1, &self.pool, images));
+        let maps = relu(tap.convolution(&self.conv2, &self.pool, maps));
+        let hidden = relu(tap.dense(&self.fc1, maps.flatten(1, 3)));
+        let hidden = relu(tap.dense(&self.fc2, hidden));
+        tap.dense(&self.fc3, hidden)
     }
 }

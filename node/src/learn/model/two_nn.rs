@@ -4,7 +4,7 @@ use burn::{
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::dense;
+use super::{dense, tap::Tap};
 use crate::learn::data::{CLASSES, PIXELS};
 
 /// The multilayer perceptron that the federated averaging paper calls 2NN: 784-200-200-10 with ReLU.
@@ -20,9 +20,9 @@ impl TwoNn {
         Self { fc1: dense(PIXELS, 200, device), fc2: dense(200, 200, device), fc3: dense(200, CLASSES, device) }
     }
 
-    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let hidden = relu(self.fc1.forward(images.flatten(1, 3)));
-        let hidden = relu(self.fc2.forward(hidden));
-        self.fc3.forward(hidden)
+    pub(super) fn forward(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
+        let hidden = relu(tap.dense(&self.fc1, images.flatten(1, 3)));
+        let hidden = relu(tap.dense(&self.fc2, hidden));
+        tap.dense(&self.fc3, hidden)
     }
 }

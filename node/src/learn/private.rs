@@ -1,0 +1,209 @@
+//! Training with example-level differential privacy: DP-SGD of Abadi and others, 2016.
+//!
+//! A step takes every sample with the same probability, each independently (Poisson sampling), clips the gradient of
+//! each sample it took to one norm, adds Gaussian noise to their sum, and divides by the expected number of samples: the
+//! number taken is itself private. What leaves a training this way is covered by the accountant's arithmetic for
+//! [`Spending`], for data sets that differ by one sample added or removed, their size being public.
+//!
+//! The caller's duty is to debit before the noise is drawn. A [`NoiseLicence`] stands for a debit, can be used once, and
+//! a training without one that covers it is refused. Not covered are the loss in [`Trained`], which is exact and must
+//! stay on this machine, and the gap between real numbers and floating point, in the noise as in the clipping.
+
+mod convolution;
+mod gradient;
+
+use std::ops::ControlFlow;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use self::gradient::{ClippedSum, Tapped};
+use super::train::{LearnError, Learner, Stopwatch, Trained};
+
+/// Samples whose activations are in memory at a time: enough to be fast, few enough for the largest model.
+const BATCH: usize = 64;
+/// Stream of a training's generator that decides which samples are taken.
+const SAMPLING_STREAM: u64 = 0;
+/// Stream of the same generator that the noise comes from.
+const NOISE_STREAM: u64 = 1;
+
+/// How to train privately.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PrivateHyper {
+    /// Samples that a step takes on average, from 1 to as many as there are.
+    pub lot: usize,
+    /// Norm that no sample's gradient may exceed, above 0.
+    pub clip: f64,
+    /// Noise multiplier, above 0: the noise's standard deviation in each coordinate of the sum is `sigma * clip`.
+    pub sigma: f64,
+    /// Steps, from 1.
+    pub steps: u32,
+    /// Step size, above 0.
+    pub learning_rate: f64,
+    /// How much of the last step lives on in the next, from 0 (none) to below 1.
+    pub momentum: f64,
+}
+
+/// What a training costs, in the terms of an accountant.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spending {
+    /// Probability of each sample to be taken in a step, above 0 and at most 1.
+    pub sampling_rate: f64,
+    /// Noise multiplier.
+    pub sigma: f64,
+    /// Steps.
+    pub steps: u32,
+}
+
+/// The right to draw the noise of one training, and the secret that it is drawn from.
+///
+/// It cannot be copied and is used up by the training, whether that ends or is broken off.
+pub struct NoiseLicence {
+    spending: Spending,
+    secret: [u8; 32],
+}
+
+impl NoiseLicence {
+    /// To be called once `spending` is debited from the member's budget and the debit is durable, never before: a crash
+    /// must not leave noise behind that nobody paid for.
+    ///
+    /// `secret` must be fresh from the operating system's randomness and be kept nowhere. Who knows it can take the
+    /// noise off again, and two trainings from the same secret have noise that cancels.
+    pub fn debited(spending: Spending, secret: [u8; 32]) -> Self {
+        Self { spending, secret }
+    }
+
+    fn rng(&self, stream: u64) -> ChaCha20Rng {
+        let mut rng = ChaCha20Rng::from_seed(self.secret);
+        rng.set_stream(stream);
+        rng
+    }
+}
+
+impl PrivateHyper {
+    /// What training on `samples` samples costs, to be debited beforehand.
+    ///
+    /// # Errors
+    /// [`LearnError`] if there is no sample or a parameter is out of bounds.
+    pub fn spending(&self, samples: usize) -> Result<Spending, LearnError> {
+        self.check(samples)?;
+        Ok(Spending { sampling_rate: self.lot as f64 / samples as f64, sigma: self.sigma, steps: self.steps })
+    }
+
+    fn check(&self, samples: usize) -> Result<(), LearnError> {
+        let error = |name, value: String, bounds| Err(LearnError::Hyper { name, value, bounds });
+        let is_above_zero = |value: f64| value.is_finite() && value > 0.0;
+        if samples == 0 {
+            return Err(LearnError::NoSample);
+        }
+        if !(1..=samples).contains(&self.lot) {
+            return error("lot", self.lot.to_string(), "from 1 to the number of samples");
+        }
+        if self.steps == 0 {
+            return error("steps", self.steps.to_string(), "at least 1");
+        }
+        for (name, value) in [("clip", self.clip), ("sigma", self.sigma), ("learning_rate", self.learning_rate)] {
+            if !is_above_zero(value) {
+                return error(name, value.to_string(), "a number above 0");
+            }
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return error("momentum", self.momentum.to_string(), "from 0 to below 1");
+        }
+        Ok(())
+    }
+}
+
+impl Learner {
+    /// Trains from `weights` so that the result reveals little of any one sample.
+    ///
+    /// `pause` is as in [`train`](Self::train). In the result, the loss is over the samples of the last steps, about one
+    /// pass, and 0 if they took none; it is not private and must not be published.
+    ///
+    /// # Errors
+    /// [`LearnError`] if weights or hyperparameters will not do, `licence` is for another spending, `pause` broke off,
+    /// or the parameters left the numbers.
+    pub fn train_private(
+        &self,
+        weights: &[f32],
+        hyper: &PrivateHyper,
+        licence: NoiseLicence,
+        pause: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Trained, LearnError> {
+        let samples = self.train.len();
+        let spending = hyper.spending(samples)?;
+        if licence.spending != spending {
+            return Err(LearnError::Unlicensed);
+        }
+        let mut watch = Stopwatch::default();
+        let mut network = watch.time(|| Tapped::new(self.architecture).with(weights))?;
+        let mut sampling = licence.rng(SAMPLING_STREAM);
+        let mut descent = Descent::new(weights, hyper, licence.rng(NOISE_STREAM));
+        let pass = (1.0 / spending.sampling_rate).ceil() as u32;
+        let (mut loss, mut losses) = (0.0, 0_usize);
+        for step in 1..=hyper.steps {
+            let lot = watch.time(|| draw_lot(samples, spending.sampling_rate, &mut sampling));
+            let mut sum = ClippedSum::zero(weights.len());
+            for batch in lot.chunks(BATCH) {
+                if pause().is_break() {
+                    return Err(LearnError::Cancelled);
+                }
+                watch.time(|| self.add_batch(&mut sum, &network, batch, hyper.clip))?;
+            }
+            if step + pass > hyper.steps {
+                loss += sum.loss;
+                losses += lot.len();
+            }
+            network = watch
+                .time(|| {
+                    descent.take(sum.gradient);
+                    network.with(&descent.weights)
+                })
+                .map_err(|_| LearnError::Diverged { epoch: step.div_ceil(pass) })?;
+        }
+        let loss = (loss / losses.max(1) as f64) as f32;
+        Ok(Trained { weights: descent.weights, samples: samples as u64, loss, training_ms: watch.millis() })
+    }
+
+    fn add_batch(&self, sum: &mut ClippedSum, network: &Tapped, batch: &[usize], clip: f64) -> Result<(), LearnError> {
+        let labels: Vec<u8> = batch.iter().map(|&sample| self.train.labels()[sample]).collect();
+        sum.add(network, self.images(&self.train, batch, network.device()), &labels, clip as f32)
+    }
+}
+
+/// The samples that a step takes, each with the same probability.
+fn draw_lot(samples: usize, probability: f64, rng: &mut ChaCha20Rng) -> Vec<usize> {
+    (0..samples).filter(|_| rng.random::<f64>() < probability).collect()
+}
+
+/// Descends noisy sums of gradients, with momentum.
+struct Descent {
+    weights: Vec<f32>,
+    velocity: Vec<f32>,
+    hyper: PrivateHyper,
+    noise: ChaCha20Rng,
+}
+
+impl Descent {
+    fn new(weights: &[f32], hyper: &PrivateHyper, noise: ChaCha20Rng) -> Self {
+        Self { weights: weights.to_vec(), velocity: vec![0.0; weights.len()], hyper: *hyper, noise }
+    }
+
+    /// One step. The noise is added to the sum, so dividing by the expected lot scales both.
+    fn take(&mut self, sum: Vec<f32>) {
+        let deviation = self.hyper.sigma * self.hyper.clip;
+        let parameters = self.weights.iter_mut().zip(&mut self.velocity);
+        for ((weight, velocity), sum) in parameters.zip(sum) {
+            let noise: f64 = StandardNormal.sample(&mut self.noise);
+            let gradient = (f64::from(sum) + deviation * noise) / self.hyper.lot as f64;
+            let next = self.hyper.momentum * f64::from(*velocity) + gradient;
+            *velocity = next as f32;
+            *weight -= (self.hyper.learning_rate * next) as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
