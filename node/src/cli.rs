@@ -347,4 +347,21 @@ mod tests {
             assert_eq!(Cli::try_parse_from(words).unwrap().format(), Format::Json);
         }
     }
+
+    #[test]
+    fn a_founder_may_name_a_rule() {
+        let found = |options: &[&str]| {
+            let member = MemberArg { name: "anna".into(), id: MemberId([1; 32]), anchor: Hash([2; 32]) }.to_string();
+            let words = ["althing", "genesis", "new", "--name", "village", "--member", &member];
+            Cli::try_parse_from(words.iter().chain(options)).map(|cli| match cli.command {
+                Command::Genesis(GenesisCommand::New(args)) => (args.aggregation, args.mixing),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(found(&[]).unwrap(), (Rule::WeightedMean, Mixing::None));
+        let named = found(&["--aggregation", "trimmed:2", "--mixing", "nearest:2"]).unwrap();
+        assert_eq!(named, (Rule::TrimmedMean { liars: 2 }, Mixing::Nearest { liars: 2 }));
+        let error = found(&["--aggregation", "average"]).unwrap_err().to_string();
+        assert!(error.contains("`average` is no rule; say mean"), "{error}");
+    }
 }

@@ -10,7 +10,7 @@ use althing_protocol::{
     wire::Topic,
 };
 
-use super::{requests, shell::Shell};
+use super::{jobs::JobError, requests, shell::Shell};
 use crate::{failure::Failure, net};
 
 impl Shell {
@@ -40,17 +40,17 @@ impl Shell {
             Effect::AskMarks(question) => return Ok(Some(self.ask_marks(question))),
             Effect::Train(order) => {
                 let round = order.round;
-                self.told(round, tokio::task::block_in_place(|| self.jobs.train(order)));
+                self.started(round, tokio::task::block_in_place(|| self.jobs.train(order)))?;
             }
             Effect::StopTraining => self.jobs.stop_training(),
             Effect::Fetch { blob, from } => self.fetch(blob, &from),
             Effect::Appraise { round, maker, base, update } => {
                 let done = tokio::task::block_in_place(|| self.jobs.appraise(round, maker, base, update));
-                self.told(round, done);
+                self.started(round, done)?;
             }
             Effect::Aggregate(order) => self.jobs.aggregate(order),
-            Effect::Keep(blobs) => self.keep(blobs),
-            Effect::Tell(event) => self.tell_and_prepare(event),
+            Effect::Keep(blobs) => self.keep(&blobs),
+            Effect::Tell(event) => self.tell_and_prepare(event)?,
         }
         Ok(None)
     }
@@ -88,13 +88,11 @@ impl Shell {
         }
     }
 
-    fn keep(&self, blobs: BTreeSet<BlobRef>) {
-        let store = self.blobs.store().clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = store.retain(&blobs) {
-                tracing::warn!(%error, "old blobs stay on the disk");
-            }
-        });
+    /// Done before anything of the next round is stored, which would not be in the list.
+    fn keep(&self, blobs: &BTreeSet<BlobRef>) {
+        if let Err(error) = tokio::task::block_in_place(|| self.blobs.store().retain(blobs)) {
+            tracing::warn!(%error, "old blobs stay on the disk");
+        }
     }
 
     fn ask_bid(&mut self, question: BidQuestion) -> Input {
@@ -132,18 +130,25 @@ impl Shell {
     }
 
     /// A model that was adopted is scored at once, so that updates can be compared with it as soon as they come.
-    fn tell_and_prepare(&mut self, event: Event) {
+    fn tell_and_prepare(&mut self, event: Event) -> Result<(), Failure> {
         self.tell(&event);
         if let Event::Adopted { round, model } = event {
             let scored = tokio::task::block_in_place(|| self.jobs.score_base(model));
-            self.told(round, scored);
+            self.started(round, scored)?;
         }
+        Ok(())
     }
 
-    fn told(&mut self, round: Round, done: Result<(), super::jobs::JobError>) {
-        if let Err(error) = done {
-            tracing::error!(%round, %error, "a job could not be started; the round goes on without its result");
-            self.tell(&Event::Hindered { why: error.to_string() });
+    /// A learner that cannot take a job costs this round its result; a disk that fails costs the node.
+    fn started(&mut self, round: Round, started: Result<(), JobError>) -> Result<(), Failure> {
+        match started {
+            Ok(()) => Ok(()),
+            Err(error @ (JobError::Learn(_) | JobError::Gone(_))) => {
+                tracing::error!(%round, %error, "a job could not be started; the round goes on without its result");
+                self.tell(&Event::Hindered { why: error.to_string() });
+                Ok(())
+            }
+            Err(error) => Err(Failure::machine(error)),
         }
     }
 }

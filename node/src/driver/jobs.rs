@@ -24,11 +24,14 @@ use crate::{
 /// Millionths in one unit of loss.
 const MILLIONTHS: f64 = 1e6;
 
+/// What work off the loop brings back: an input, or the reason why the node must not go on.
+pub(super) type Brought = Result<Input, JobError>;
+
 /// The node's workers. Everything that they find comes back as an input.
 pub(super) struct Jobs {
     worker: WorkerHandle,
     blobs: BlobStore,
-    inputs: mpsc::Sender<Input>,
+    brought: mpsc::Sender<Brought>,
     genesis: Arc<Genesis>,
     /// Loss on held-out data of the model that the round started from.
     base_loss: Arc<Mutex<Option<(BlobRef, f32)>>>,
@@ -36,12 +39,12 @@ pub(super) struct Jobs {
     sample_ns: Arc<AtomicU64>,
 }
 
-/// Why a job has no result. It is told to people; the round goes on without.
+/// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobError {
-    #[error("blob {0} is not here any more")]
+    #[error("blob {0} was here and is gone or damaged: start the node again, and it is fetched anew")]
     Gone(BlobRef),
-    #[error(transparent)]
+    #[error("{0}; make room or mend the disk, and start the node again")]
     Blobs(#[from] crate::blobs::StoreError),
     #[error(transparent)]
     Learn(#[from] LearnError),
@@ -51,10 +54,10 @@ impl Jobs {
     pub(super) fn new(
         worker: WorkerHandle,
         blobs: BlobStore,
-        inputs: mpsc::Sender<Input>,
+        brought: mpsc::Sender<Brought>,
         genesis: Arc<Genesis>,
     ) -> Self {
-        Self { worker, blobs, inputs, genesis, base_loss: Arc::default(), sample_ns: Arc::default() }
+        Self { worker, blobs, brought, genesis, base_loss: Arc::default(), sample_ns: Arc::default() }
     }
 
     /// Measured time for one example in one epoch.
@@ -72,18 +75,15 @@ impl Jobs {
             momentum: task.momentum,
         };
         let job = TrainJob { weights: self.weights(&order.base)?, hyper, seed: order.seed.0 };
-        let (blobs, inputs, sample_ns) = (self.blobs.clone(), self.inputs.clone(), Arc::clone(&self.sample_ns));
+        let (blobs, brought, sample_ns) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.sample_ns));
         let (round, epochs) = (order.round, u64::from(order.contract.epochs));
         self.worker.train(job, move |result| match result {
             Ok(trained) => {
                 sample_ns.store(pace(&trained, epochs), Ordering::Relaxed);
-                match blobs.put(&aggregate::encode(&trained.weights), Durability::Refetchable) {
-                    Ok(update) => bring(
-                        &inputs,
-                        Input::Trained { round, update, samples: trained.samples, training_ms: trained.training_ms },
-                    ),
-                    Err(error) => tracing::error!(%round, %error, "the update cannot be stored"),
-                }
+                let (samples, training_ms) = (trained.samples, trained.training_ms);
+                let stored = blobs.put(&aggregate::encode(&trained.weights), Durability::Refetchable);
+                let input = stored.map(|update| Input::Trained { round, update, samples, training_ms });
+                bring(&brought, input.map_err(JobError::from));
             }
             Err(LearnError::Cancelled | LearnError::Stopped) => tracing::debug!(%round, "training stopped"),
             Err(error) => tracing::error!(%round, %error, "training failed; this round goes on without its update"),
@@ -127,7 +127,7 @@ impl Jobs {
         }
         // Jobs are done in order, so the base's loss is known when the update's is.
         self.score_base(base)?;
-        let (inputs, base_loss) = (self.inputs.clone(), Arc::clone(&self.base_loss));
+        let (brought, base_loss) = (self.brought.clone(), Arc::clone(&self.base_loss));
         let job = EvaluateJob { weights: aggregate::parameters(&bytes).collect(), on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
             let before = *base_loss.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,17 +135,17 @@ impl Jobs {
                 (Some((scored, before)), Ok(after)) if scored == base => gain(before, &after),
                 _ => Score::Unscored,
             };
-            bring(&inputs, Input::Appraised { round, maker, score });
+            bring(&brought, Ok(Input::Appraised { round, maker, score }));
         })?;
         Ok(())
     }
 
     /// Checks updates and stores their aggregate.
     pub(super) fn aggregate(&self, order: AggregateOrder) {
-        let (blobs, inputs, genesis) = (self.blobs.clone(), self.inputs.clone(), Arc::clone(&self.genesis));
-        tokio::task::spawn_blocking(move || match combine(&blobs, &genesis, &order) {
-            Ok(mean) => bring(&inputs, Input::Aggregated { batch: order.batch, mean }),
-            Err(error) => tracing::error!(%error, "the aggregate cannot be computed; another member may propose it"),
+        let (blobs, brought, genesis) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.genesis));
+        tokio::task::spawn_blocking(move || {
+            let mean = combine(&blobs, &genesis, &order);
+            bring(&brought, mean.map(|mean| Input::Aggregated { batch: order.batch, mean }));
         });
     }
 
@@ -159,16 +159,16 @@ impl Jobs {
 
     /// Brings an input from the loop's own task, which must not wait for itself.
     fn bring_soon(&self, input: Input) {
-        let inputs = self.inputs.clone();
+        let brought = self.brought.clone();
         tokio::spawn(async move {
-            let _ = inputs.send(input).await;
+            let _ = brought.send(Ok(input)).await;
         });
     }
 }
 
-/// Brings an input from a thread that may wait. If the loop has ended, nobody needs it.
-fn bring(inputs: &mpsc::Sender<Input>, input: Input) {
-    let _ = inputs.blocking_send(input);
+/// Brings something from a thread that may wait. If the loop has ended, nobody needs it.
+fn bring(brought: &mpsc::Sender<Brought>, what: Brought) {
+    let _ = brought.blocking_send(what);
 }
 
 fn pace(trained: &Trained, epochs: u64) -> u64 {

@@ -11,6 +11,7 @@ use althing_protocol::{
 };
 use tokio::sync::mpsc;
 
+use super::jobs::Brought;
 use crate::{
     net::{Network, ReplyToken},
     store::Store,
@@ -51,7 +52,7 @@ pub(super) fn decisions(store: &Store, from: Height) -> Response {
 }
 
 /// Asks `to`, and brings its answer back as an input.
-pub(super) fn ask(network: Network, to: MemberId, request: Request, inputs: mpsc::Sender<Input>) {
+pub(super) fn ask(network: Network, to: MemberId, request: Request, brought: mpsc::Sender<Brought>) {
     tokio::spawn(async move {
         let input = match network.request(to, request.encode()).await {
             Ok(bytes) => Input::Answered { from: to, bytes },
@@ -61,6 +62,6 @@ pub(super) fn ask(network: Network, to: MemberId, request: Request, inputs: mpsc
             }
         };
         // The loop has ended: nobody needs the answer.
-        let _ = inputs.send(input).await;
+        let _ = brought.send(Ok(input)).await;
     });
 }

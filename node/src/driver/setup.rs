@@ -74,7 +74,7 @@ pub(super) async fn start(args: &RunArgs, sink: Sink) -> Result<Shell, Failure> 
     let (network, net_events) = connect(&config.net, &args.bootstrap, &config.limits, &key, &federation)?;
     let (blobs, blob_events) = share(&network, blob_store.clone(), &federation)?;
     let worker = WorkerHandle::spawn(learner).map_err(|error| no_thread(&error))?;
-    let (bring, inputs) = mpsc::channel(INPUT_CAPACITY);
+    let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
     let server = Server::start(config.http.listen, &config.data_dir, status_reader, Default::default()).await?;
     let genesis = Arc::new(genesis);
@@ -92,7 +92,7 @@ pub(super) async fn start(args: &RunArgs, sink: Sink) -> Result<Shell, Failure> 
         blob_events,
         council: Council::by_rules(config.agents.cost_per_sample),
         samples,
-        inputs,
+        brought,
         bring,
         timers: Timers::default(),
         desk: Desk::default(),

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    jobs::Jobs,
+    jobs::{Brought, Jobs},
     journal::Journal,
     requests::Desk,
     telling::{Names, Sink},
@@ -47,8 +47,8 @@ pub(super) struct Shell {
     pub(super) council: Council,
     pub(super) samples: u64,
     /// What jobs and requests bring back.
-    pub(super) inputs: mpsc::Receiver<Input>,
-    pub(super) bring: mpsc::Sender<Input>,
+    pub(super) brought: mpsc::Receiver<Brought>,
+    pub(super) bring: mpsc::Sender<Brought>,
     pub(super) timers: Timers,
     pub(super) desk: Desk,
     pub(super) sink: Sink,
@@ -63,7 +63,7 @@ pub(super) struct Shell {
 enum Happening {
     Net(net::Event),
     Blob(BlobEvent),
-    Input(Input),
+    Brought(Brought),
     Timer(Timer),
     Status,
 }
@@ -81,14 +81,14 @@ impl Shell {
                 () = &mut stop => return Ok(()),
                 Some(event) = self.net_events.recv() => Happening::Net(event),
                 Some(event) = self.blob_events.recv() => Happening::Blob(event),
-                Some(input) = self.inputs.recv() => Happening::Input(input),
+                Some(brought) = self.brought.recv() => Happening::Brought(brought),
                 timer = self.timers.next() => Happening::Timer(timer),
                 _ = status.tick() => Happening::Status,
             };
             match happening {
                 Happening::Net(event) => self.net_event(event).await?,
                 Happening::Blob(event) => self.blob_event(event).await?,
-                Happening::Input(input) => self.feed(input).await?,
+                Happening::Brought(brought) => self.feed(brought.map_err(Failure::machine)?).await?,
                 Happening::Timer(timer) => self.feed(Input::TimerFired(timer)).await?,
                 Happening::Status => self.refresh_status().await,
             }
@@ -165,7 +165,11 @@ impl Shell {
             BlobEvent::BadProvider { member, blob } => {
                 self.network.ban(member, format!("it sent other bytes than those of {blob}")).await;
             }
-            BlobEvent::Failed { blob, reason } => tracing::error!(%blob, %reason, "a blob cannot be stored"),
+            BlobEvent::Failed { blob, reason } => {
+                return Err(Failure::machine(format_args!(
+                    "blob {blob} cannot be stored ({reason}); mend the disk, and start the node again"
+                )));
+            }
         }
         Ok(())
     }

@@ -104,3 +104,79 @@ fn phases() -> Phases {
         absence_grace_ms: 1_500,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_protocol::ids::MemberId;
+
+    use super::*;
+    use crate::genesis_file::{load, save};
+
+    fn village(members: u8, rule: &str, mixing: &str) -> Genesis {
+        let member = |n| Member { name: format!("m{n}"), id: MemberId([n; 32]), power: 1, anchor: Hash([n; 32]) };
+        let founder = Draft {
+            name: "village".into(),
+            model: "lenet".into(),
+            dataset: "mnist".into(),
+            seed: 1,
+            members: (0..members).map(member).collect(),
+        };
+        let initial_model = BlobRef { hash: Hash::of(b"model"), size: 246_824 };
+        let facts = ModelFacts { manifest: Hash::of(b"manifest"), initial_model };
+        aggregating(draft(founder, facts), Aggregation { rule: rule.parse().unwrap(), mixing: mixing.parse().unwrap() })
+    }
+
+    #[test]
+    fn a_round_has_room_for_what_its_rule_needs() {
+        for (rule, mixing, most) in
+            [("mean", "none", 4), ("trimmed:1", "none", 4), ("multi-krum:2", "none", 7), ("median", "nearest:3", 7)]
+        {
+            let genesis = village(7, rule, mixing);
+            assert_eq!(genesis.market.max_winners, most, "{rule} {mixing}");
+            assert_eq!(genesis.validate(), Ok(()), "{rule} {mixing}");
+        }
+    }
+
+    #[test]
+    fn a_promise_that_no_round_could_keep_is_refused() {
+        for (members, rule, mixing, wanted) in [
+            (4, "multi-krum:1", "none", "aggregation.rule is multi-krum:1, but must be a rule that needs at most 4"),
+            (2, "trimmed:1", "none", "it needs 3"),
+            (4, "median", "nearest:2", "aggregation.mixing is nearest:2"),
+            (7, "trimmed:0", "none", "above zero"),
+            (7, "centred-clipping:0.000", "none", "above zero"),
+            (128, "trimmed:4294967295", "none", "market.max_winners"),
+        ] {
+            let error = village(members, rule, mixing).validate().expect_err(wanted).to_string();
+            assert!(error.contains(wanted), "{wanted}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_a_word_in_the_file_and_part_of_the_network() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("genesis.toml");
+        let genesis = village(5, "centred-clipping:2.5", "nearest:2");
+        save(&genesis, &path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("rule = \"centred-clipping:2.5\"") && text.contains("mixing = \"nearest:2\""), "{text}");
+        assert_eq!(load(&path).unwrap(), genesis);
+        assert_ne!(genesis.network(), village(5, "centred-clipping:2.5", "none").network());
+        std::fs::write(&path, text.replace("centred-clipping:2.5", "krum")).unwrap();
+        let error = load(&path).unwrap_err().to_string();
+        assert!(error.contains("`krum` is no rule; say mean"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_say_means_the_mean() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("genesis.toml");
+        let genesis = village(5, "mean", "none");
+        save(&genesis, &path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let silent = text.replace("[aggregation]\nrule = \"mean\"\nmixing = \"none\"\n", "");
+        assert_ne!(silent, text);
+        std::fs::write(&path, silent).unwrap();
+        assert_eq!(load(&path).unwrap(), genesis);
+    }
+}

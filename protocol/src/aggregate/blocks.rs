@@ -85,7 +85,7 @@ pub(super) fn load(block: usize, bytes: &[u8], row: &mut Row) {
 /// Writes block number `block` of `bytes`.
 pub(super) fn store(block: usize, row: &Row, bytes: &mut [u8]) {
     let (parameters, _) = bytes.as_chunks_mut::<WIDTH>();
-    for (parameter, value) in parameters.iter_mut().skip(block * BLOCK).zip(row) {
+    for (parameter, value) in parameters.get_mut(block * BLOCK..).unwrap_or_default().iter_mut().zip(row) {
         *parameter = value.to_le_bytes();
     }
 }

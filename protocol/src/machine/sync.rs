@@ -1,6 +1,6 @@
 //! Catching up: decisions that others made without this member are fetched, verified and applied in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Effect, Machine, ReplyId, Result};
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 pub(super) struct Sync {
     tips: BTreeMap<MemberId, Height>,
     asked: Option<MemberId>,
+    /// Members that promised decisions and sent none. Others are asked before them, so that nobody who claims much
+    /// keeps this member from catching up.
+    failed: BTreeSet<MemberId>,
 }
 
 impl Machine {
@@ -43,7 +46,8 @@ impl Machine {
             return;
         }
         let ahead = self.sync.tips.iter().filter(|(m, h)| **h > self.state.height && self.present.contains(m));
-        let Some((&to, _)) = ahead.max_by_key(|(_, height)| **height) else { return };
+        let worth = |(member, height): &(&MemberId, &Height)| (!self.sync.failed.contains(*member), **height);
+        let Some((&to, _)) = ahead.max_by_key(worth) else { return };
         self.sync.asked = Some(to);
         self.effects.push(Effect::Request { to, request: Request::Decisions(self.state.height.next()) });
     }
@@ -81,10 +85,11 @@ impl Machine {
             synced = true;
         }
         if synced {
+            self.sync.failed.clear();
             self.tell(Event::Synced { height: self.state.height });
             self.advance()?;
         } else {
-            self.sync.tips.remove(&from);
+            self.disappointed_by(from);
         }
         self.ask_for_decisions();
         Ok(())
@@ -95,8 +100,13 @@ impl Machine {
         if self.sync.asked == Some(from) {
             self.sync.asked = None;
         }
-        self.sync.tips.remove(&from);
+        self.disappointed_by(from);
         self.ask_for_decisions();
+    }
+
+    fn disappointed_by(&mut self, member: MemberId) {
+        self.sync.tips.remove(&member);
+        self.sync.failed.insert(member);
     }
 
     fn is_next(&self, decision: &Decision) -> bool {
@@ -107,7 +117,7 @@ impl Machine {
     }
 
     fn distrust(&mut self, member: MemberId) {
-        self.sync.tips.remove(&member);
+        self.disappointed_by(member);
         self.effects.push(Effect::Blame { member });
         self.tell(Event::Misbehaved { member, why: "it answered with decisions that are none".into() });
     }
