@@ -23,7 +23,8 @@ impl TestSet {
     /// [`Error::Usage`] when there is no such model or the files are not as they should be.
     pub fn load(folder: &Path, model: &str) -> Result<Self, Error> {
         let architecture: Architecture = model.parse().map_err(|error| Error::Usage(format!("--model: {error}")))?;
-        let test = data::load_all(folder, Subset::Test).map_err(|error| Error::Usage(format!("--data DIR: {error}")))?;
+        let test =
+            data::load_all(folder, Subset::Test).map_err(|error| Error::Usage(format!("--data DIR: {error}")))?;
         let samples = test.len();
         let learner = Learner::new(architecture, Dataset::default(), Dataset::default(), test);
         Ok(Self { learner, samples })
