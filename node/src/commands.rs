@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     cli::{Cli, Command, Format, LedgerCommand, RunArgs},
     failure::Failure,
-    genesis_file::ModelFacts,
+    learn::facts::ModelFacts,
 };
 
 /// What follows from a model, a data schema and a seed.

@@ -13,6 +13,7 @@ use crate::{
     status::ServeError,
     store::StoreError,
     telemetry::TelemetryError,
+    text::one_line,
 };
 
 /// Whose fault a failure is.
@@ -154,12 +155,6 @@ impl Blamed for blobs::StoreError {
     fn blame(&self) -> Blame {
         Blame::Machine
     }
-}
-
-/// `text` on one line and without what would drive a terminal: parts of it may come from a file or from a peer.
-pub fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().filter(|letter| !letter.is_control()).collect()
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
 pub fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = 1 + before.matches('\n').count();
-    format!("{}:{line}: {}", path.display(), crate::failure::one_line(error.message()))
+    format!("{}:{line}: {}", path.display(), crate::text::one_line(error.message()))
 }
 
 #[cfg(test)]

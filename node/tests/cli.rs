@@ -7,8 +7,9 @@ use std::{
 };
 
 use althing_node::{
-    genesis_file::{self, Draft, ModelFacts, draft},
+    genesis_file::{self, Draft, draft},
     keyfile::KeyFile,
+    learn::facts::ModelFacts,
     store::{FILE_NAME, Store},
 };
 use althing_protocol::{

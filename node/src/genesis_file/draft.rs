@@ -1,9 +1,10 @@
 //! A first genesis: what a founder has to say, and defaults for the rest.
 
-use althing_protocol::{
-    genesis::{Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
-    ids::{BlobRef, Hash},
+use althing_protocol::genesis::{
+    Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task,
 };
+
+use crate::learn::facts::ModelFacts;
 
 /// What a founder has to say.
 #[derive(Debug, Clone)]
@@ -18,15 +19,6 @@ pub struct Draft {
     pub seed: u64,
     /// Who takes part.
     pub members: Vec<Member>,
-}
-
-/// What follows from a model and a seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModelFacts {
-    /// Hash of the parameter manifest.
-    pub manifest: Hash,
-    /// The first model.
-    pub initial_model: BlobRef,
 }
 
 /// One credit, in micro-credits.
@@ -107,7 +99,7 @@ fn phases() -> Phases {
 
 #[cfg(test)]
 mod tests {
-    use althing_protocol::ids::MemberId;
+    use althing_protocol::ids::{BlobRef, Hash, MemberId};
 
     use super::*;
     use crate::genesis_file::{load, save};

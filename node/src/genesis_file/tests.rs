@@ -6,7 +6,7 @@ use althing_protocol::{
 };
 
 use super::*;
-use crate::keyfile::KeyFile;
+use crate::{keyfile::KeyFile, learn::facts::ModelFacts};
 
 fn example() -> Genesis {
     let members = ["anna", "berta", "carla"]

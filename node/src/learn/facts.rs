@@ -10,7 +10,6 @@ use super::{
     model::{Architecture, ParseArchitectureError},
     params::{self, Manifest},
 };
-use crate::genesis_file::ModelFacts;
 
 /// The data schema that the built-in models read.
 const MNIST: &str = "mnist";
@@ -34,6 +33,15 @@ pub enum TaskError {
         /// Of which model.
         model: String,
     },
+}
+
+/// What follows from a model and a seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelFacts {
+    /// Hash of the parameter manifest.
+    pub manifest: Hash,
+    /// The first model.
+    pub initial_model: BlobRef,
 }
 
 /// The first model of a task, as bytes.

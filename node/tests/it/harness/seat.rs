@@ -19,6 +19,9 @@ use althing_protocol::{
 
 use super::PATIENCE;
 
+/// Lines of a node that may wait to be read: more than any test here makes.
+const LINES_MAX: usize = 1 << 16;
+
 /// Things told that are shown when a test has failed.
 const LAST_WORDS: usize = 25;
 
@@ -207,7 +210,7 @@ impl Seat {
 
 /// The whole lines of `stdout`; the last one of a killed process may be cut, and is no line.
 fn follow(stdout: ChildStdout) -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel();
+    let (sender, lines) = mpsc::sync_channel(LINES_MAX);
     thread::spawn(move || {
         let mut reader = BufReader::new(stdout);
         let mut line = String::new();
