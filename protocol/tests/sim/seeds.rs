@@ -24,7 +24,6 @@ fn complaint(seed: u64) -> (Option<String>, Option<Report>) {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test may look at the clock to say how long it took")]
 fn a_thousand_seeds_hold() {
     let seeds = std::env::var("ALTHING_SIM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
