@@ -44,7 +44,7 @@ pub(super) struct Jobs {
 pub(super) enum JobError {
     #[error("blob {0} was here and is gone or damaged: start the node again, and it is fetched anew")]
     Gone(BlobRef),
-    #[error("{0}; make room or mend the disk, and start the node again")]
+    #[error(transparent)]
     Blobs(#[from] crate::blobs::StoreError),
     #[error(transparent)]
     Learn(#[from] LearnError),
