@@ -46,12 +46,14 @@ fn draw(filter: &mut Filter, spend: Spend, ticket: Ticket) -> Debited {
 fn epsilon(spends: &[Spend], delta: f64) -> f64 {
     static COSTS: OnceLock<Vec<(f64, [f64; KINDS.len()])>> = OnceLock::new();
     let costs = COSTS.get_or_init(|| {
-        let orders = default_orders().filter(|order| *order <= 64.0);
-        orders.map(|order| (order, KINDS.map(|(q, sigma)| integral::rdp(q, sigma, order)))).collect()
+        // All orders that a filter may lead with: without the high ones the oracle would call an honest grant dear.
+        default_orders().map(|order| (order, KINDS.map(|(q, sigma)| integral::rdp(q, sigma, order)))).collect()
     });
     let kind = |spend: &Spend| KINDS.iter().position(|kind| *kind == (spend.q(), spend.sigma())).unwrap();
     let at = |(order, cost): &(f64, [f64; KINDS.len()])| {
-        let divergence = spends.iter().map(|spend| spend.steps() as f64 * cost[kind(spend)]).sum();
+        // No step costs nothing, also where a step would cost more than a number can say.
+        let real = spends.iter().filter(|spend| spend.steps() > 0);
+        let divergence = real.map(|spend| spend.steps() as f64 * cost[kind(spend)]).sum();
         integral::epsilon(*order, divergence, delta)
     };
     if spends.is_empty() { 0.0 } else { costs.iter().map(at).fold(f64::INFINITY, f64::min) }
@@ -291,6 +293,18 @@ impl Member {
             (fate, written) => panic!("{fate:?} gave {written:?}"),
         }
     }
+}
+
+/// A draw of no step at an order where a step would cost more than a number can say.
+#[test]
+fn a_draw_of_no_step_costs_nothing() {
+    let filter = Filter::new(budget(0.3), &spend(0, 1));
+    let mut member = Member { disk: filter.bytes(), filter, drawn: Vec::new(), tickets: BTreeSet::new() };
+    member.request((0, Wish::PartOfTheRest(0.6320778638477367), 0, 0, Fate::Drawn));
+    let before = epsilon(&member.drawn, 1e-5);
+    member.request((2, Wish::Steps(0), 1, 0, Fate::Drawn));
+    assert_eq!(epsilon(&member.drawn, 1e-5), before);
+    assert!(before > 0.0 && before <= 0.3, "{before}");
 }
 
 proptest! {
