@@ -85,12 +85,13 @@ impl Council {
 mod tests {
     use std::time::Duration;
 
-    use althing_protocol::{genesis::Contract, ids::Round};
+    use althing_protocol::{genesis::Contract, ids::Round, model::Width};
 
     use super::*;
 
     fn question() -> BidQuestion {
-        let contract = |name: &str, epochs, value| Contract { name: name.to_owned(), epochs, value };
+        let contract =
+            |name: &str, epochs, value| Contract { name: name.to_owned(), epochs, width: Width::Full, value };
         let menu = vec![contract("one", 1, 100), contract("two", 2, 190)];
         BidQuestion { round: Round(1), menu, reserve_price: 1_000, reputation: 500, idle_rounds: 1 }
     }

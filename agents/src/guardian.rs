@@ -95,10 +95,12 @@ impl Policy<GuardianQuestion> for WhatFits {
 
 #[cfg(test)]
 mod tests {
+    use althing_protocol::model::Width;
+
     use super::*;
 
     fn contract(epochs: u32) -> Contract {
-        Contract { name: format!("{epochs} epochs"), epochs, value: 100 }
+        Contract { name: format!("{epochs} epochs"), epochs, width: Width::Full, value: 100 }
     }
 
     fn capacity(ms_per_sample: u64) -> Capacity {

@@ -15,19 +15,15 @@ use serde_json::Value;
 use crate::{
     cli::{Cli, Command, Format, LedgerCommand, RunArgs},
     failure::Failure,
-    learn::facts::ModelFacts,
+    learn::catalogue::Catalogue,
 };
 
-/// What follows from a model, a data schema and a seed.
-pub type FactsOf = fn(model: &str, dataset: &str, seed: u64) -> Result<ModelFacts, Failure>;
-
 /// The parts of the node that commands reach for but that do not live here.
-#[derive(Debug, Clone, Copy)]
 pub struct Handlers {
-    /// What follows from a model, a data schema and a seed.
-    pub facts: FactsOf,
+    /// What this program can learn.
+    pub catalogue: Catalogue,
     /// Runs a node until it is told to stop; prints for itself.
-    pub run: fn(&RunArgs, Format) -> Result<(), Failure>,
+    pub run: fn(&RunArgs, &Catalogue, Format) -> Result<(), Failure>,
     /// Shows, exports or verifies a ledger; prints for itself.
     pub ledger: fn(&LedgerCommand, Format) -> Result<(), Failure>,
 }
@@ -48,10 +44,10 @@ pub struct Answer {
 pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<(), Failure> {
     let answer = match &cli.command {
         Command::Key(command) => key::execute(command)?,
-        Command::Genesis(command) => genesis::execute(command, handlers.facts)?,
+        Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
         Command::Status(args) => status::execute(args)?,
         Command::Privacy(command) => privacy::execute(command)?,
-        Command::Run(args) => return (handlers.run)(args, cli.format()),
+        Command::Run(args) => return (handlers.run)(args, &handlers.catalogue, cli.format()),
         Command::Ledger(command) => return (handlers.ledger)(command, cli.format()),
     };
     print(&answer, cli.format(), out)

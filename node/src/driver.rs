@@ -20,13 +20,14 @@ pub use telling::{Line, Sink};
 use crate::{
     cli::{Format, RunArgs},
     failure::Failure,
+    learn::catalogue::Catalogue,
 };
 
 /// Runs a node until SIGINT or SIGTERM, and prints what it tells.
 ///
 /// # Errors
 /// [`Failure`] when it cannot start, or must not go on.
-pub fn run(args: &RunArgs, format: Format) -> Result<(), Failure> {
+pub fn run(args: &RunArgs, catalogue: &Catalogue, format: Format) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -35,7 +36,7 @@ pub fn run(args: &RunArgs, format: Format) -> Result<(), Failure> {
         .map_err(|error| {
             Failure::machine(format_args!("the operating system gives no threads ({error}); free some"))
         })?;
-    let outcome = runtime.block_on(run_until(args, Sink::stdout(format), stop_signal()));
+    let outcome = runtime.block_on(run_until(args, catalogue, Sink::stdout(format), stop_signal()));
     // Blocking work that is still under way must not keep the process from ending.
     runtime.shutdown_background();
     outcome
@@ -51,8 +52,13 @@ const BLOCKING_THREADS: usize = 4;
 ///
 /// # Errors
 /// [`Failure`] when it cannot start, or must not go on.
-pub async fn run_until(args: &RunArgs, sink: Sink, stop: impl Future<Output = ()>) -> Result<(), Failure> {
-    let mut shell = setup::start(args, sink).await?;
+pub async fn run_until(
+    args: &RunArgs,
+    catalogue: &Catalogue,
+    sink: Sink,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let mut shell = setup::start(args, catalogue, sink).await?;
     let outcome = shell.run(stop).await;
     shell.stop().await;
     outcome

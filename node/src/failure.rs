@@ -8,7 +8,7 @@ use crate::{
     files::FileError,
     genesis_file::GenesisFileError,
     keyfile::KeyFileError,
-    learn::{data::DataError, facts, partition::PartitionError},
+    learn::{catalogue::TaskError, data::DataError, partition::PartitionError},
     net::NetError,
     status::ServeError,
     store::StoreError,
@@ -127,7 +127,7 @@ impl Blamed for TelemetryError {
     }
 }
 
-impl Blamed for facts::TaskError {
+impl Blamed for TaskError {
     fn blame(&self) -> Blame {
         Blame::User
     }

@@ -1,13 +1,15 @@
 //! Learning: the models, the data, and the thread that trains.
 //!
-//! The rest of the node knows a model as one flat `f32` vector and a [`Manifest`](params::Manifest) that says what
+//! The rest of the node knows a model as one flat `f32` vector and a [`Manifest`](althing_protocol::model::Manifest) that says what
 //! stands where. Bytes from peers become such a vector in a codec of ours and only then parameters of a Burn module;
 //! the framework's own loaders never see them. Training and evaluation run on one thread ([`worker`]), and nothing here
 //! needs to be bit-exact between machines but the start of a model ([`params::init`]) and the partition of the data
 //! ([`partition`]): those two every member works out for itself.
 
+pub mod catalogue;
 pub mod data;
 pub mod facts;
+pub mod job;
 pub mod model;
 pub mod params;
 pub mod partition;

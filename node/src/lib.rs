@@ -11,6 +11,7 @@ pub mod genesis_file;
 pub mod keyfile;
 pub mod learn;
 pub mod net;
+pub mod program;
 pub mod status;
 pub mod store;
 pub mod telemetry;

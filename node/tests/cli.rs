@@ -9,12 +9,12 @@ use std::{
 use althing_node::{
     genesis_file::{self, Draft, draft},
     keyfile::KeyFile,
-    learn::facts::ModelFacts,
+    learn::catalogue::Catalogue,
     store::{FILE_NAME, Store},
 };
 use althing_protocol::{
     genesis::{Genesis, Member},
-    ids::{BlobRef, Hash, NetworkId},
+    ids::NetworkId,
 };
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ fn node_folder() -> (tempfile::TempDir, Genesis) {
         seed: 1,
         members: vec![Member { name: "anna".into(), id: key.id(), power: 1, anchor: key.anchor() }],
     };
-    let facts = ModelFacts { manifest: Hash::of(b"m"), initial_model: BlobRef::of(b"model") };
+    let facts = Catalogue::built_in().facts("lenet", "mnist", 1).unwrap();
     let genesis = draft(founder, facts);
     genesis_file::save(&genesis, &dir.join("genesis.toml")).unwrap();
     let text = "genesis = \"genesis.toml\"\nkey = \"key.toml\"\ndata_dir = \"data\"\n";

@@ -6,12 +6,14 @@ use std::{fs, path::Path, sync::mpsc::sync_channel};
 
 use althing_node::learn::{
     data::{self, Subset},
+    job::{EvaluateJob, Method, TrainJob},
     model::Architecture,
     params,
     partition::{Partition, assign, hold_out},
     train::{EvaluateOn, Hyper, Learner},
-    worker::{EvaluateJob, TrainJob, WorkerHandle},
+    worker::WorkerHandle,
 };
+use althing_protocol::model::Width;
 
 /// Highest resident memory of this process so far, in kilobytes.
 fn peak_kb() -> u64 {
@@ -30,17 +32,18 @@ fn one_of_eight_members_learns_lenet_within_sixty_megabytes() {
     let load = |indices: &[u32]| data::load(&folder, Subset::Train, indices).unwrap();
     let test = data::load_all(&folder, Subset::Test).unwrap();
     let learner = Learner::new(Architecture::LeNet, load(&split.train), load(&split.held_out), test);
-    let worker = WorkerHandle::spawn(learner).unwrap();
+    let worker = WorkerHandle::spawn(Box::new(learner)).unwrap();
 
     let hyper = Hyper { epochs: 1, batch: 32, learning_rate: 0.01, momentum: 0.9 };
-    let job = TrainJob { weights: params::init(Architecture::LeNet, [1; 32]).into(), hyper, seed: [2; 32] };
+    let weights = params::init(Architecture::LeNet, [1; 32]).into();
+    let job = TrainJob { weights, width: Width::Full, method: Method::Plain(hyper), seed: [2; 32] };
     let (sender, trained) = sync_channel(1);
     worker.train(job, move |result| sender.send(result).unwrap()).unwrap();
     let trained = trained.recv().unwrap().unwrap();
     println!("{} samples in {} ms", trained.samples, trained.training_ms);
 
     let (sender, evaluated) = sync_channel(1);
-    let job = EvaluateJob { weights: trained.weights.into(), on: EvaluateOn::Test };
+    let job = EvaluateJob { weights: trained.weights.into(), width: Width::Full, on: EvaluateOn::Test };
     worker.evaluate(job, move |result| sender.send(result).unwrap()).unwrap();
     let accuracy = evaluated.recv().unwrap().unwrap().accuracy();
     println!("accuracy {accuracy}, peak {} kB", peak_kb());

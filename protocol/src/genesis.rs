@@ -9,6 +9,7 @@ use crate::{
     codec,
     ids::{BlobRef, Hash, MemberId, NetworkId},
     limits,
+    model::{Manifest, ManifestError, Width},
 };
 
 /// Everything that members must hold in common before the first round.
@@ -48,8 +49,6 @@ pub struct Task {
     pub dataset: String,
     /// Seed of the first model's parameters.
     pub seed: u64,
-    /// Hash of the parameter manifest: names, shapes and order of the model's tensors.
-    pub manifest: Hash,
     /// The first model, which every node computes from the seed and compares.
     pub initial_model: BlobRef,
     /// Examples per optimiser step.
@@ -58,6 +57,8 @@ pub struct Task {
     pub learning_rate: f64,
     /// Momentum of stochastic gradient descent, 0 for none.
     pub momentum: f64,
+    /// The tensors of the model, in the order of its parameters.
+    pub tensors: Manifest,
 }
 
 /// What a round may cost, in micro-credits.
@@ -154,6 +155,9 @@ pub struct Contract {
     pub name: String,
     /// Passes over the member's own data.
     pub epochs: u32,
+    /// Which part of the model is trained; all of it if the file does not say.
+    #[serde(default)]
+    pub width: Width,
     /// What the contract is worth to the federation, against the others on the menu.
     pub value: u32,
 }
@@ -187,6 +191,9 @@ pub enum GenesisError {
         /// What it may say.
         want: String,
     },
+    /// The model's tensors will not do.
+    #[error("genesis: task.tensors: {0}")]
+    Tensors(#[from] ManifestError),
     /// A member is listed twice.
     #[error("genesis: member {0} is listed twice; remove one entry")]
     DuplicateMember(MemberId),
@@ -212,18 +219,36 @@ impl Genesis {
         self.validate_market()?;
         self.validate_times()?;
         self.validate_aggregation()?;
+        within("limits.max_update_bytes", self.limits.max_update_bytes, 1, limits::MAX_BLOB_BYTES)?;
+        within("limits.max_samples", self.limits.max_samples, 1, u64::from(u32::MAX))?;
+        within("limits.max_update_norm", self.limits.max_update_norm.into(), 1, u64::from(u32::MAX))?;
+        self.validate_task()?;
+        self.validate_contracts()
+    }
+
+    fn validate_task(&self) -> Result<(), GenesisError> {
+        let task = &self.task;
+        within("task.batch", task.batch.into(), 1, 65_536)?;
+        within_f64("task.learning_rate", task.learning_rate, 1e-9, 1e3)?;
+        within_f64("task.momentum", task.momentum, 0.0, 0.999_999)?;
+        within("task.initial_model.size", task.initial_model.size, 4, self.limits.max_update_bytes)?;
+        task.tensors.validate()?;
+        let bytes = task.tensors.parameters() * size_of::<f32>() as u64;
+        within("task.initial_model.size", task.initial_model.size, bytes, bytes)
+    }
+
+    fn validate_contracts(&self) -> Result<(), GenesisError> {
         within("contracts", self.contracts.len() as u64, 1, limits::MAX_CONTRACTS as u64)?;
         for contract in &self.contracts {
             within("contracts.epochs", contract.epochs.into(), 1, 1_000)?;
             within("contracts.value", contract.value.into(), 1, 1_000)?;
+            if !self.task.tensors.widths().contains(&contract.width) {
+                let got = contract.width.to_string();
+                let want = format!("a width that {} has", self.task.model);
+                return Err(GenesisError::OutOfBounds { field: "contracts.width", got, want });
+            }
         }
-        within("task.batch", self.task.batch.into(), 1, 65_536)?;
-        within_f64("task.learning_rate", self.task.learning_rate, 1e-9, 1e3)?;
-        within_f64("task.momentum", self.task.momentum, 0.0, 0.999_999)?;
-        within("limits.max_update_bytes", self.limits.max_update_bytes, 1, limits::MAX_BLOB_BYTES)?;
-        within("limits.max_samples", self.limits.max_samples, 1, u64::from(u32::MAX))?;
-        within("limits.max_update_norm", self.limits.max_update_norm.into(), 1, u64::from(u32::MAX))?;
-        within("task.initial_model.size", self.task.initial_model.size, 4, self.limits.max_update_bytes)
+        Ok(())
     }
 
     fn validate_members(&self) -> Result<(), GenesisError> {

@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod limits;
 pub mod machine;
 pub mod market;
+pub mod model;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod state;

@@ -5,18 +5,19 @@ use std::{fmt::Write as _, path::Path};
 use althing_protocol::genesis::{Aggregation, Genesis};
 use serde_json::json;
 
-use super::{Answer, FactsOf, credits};
+use super::{Answer, credits};
 use crate::{
     cli::{GenesisCommand, GenesisNewArgs, MemberArg},
     failure::Failure,
     genesis_file::{self, Draft, aggregating, draft},
     keyfile::KeyFile,
+    learn::catalogue::Catalogue,
 };
 
-pub(super) fn execute(command: &GenesisCommand, facts: FactsOf) -> Result<Answer, Failure> {
+pub(super) fn execute(command: &GenesisCommand, catalogue: &Catalogue) -> Result<Answer, Failure> {
     match command {
         GenesisCommand::New(args) => {
-            let genesis = found(args, facts)?;
+            let genesis = found(args, catalogue)?;
             genesis_file::save(&genesis, &args.out)?;
             Ok(brief(&genesis, &args.out))
         }
@@ -25,13 +26,13 @@ pub(super) fn execute(command: &GenesisCommand, facts: FactsOf) -> Result<Answer
     }
 }
 
-fn found(args: &GenesisNewArgs, facts: FactsOf) -> Result<Genesis, Failure> {
+fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failure> {
     let mut members = args.members.clone();
     for path in &args.member_keys {
         let key = KeyFile::load(path)?;
         members.push(MemberArg { name: key.name.clone(), id: key.id(), anchor: key.anchor() });
     }
-    let facts = facts(&args.model, &args.dataset, args.seed)?;
+    let facts = catalogue.facts(&args.model, &args.dataset, args.seed)?;
     let founder = Draft {
         name: args.name.clone(),
         model: args.model.clone(),
@@ -73,7 +74,11 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
     );
     // Writing to a string cannot fail.
     for contract in &genesis.contracts {
-        let _ = writeln!(text, "contract   {} (epochs {}, value {})", contract.name, contract.epochs, contract.value);
+        let _ = writeln!(
+            text,
+            "contract   {} (epochs {}, width {}, value {})",
+            contract.name, contract.epochs, contract.width, contract.value
+        );
     }
     for member in &genesis.members {
         let _ = writeln!(text, "member     {} {} (power {})", member.id, member.name, member.power);

@@ -119,6 +119,7 @@ mod tests {
         cli::Cli,
         commands::{self, Handlers},
         failure::Blame,
+        learn::catalogue::Catalogue,
     };
 
     fn read(text: &str) -> Result<Vec<Spend>, Failure> {
@@ -132,8 +133,8 @@ mod tests {
     fn run(words: &str) -> Result<String, Failure> {
         let cli = Cli::try_parse_from(words.split(' ')).unwrap();
         let handlers = Handlers {
-            facts: |_, _, _| Err(Failure::machine("no facts")),
-            run: |_, _| Err(Failure::machine("no node")),
+            catalogue: Catalogue::default(),
+            run: |_, _, _| Err(Failure::machine("no node")),
             ledger: |_, _| Err(Failure::machine("no ledger")),
         };
         let mut out = Vec::new();

@@ -1,6 +1,5 @@
 use std::{fs, path::Path};
 
-use althing_protocol::ids::{BlobRef, Hash};
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
@@ -14,27 +13,21 @@ use crate::{
     store::{Commit, Store},
 };
 
-/// Stands for the learning side: facts that depend on what was asked for.
-fn facts(model: &str, dataset: &str, seed: u64) -> Result<ModelFacts, Failure> {
-    if model == "oracle" {
-        return Err(Failure::user("there is no model \"oracle\"; use lenet"));
+/// The real models, and nothing that would run for long.
+fn handlers() -> Handlers {
+    Handlers {
+        catalogue: Catalogue::built_in(),
+        run: |args, _, format| Err(Failure::user(format_args!("run {} {format:?}", args.config.display()))),
+        ledger: |command, _| Err(Failure::machine(format_args!("ledger {command:?}"))),
     }
-    let hash = Hash::of(format!("{model} {dataset} {seed}").as_bytes());
-    Ok(ModelFacts { manifest: Hash::of(model.as_bytes()), initial_model: BlobRef { hash, size: 1_000 } })
 }
-
-const HANDLERS: Handlers = Handlers {
-    facts,
-    run: |args, format| Err(Failure::user(format_args!("run {} {format:?}", args.config.display()))),
-    ledger: |command, _| Err(Failure::machine(format_args!("ledger {command:?}"))),
-};
 
 fn run(dir: &Path, words: &str) -> Result<String, Failure> {
     let here = dir.display().to_string();
     let words = words.replace("HERE", &here);
     let cli = Cli::try_parse_from(words.split(' ')).unwrap();
     let mut out = Vec::new();
-    execute(&cli, &HANDLERS, &mut out).map(|()| String::from_utf8(out).unwrap())
+    execute(&cli, &handlers(), &mut out).map(|()| String::from_utf8(out).unwrap())
 }
 
 fn json(dir: &Path, words: &str) -> Value {
@@ -66,7 +59,7 @@ fn a_founder_needs_keys_and_a_name() {
     let genesis = genesis_file::load(&dir.join("genesis.toml")).unwrap();
     let names: Vec<&str> = genesis.members.iter().map(|member| member.name.as_str()).collect();
     assert_eq!(names, ["berta", "anna"]);
-    assert_eq!(genesis.task.initial_model, facts("lenet", "mnist", 1).unwrap().initial_model);
+    assert_eq!(genesis.task.initial_model, handlers().catalogue.facts("lenet", "mnist", 1).unwrap().initial_model);
     let key = KeyFile::load(&dir.join("key.toml")).unwrap();
     assert_eq!(genesis.member(&key.id()).unwrap().anchor, key.anchor());
     let shown = json(dir, "althing genesis show HERE/genesis.toml");
@@ -82,7 +75,10 @@ fn what_a_founder_gets_wrong_leaves_no_file() {
     let dir = folder.path();
     let member = "--member-key HERE/key.toml";
     for (words, wanted) in [
-        (format!("--name v {member} --model oracle --out HERE/new.toml"), "use lenet"),
+        (
+            format!("--name v {member} --model oracle --out HERE/new.toml"),
+            "it has: 2nn for mnist, fedavg-cnn for mnist, lenet for mnist",
+        ),
         (format!("--name v {member} {member} --out HERE/new.toml"), "listed twice"),
         (format!("--name v {member} --out HERE/genesis.toml"), "never overwritten"),
         ("--name v --member-key HERE/nobody.toml --out HERE/new.toml".into(), "does not exist"),

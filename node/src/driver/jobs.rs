@@ -10,14 +10,16 @@ use althing_protocol::{
     genesis::{Aggregation, Genesis},
     ids::{BlobRef, MemberId, Round},
     machine::{AggregateOrder, Input, Score, TrainOrder},
+    model::Width,
 };
 use tokio::sync::mpsc;
 
 use crate::{
     blobs::{Durability, Store as BlobStore},
     learn::{
+        job::{EvaluateJob, Method, TrainJob},
         train::{EvaluateOn, Evaluation, Hyper, LearnError, Trained},
-        worker::{EvaluateJob, TrainJob, WorkerHandle},
+        worker::WorkerHandle,
     },
 };
 
@@ -74,7 +76,9 @@ impl Jobs {
             learning_rate: task.learning_rate,
             momentum: task.momentum,
         };
-        let job = TrainJob { weights: self.weights(&order.base)?, hyper, seed: order.seed.0 };
+        let width = order.contract.width;
+        let method = Method::Plain(hyper);
+        let job = TrainJob { weights: self.weights(&order.base)?, width, method, seed: order.seed.0 };
         let (blobs, brought, sample_ns) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.sample_ns));
         let (round, epochs) = (order.round, u64::from(order.contract.epochs));
         self.worker.train(job, move |result| match result {
@@ -103,7 +107,7 @@ impl Jobs {
             return Ok(());
         }
         let slot = Arc::clone(&self.base_loss);
-        let job = EvaluateJob { weights: self.weights(&base)?, on: EvaluateOn::HeldOut };
+        let job = EvaluateJob { weights: self.weights(&base)?, width: Width::Full, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
             if let Ok(evaluation) = result {
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((base, evaluation.loss));
@@ -128,7 +132,8 @@ impl Jobs {
         // Jobs are done in order, so the base's loss is known when the update's is.
         self.score_base(base)?;
         let (brought, base_loss) = (self.brought.clone(), Arc::clone(&self.base_loss));
-        let job = EvaluateJob { weights: aggregate::parameters(&bytes).collect(), on: EvaluateOn::HeldOut };
+        let weights = aggregate::parameters(&bytes).collect();
+        let job = EvaluateJob { weights, width: Width::Full, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
             let before = *base_loss.lock().unwrap_or_else(PoisonError::into_inner);
             let score = match (before, result) {

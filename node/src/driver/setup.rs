@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use althing_agents::Council;
 use althing_protocol::{
+    aggregate,
     event::Event,
     genesis::Genesis,
     ids::{BlobRef, MemberId},
@@ -31,15 +32,7 @@ use crate::{
     failure::Failure,
     genesis_file,
     keyfile::KeyFile,
-    learn::{
-        self,
-        data::{self, Dataset, Subset},
-        facts,
-        model::Architecture,
-        partition::{self, Partition},
-        train::Learner,
-        worker::WorkerHandle,
-    },
+    learn::{catalogue::Catalogue, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
     status::{Server, Status},
     store::Store,
@@ -52,17 +45,18 @@ const INPUT_CAPACITY: usize = 1_024;
 const BLOBS_DIR: &str = "blobs";
 
 /// Starts a node.
-pub(super) async fn start(args: &RunArgs, sink: Sink) -> Result<Shell, Failure> {
+pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> Result<Shell, Failure> {
     let config = Config::load(&args.config)?;
     let genesis = genesis_file::load(&config.genesis)?;
     let key = KeyFile::load(&config.key)?;
     let me = member(&genesis, &key)?;
-    let architecture = facts::check(&genesis.task)?;
-    let (learner, samples) = learner(&config.data, architecture)?;
+    let task = catalogue.check(&genesis.task)?;
+    let learner = task.learner(&config.data)?;
+    let samples = learner.samples();
     let federation = Federation::new(genesis.clone());
     let store = Store::open(&config.data_dir, &federation.network)?;
     let blob_store = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?;
-    let first = learn::facts::initial_model(architecture, genesis.task.seed);
+    let first = aggregate::encode(&task.first_model(genesis.task.seed));
     blob_store.put(&first, Durability::Refetchable)?;
 
     let clock = Instant::now();
@@ -122,21 +116,6 @@ fn member(genesis: &Genesis, key: &KeyFile) -> Result<MemberId, Failure> {
         )));
     }
     Ok(me)
-}
-
-/// The member's part of the data, and how many examples of it are trained on.
-fn learner(config: &config::Data, architecture: Architecture) -> Result<(Learner, u64), Failure> {
-    let wanted: Partition = config.partition.parse()?;
-    let labels = data::labels(&config.path, Subset::Train)?;
-    let mut parts = partition::assign(&labels, config.parts as usize, &wanted, config.seed)?;
-    // The configuration was checked: the part is one of them.
-    let mine = parts.swap_remove(config.part as usize);
-    let fraction = f64::from(config.held_out) / mine.len() as f64;
-    let split = partition::hold_out(&mine, fraction.min(0.5), config.seed);
-    let train = data::load(&config.path, Subset::Train, &split.train)?;
-    let held_out = data::load(&config.path, Subset::Train, &split.held_out)?;
-    let samples = train.len() as u64;
-    Ok((Learner::new(architecture, train, held_out, Dataset::default()), samples))
 }
 
 fn durable(store: &Store, blobs: BTreeSet<BlobRef>) -> Result<Durable, Failure> {

@@ -1,10 +1,11 @@
 //! A first genesis: what a founder has to say, and defaults for the rest.
 
-use althing_protocol::genesis::{
-    Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task,
+use althing_protocol::{
+    genesis::{Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
+    model::Width,
 };
 
-use crate::learn::facts::ModelFacts;
+use crate::learn::catalogue::ModelFacts;
 
 /// What a founder has to say.
 #[derive(Debug, Clone)]
@@ -41,11 +42,11 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
             model: draft.model,
             dataset: draft.dataset,
             seed: draft.seed,
-            manifest: facts.manifest,
             initial_model: facts.initial_model,
             batch: 32,
             learning_rate: 0.05,
             momentum: 0.9,
+            tensors: facts.tensors,
         },
         market: market(),
         phases: phases(),
@@ -57,9 +58,9 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         },
         aggregation: Aggregation::default(),
         contracts: vec![
-            Contract { name: "one-epoch".into(), epochs: 1, value: 100 },
+            Contract { name: "one-epoch".into(), epochs: 1, width: Width::Full, value: 100 },
             // The second pass over the same data teaches less than the first.
-            Contract { name: "two-epochs".into(), epochs: 2, value: 160 },
+            Contract { name: "two-epochs".into(), epochs: 2, width: Width::Full, value: 160 },
         ],
         members: draft.members,
     }
@@ -99,7 +100,10 @@ fn phases() -> Phases {
 
 #[cfg(test)]
 mod tests {
-    use althing_protocol::ids::{BlobRef, Hash, MemberId};
+    use althing_protocol::{
+        ids::{BlobRef, Hash, MemberId},
+        model::{Manifest, TensorSpec},
+    };
 
     use super::*;
     use crate::genesis_file::{load, save};
@@ -113,8 +117,9 @@ mod tests {
             seed: 1,
             members: (0..members).map(member).collect(),
         };
-        let initial_model = BlobRef { hash: Hash::of(b"model"), size: 246_824 };
-        let facts = ModelFacts { manifest: Hash::of(b"manifest"), initial_model };
+        let initial_model = BlobRef { hash: Hash::of(b"model"), size: 400 };
+        let tensors = Manifest { tensors: vec![TensorSpec { path: "w".into(), shapes: vec![vec![10, 10]] }] };
+        let facts = ModelFacts { tensors, initial_model };
         aggregating(draft(founder, facts), Aggregation { rule: rule.parse().unwrap(), mixing: mixing.parse().unwrap() })
     }
 

@@ -1,12 +1,9 @@
 use std::fs;
 
-use althing_protocol::{
-    genesis::Member,
-    ids::{BlobRef, Hash},
-};
+use althing_protocol::genesis::Member;
 
 use super::*;
-use crate::{keyfile::KeyFile, learn::facts::ModelFacts};
+use crate::{keyfile::KeyFile, learn::catalogue::Catalogue};
 
 fn example() -> Genesis {
     let members = ["anna", "berta", "carla"]
@@ -16,10 +13,7 @@ fn example() -> Genesis {
             Member { name: (*name).to_owned(), id: key.id(), power: 1, anchor: key.anchor() }
         })
         .collect();
-    let facts = ModelFacts {
-        manifest: Hash::of(b"manifest"),
-        initial_model: BlobRef { hash: Hash::of(b"model"), size: 246_824 },
-    };
+    let facts = Catalogue::built_in().facts("lenet", "mnist", 1).unwrap();
     let founder = Draft { name: "village".into(), model: "lenet".into(), dataset: "mnist".into(), seed: 1, members };
     draft(founder, facts)
 }

@@ -1,18 +1,14 @@
 //! The parameters of a model as one flat `f32` vector, and the manifest that says what stands where.
 
-use althing_protocol::ids::Hash;
+use althing_protocol::model::{Manifest, TensorSpec};
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Tensor, TensorData, TensorReadError},
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use serde::{Deserialize, Serialize};
 
 use super::model::{Architecture, Network};
-
-/// Keeps the hash of a manifest apart from every other hash.
-const MANIFEST_CONTEXT: &str = "althing 2026 parameter manifest";
 
 /// Why a vector cannot be the parameters of a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,78 +32,21 @@ pub enum ParamsError {
     Backend(String),
 }
 
-/// One tensor of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TensorSpec {
-    /// Field names from the root of the model, joined by dots: `conv1.weight`.
-    pub path: String,
-    /// Extent of each axis. Dense weights are `[inputs, outputs]`, convolutions `[outputs, inputs, height, width]`.
-    pub shape: Vec<usize>,
-    /// Values before this tensor's first one, row-major from there on.
-    pub offset: usize,
+/// The manifest of `architecture`. No parameter is allocated for it.
+pub fn manifest(architecture: Architecture) -> Manifest {
+    let mut lister = Lister::default();
+    Network::new(architecture, &Device::flex()).visit(&mut lister);
+    Manifest { tensors: lister.tensors }
 }
 
-impl TensorSpec {
-    /// Values in the tensor.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether it holds no value at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Inputs that feed one output, or `None` for a bias.
-    fn fan_in(&self) -> Option<usize> {
-        match self.shape[..] {
-            [inputs, _] => Some(inputs),
-            [_, inputs, height, width] => Some(inputs * height * width),
-            _ => None,
-        }
-    }
-}
-
-/// What stands where in the flat vector of an architecture.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The tensors in the order of the vector, without gaps.
-    pub tensors: Vec<TensorSpec>,
-}
-
-impl Manifest {
-    /// The manifest of `architecture`. No parameter is allocated for it.
-    pub fn of(architecture: Architecture) -> Self {
-        let mut lister = Lister::default();
-        Network::new(architecture, &Device::flex()).visit(&mut lister);
-        Self { tensors: lister.tensors }
-    }
-
-    /// Values in the whole vector.
-    pub fn len(&self) -> usize {
-        self.tensors.iter().map(TensorSpec::len).sum()
-    }
-
-    /// Whether there is no parameter at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A hash over paths, shapes and offsets: two nodes whose hashes agree mean the same thing by value number `i`.
-    ///
-    /// Encoding, all integers 64 bits little-endian: per tensor the path's length and bytes, the number of axes, each
-    /// extent, the offset.
-    pub fn hash(&self) -> Hash {
-        let mut bytes = Vec::new();
-        let number = |bytes: &mut Vec<u8>, value: usize| bytes.extend((value as u64).to_le_bytes());
-        for tensor in &self.tensors {
-            number(&mut bytes, tensor.path.len());
-            bytes.extend(tensor.path.as_bytes());
-            number(&mut bytes, tensor.shape.len());
-            tensor.shape.iter().for_each(|&extent| number(&mut bytes, extent));
-            number(&mut bytes, tensor.offset);
-        }
-        Hash::derive(MANIFEST_CONTEXT, &[&bytes])
+/// Inputs that feed one output of a tensor of this shape, or `None` for a bias.
+///
+/// Dense weights are `[inputs, outputs]`, convolutions `[outputs, inputs, height, width]`.
+fn fan_in(shape: &[u32]) -> Option<u32> {
+    match *shape {
+        [inputs, _] => Some(inputs),
+        [_, inputs, height, width] => Some(inputs * height * width),
+        _ => None,
     }
 }
 
@@ -119,17 +58,20 @@ impl Manifest {
 /// last bit: a multiple of 2^-23 in [-1, 1) from 24 random bits, times the bound. No logarithm or cosine is involved.
 pub fn init(architecture: Architecture, seed: [u8; 32]) -> Vec<f32> {
     let mut rng = ChaCha20Rng::from_seed(seed);
-    let manifest = Manifest::of(architecture);
-    let output_layer = manifest.tensors.iter().rposition(|tensor| tensor.fan_in().is_some());
-    let mut values = Vec::with_capacity(manifest.len());
-    for (index, tensor) in manifest.tensors.iter().enumerate() {
-        let Some(inputs) = tensor.fan_in() else {
-            values.resize(values.len() + tensor.len(), 0.0);
+    let manifest = manifest(architecture);
+    let shapes: Vec<&[u32]> =
+        manifest.tensors.iter().filter_map(|tensor| Some(tensor.shapes.first()?.as_slice())).collect();
+    let output_layer = shapes.iter().rposition(|shape| fan_in(shape).is_some());
+    let mut values = Vec::with_capacity(manifest.parameters() as usize);
+    for (index, shape) in shapes.into_iter().enumerate() {
+        let len = shape.iter().product::<u32>() as usize;
+        let Some(inputs) = fan_in(shape) else {
+            values.resize(values.len() + len, 0.0);
             continue;
         };
         let numerator: f32 = if Some(index) == output_layer { 1.0 } else { 6.0 };
         let bound = (numerator / inputs as f32).sqrt();
-        values.extend((0..tensor.len()).map(|_| signed_unit(&mut rng) * bound));
+        values.extend((0..len).map(|_| signed_unit(&mut rng) * bound));
     }
     values
 }
@@ -179,15 +121,12 @@ struct Lister {
     /// Names of the modules around the current one.
     path: Vec<String>,
     tensors: Vec<TensorSpec>,
-    /// Where the next tensor begins.
-    offset: usize,
 }
 
 impl ModuleVisitor for Lister {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let shape = param.lazy_shape().to_vec();
-        let tensor = TensorSpec { path: self.path.join("."), shape, offset: self.offset };
-        self.offset += tensor.len();
+        let shape = param.lazy_shape().to_vec().into_iter().map(|extent| extent as u32).collect();
+        let tensor = TensorSpec { path: self.path.join("."), shapes: vec![shape] };
         self.tensors.push(tensor);
     }
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     data::{CLASSES, Dataset, PIXELS, SIDE},
+    job::{EvaluateJob, Learn, Method, Pause, TrainJob},
     model::{Architecture, Network},
     params::{self, ParamsError},
 };
@@ -257,6 +258,23 @@ impl Learner {
             pixels.extend(dataset.image(sample).iter().map(|&byte| self.brightness[usize::from(byte)]));
         }
         Tensor::from_data(TensorData::new(pixels, [batch.len(), 1, SIDE, SIDE]), device)
+    }
+}
+
+impl Learn for Learner {
+    fn samples(&self) -> u64 {
+        self.train.len() as u64
+    }
+
+    fn train(&self, job: TrainJob, pause: &mut Pause<'_>) -> Result<Trained, LearnError> {
+        match job.method {
+            Method::Plain(hyper) => self.train(&job.weights, &hyper, job.seed, pause),
+            Method::Private(hyper, licence) => self.train_private(&job.weights, &hyper, licence, pause),
+        }
+    }
+
+    fn evaluate(&self, job: &EvaluateJob, pause: &mut Pause<'_>) -> Result<Evaluation, LearnError> {
+        self.evaluate(&job.weights, job.on, pause)
     }
 }
 

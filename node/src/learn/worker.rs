@@ -14,30 +14,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::train::{EvaluateOn, Evaluation, Hyper, LearnError, Learner, Trained};
+use super::{
+    job::{EvaluateJob, Learn, TrainJob},
+    train::{Evaluation, LearnError, Trained},
+};
 
 /// Jobs that may wait: an evaluation for each of some dozens of updates, and a training.
 pub const QUEUE: usize = 256;
-
-/// One training to do.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainJob {
-    /// Where to start from.
-    pub weights: Arc<[f32]>,
-    /// How to train.
-    pub hyper: Hyper,
-    /// Decides the order of the samples.
-    pub seed: [u8; 32],
-}
-
-/// One evaluation to do.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EvaluateJob {
-    /// What to evaluate.
-    pub weights: Arc<[f32]>,
-    /// On which samples.
-    pub on: EvaluateOn,
-}
 
 /// What somebody does with the result of a job.
 type Callback<T> = Box<dyn FnOnce(Result<T, LearnError>) + Send>;
@@ -108,7 +91,7 @@ impl WorkerHandle {
     ///
     /// # Errors
     /// What the operating system says if it grants no thread.
-    pub fn spawn(learner: Learner) -> std::io::Result<Self> {
+    pub fn spawn(learner: Box<dyn Learn>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
         let worker = Worker { learner, jobs: receiver, shared: shared.clone() };
@@ -184,7 +167,7 @@ impl Drop for WorkerHandle {
 
 /// The thread's side.
 struct Worker {
-    learner: Learner,
+    learner: Box<dyn Learn>,
     jobs: Receiver<Job>,
     shared: Arc<Shared>,
 }
@@ -209,7 +192,7 @@ impl Worker {
             Job::Train { ticket, job, reply } => {
                 let mut newer = None;
                 let mut pause = || self.between_batches(ticket, &mut newer);
-                let result = self.learner.train(&job.weights, &job.hyper, job.seed, &mut pause);
+                let result = self.learner.train(job, &mut pause);
                 reply.send(result);
                 newer
             }
@@ -217,7 +200,7 @@ impl Worker {
     }
 
     fn evaluate(&self, job: &EvaluateJob, reply: Reply<Evaluation>) {
-        let result = self.learner.evaluate(&job.weights, job.on, &mut || self.break_if(self.is_closing()));
+        let result = self.learner.evaluate(job, &mut || self.break_if(self.is_closing()));
         reply.send(result);
     }
 

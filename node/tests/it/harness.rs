@@ -15,7 +15,7 @@ use std::{
 use althing_node::{
     genesis_file::{self, Draft, draft},
     keyfile::KeyFile,
-    learn::facts,
+    learn::catalogue::Catalogue,
 };
 use althing_protocol::{
     body::Body,
@@ -76,7 +76,7 @@ impl Federation {
             seed: 1,
             members: seats.iter().zip(powers).map(member).collect(),
         };
-        let mut genesis = draft(founder, facts::facts("2nn", "mnist", 1).unwrap());
+        let mut genesis = draft(founder, Catalogue::built_in().facts("2nn", "mnist", 1).unwrap());
         hurry(&mut genesis);
         amend(&mut genesis);
         genesis_file::save(&genesis, &folder.path().join("genesis.toml")).unwrap();

@@ -16,6 +16,7 @@ use crate::{
     genesis::{Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
     ids::{BlobRef, Hash},
     machine::Identity,
+    model::{Manifest, TensorSpec, Width},
     time::Time,
 };
 
@@ -151,8 +152,8 @@ impl Scenario {
             limits: Limits { max_update_bytes: 1_024, max_samples: 1_000, max_update_norm: 10 },
             aggregation: Aggregation::default(),
             contracts: vec![
-                Contract { name: "one pass".into(), epochs: 1, value: 100 },
-                Contract { name: "two passes".into(), epochs: 2, value: 150 },
+                Contract { name: "one pass".into(), epochs: 1, width: Width::Full, value: 100 },
+                Contract { name: "two passes".into(), epochs: 2, width: Width::Full, value: 150 },
             ],
             members: identities.iter().zip(&self.powers).enumerate().map(member).collect(),
         }
@@ -179,11 +180,13 @@ fn task(seed: u64) -> Task {
         model: "four numbers".into(),
         dataset: "none".into(),
         seed,
-        manifest: Hash::ZERO,
         initial_model: BlobRef::of(&Scenario::first_model()),
         batch: 1,
         learning_rate: 0.1,
         momentum: 0.0,
+        tensors: Manifest {
+            tensors: vec![TensorSpec { path: "numbers".into(), shapes: vec![vec![MODEL.len() as u32]] }],
+        },
     }
 }
 

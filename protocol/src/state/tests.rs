@@ -9,6 +9,7 @@ use crate::{
     election::HashChain,
     genesis::{Aggregation, Agreement, Bounds, Contract, Limits, Market, Member, Phases, Task},
     limits::CHAIN_TURNS,
+    model::{Manifest, TensorSpec, Width},
     statement::{Appraisal, Bid, BidCommit, BidReveal, Marks, UpdateOffer},
 };
 
@@ -103,11 +104,11 @@ fn genesis(members: Vec<Member>) -> Genesis {
             model: "2nn".into(),
             dataset: "mnist".into(),
             seed: 1,
-            manifest: Hash::ZERO,
             initial_model: BlobRef { hash: Hash([8; 32]), size: 400 },
             batch: 1,
             learning_rate: 0.1,
             momentum: 0.0,
+            tensors: Manifest { tensors: vec![TensorSpec { path: "w".into(), shapes: vec![vec![100]] }] },
         },
         market: Market {
             mint_per_round: 10_000,
@@ -123,7 +124,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
         agreement: Agreement { propose_ms: 1, vote_ms: 1, step_ms: 0, rebroadcast_ms: 10 },
         limits: Limits { max_update_bytes: 400, max_samples: 100, max_update_norm: 1 },
         aggregation: Aggregation::default(),
-        contracts: vec![Contract { name: "one".into(), epochs: 1, value: 10 }],
+        contracts: vec![Contract { name: "one".into(), epochs: 1, width: Width::Full, value: 10 }],
         members,
     }
 }

@@ -34,9 +34,9 @@ const GOLDEN: &[(&str, &str)] = &[
     ("body: settle", "bcb82645"),
     ("request", "e08b620d"),
     ("response", "36412059"),
-    ("genesis", "b67a2315"),
-    ("state", "a89189ec"),
-    ("journal", "2ffe30f8"),
+    ("genesis", "6ce6de1d"),
+    ("state", "9d538f59"),
+    ("journal", "a889b562"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {

@@ -3,11 +3,15 @@ use std::{
     time::Duration,
 };
 
+use althing_protocol::model::Width;
+
 use super::*;
 use crate::learn::{
     data::{Dataset, PIXELS},
+    job::Method,
     model::Architecture,
     params,
+    train::{EvaluateOn, Hyper, Learner},
 };
 
 /// Random-looking samples: the worker's promises do not depend on what is learnt.
@@ -17,17 +21,19 @@ fn dataset(samples: usize) -> Dataset {
 }
 
 fn worker() -> WorkerHandle {
-    WorkerHandle::spawn(Learner::new(Architecture::TwoNn, dataset(200), dataset(50), dataset(50))).unwrap()
+    WorkerHandle::spawn(Box::new(Learner::new(Architecture::TwoNn, dataset(200), dataset(50), dataset(50)))).unwrap()
 }
 
 /// A training that ends by itself only after hours if `epochs` is large.
 fn train_job(epochs: u32) -> TrainJob {
     let hyper = Hyper { epochs, batch: 10, learning_rate: 0.001, momentum: 0.0 };
-    TrainJob { weights: params::init(Architecture::TwoNn, [1; 32]).into(), hyper, seed: [2; 32] }
+    let weights = params::init(Architecture::TwoNn, [1; 32]).into();
+    TrainJob { weights, width: Width::Full, method: Method::Plain(hyper), seed: [2; 32] }
 }
 
 fn evaluate_job() -> EvaluateJob {
-    EvaluateJob { weights: params::init(Architecture::TwoNn, [1; 32]).into(), on: EvaluateOn::HeldOut }
+    let weights = params::init(Architecture::TwoNn, [1; 32]).into();
+    EvaluateJob { weights, width: Width::Full, on: EvaluateOn::HeldOut }
 }
 
 const FOREVER: u32 = 1_000_000;

@@ -1,10 +1,7 @@
 use burn::optim::GradientsParams;
 
 use super::*;
-use crate::learn::{
-    data::{CLASSES, PIXELS, SIDE},
-    params::Manifest,
-};
+use crate::learn::data::{CLASSES, PIXELS, SIDE};
 
 /// The gradient of one example as plain training computes it: tracked parameters, a batch of one.
 struct Oracle {
@@ -67,13 +64,12 @@ fn norm(values: &[f64]) -> f64 {
 
 /// The largest distance of the sum from the oracle's in any tensor, relative to the tensor's norm.
 fn worst_error(architecture: Architecture, got: &[f32], expected: &[f64]) -> f64 {
-    let error = |tensor: &params::TensorSpec| {
-        let range = tensor.offset..tensor.offset + tensor.len();
+    let error = |range: std::ops::Range<usize>| {
         let difference: Vec<f64> =
             got[range.clone()].iter().zip(&expected[range.clone()]).map(|(a, b)| f64::from(*a) - b).collect();
         norm(&difference) / norm(&expected[range])
     };
-    Manifest::of(architecture).tensors.iter().map(error).fold(0.0, f64::max)
+    params::manifest(architecture).places().map(|(_, places)| error(places)).fold(0.0, f64::max)
 }
 
 fn check(architecture: Architecture, clip: f32) {
