@@ -59,7 +59,7 @@ fn what_cannot_be_a_genesis_is_refused_with_words() {
         (text.replace("learning_rate = 0.05", "learning_rate = nan"), "task.learning_rate"),
         (text.replace(&genesis.members[1].id.to_string(), &twice), "listed twice"),
         (text.replace("batch = 32", "batches = 32"), "unknown field `batches`"),
-        (text.replace("batch = 32", "batch = \"32\""), "genesis.toml:12: "),
+        (text.replace("batch = 32", "batch = \"32\""), "genesis.toml:11: "),
         (text.replace(&twice, &twice[..10]), "expected 64 hexadecimal digits"),
         (text.replace("name = \"berta\"", "name = \"b\\u001b[2J\""), "members.name"),
         (text[..text.len() / 2].to_owned(), "genesis.toml:"),
