@@ -22,6 +22,8 @@ mod spend;
 
 pub use budget::{Budget, BudgetError};
 pub use curve::{Conversion, Curve, Guarantee, default_orders};
-pub use filter::{Debit, Debited, Filter, MAX_FILTER_BYTES, MAX_TICKETS, Receipt, Refused, RestoreError, Ticket};
+pub use filter::{
+    Debit, Debited, Filter, MAX_FILTER_BYTES, MAX_TICKETS, Receipt, Refused, RestoreError, Ticket, rehearse,
+};
 pub use gaussian::{MAX_ORDER, rdp};
 pub use spend::{MAX_SIGMA, MAX_STEPS, Spend, SpendError};

@@ -2,11 +2,12 @@
 
 use std::{hint::black_box, ops::ControlFlow, time::Duration};
 
+use althing_agents::privacy::{Budget, rehearse};
 use althing_node::learn::{
     data::{CLASSES, Dataset, PIXELS},
     model::Architecture,
     params,
-    private::{NoiseLicence, PrivateHyper},
+    private::{Clip, NoiseLicence, PrivateHyper},
     train::{EvaluateOn, Hyper, Learner},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -47,12 +48,15 @@ fn train_private(criterion: &mut Criterion) {
             let samples = BATCHES * lot;
             let learner = Learner::new(architecture, noise(samples), Dataset::default(), Dataset::default());
             let steps = BATCHES as u32;
-            let hyper = PrivateHyper { lot, clip: 1.0, sigma: 1.0, steps, learning_rate: 0.01, momentum: 0.9 };
-            let spending = hyper.spending(samples).expect("the parameters are in bounds");
+            let hyper =
+                PrivateHyper { lot, clip: Clip::Fixed(1.0), sigma: 1.0, steps, learning_rate: 0.01, momentum: 0.9 };
+            let spend = hyper.spend(samples).expect("the parameters are in bounds");
+            let budget = Budget::new(1e3, 1e-5).expect("it is large");
             group.throughput(Throughput::Elements(samples as u64));
             group.bench_function(BenchmarkId::new(architecture.name(), lot), |bencher| {
                 bencher.iter(|| {
-                    let licence = NoiseLicence::debited(spending, [2; 32]);
+                    let debited = rehearse(budget, spend).expect("it is within the budget");
+                    let licence = NoiseLicence::repeatable(debited, [2; 32]);
                     learner.train_private(black_box(&weights), &hyper, licence, &mut || ControlFlow::Continue(()))
                 });
             });

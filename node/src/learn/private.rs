@@ -2,24 +2,30 @@
 //!
 //! A step takes every sample with the same probability, each independently (Poisson sampling), clips the gradient of
 //! each sample it took to one norm, adds Gaussian noise to their sum, and divides by the expected number of samples: the
-//! number taken is itself private. What leaves a training this way is covered by the accountant's arithmetic for
-//! [`Spending`], for data sets that differ by one sample added or removed, their size being public.
+//! number taken is itself private. What leaves a training this way is covered by the accountant's arithmetic for its
+//! [`Spend`], for data sets that differ by one sample added or removed, their size being public.
 //!
-//! The caller's duty is to debit before the noise is drawn. A [`NoiseLicence`] stands for a debit, can be used once, and
-//! a training without one that covers it is refused. Not covered are the loss in [`Trained`], which is exact and must
+//! Noise is drawn under a [`NoiseLicence`], which is made of a durable debit and of nothing else, can be used once, and
+//! is refused for a training that costs anything else. Not covered are the loss in [`Trained`], which is exact and must
 //! stay on this machine, and the gap between real numbers and floating point, in the noise as in the clipping.
 
+mod clip;
 mod convolution;
 mod gradient;
 
 use std::ops::ControlFlow;
 
-use rand::{RngExt, SeedableRng};
+use althing_agents::privacy::{Debited, Spend};
+use rand::{RngExt, SeedableRng, TryRng, rngs::SysRng};
 use rand_chacha::ChaCha20Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use self::gradient::{ClippedSum, Tapped};
+pub use self::clip::{AdaptiveClip, Clip};
+use self::{
+    clip::Clipper,
+    gradient::{ClippedSum, Tapped},
+};
 use super::train::{LearnError, Learner, Stopwatch, Trained};
 
 /// Samples whose activations are in memory at a time: enough to be fast, few enough for the largest model.
@@ -28,15 +34,18 @@ const BATCH: usize = 64;
 const SAMPLING_STREAM: u64 = 0;
 /// Stream of the same generator that the noise comes from.
 const NOISE_STREAM: u64 = 1;
+/// Stream of the same generator that the noise on the number of unclipped gradients comes from.
+const COUNT_STREAM: u64 = 2;
 
 /// How to train privately.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PrivateHyper {
     /// Samples that a step takes on average, from 1 to as many as there are.
     pub lot: usize,
-    /// Norm that no sample's gradient may exceed, above 0.
-    pub clip: f64,
-    /// Noise multiplier, above 0: the noise's standard deviation in each coordinate of the sum is `sigma * clip`.
+    /// Norm that no sample's gradient may exceed.
+    pub clip: Clip,
+    /// Noise multiplier of a step, above 0: with a fixed clip, the noise's standard deviation in each coordinate of the
+    /// sum is `sigma * clip`; an adaptive one needs a little more of it, see [`Clip::gradient_sigma`].
     pub sigma: f64,
     /// Steps, from 1.
     pub steps: u32,
@@ -46,33 +55,35 @@ pub struct PrivateHyper {
     pub momentum: f64,
 }
 
-/// What a training costs, in the terms of an accountant.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Spending {
-    /// Probability of each sample to be taken in a step, above 0 and at most 1.
-    pub sampling_rate: f64,
-    /// Noise multiplier.
-    pub sigma: f64,
-    /// Steps.
-    pub steps: u32,
-}
-
 /// The right to draw the noise of one training, and the secret that it is drawn from.
 ///
 /// It cannot be copied and is used up by the training, whether that ends or is broken off.
 pub struct NoiseLicence {
-    spending: Spending,
+    debited: Debited,
     secret: [u8; 32],
 }
 
 impl NoiseLicence {
-    /// To be called once `spending` is debited from the member's budget and the debit is durable, never before: a crash
-    /// must not leave noise behind that nobody paid for.
+    /// A licence for what was debited, with a secret of the operating system's randomness, which is kept nowhere: who
+    /// knew it could take the noise off again.
     ///
-    /// `secret` must be fresh from the operating system's randomness and be kept nowhere. Who knows it can take the
-    /// noise off again, and two trainings from the same secret have noise that cancels.
-    pub fn debited(spending: Spending, secret: [u8; 32]) -> Self {
-        Self { spending, secret }
+    /// # Errors
+    /// [`LearnError::Randomness`] if the operating system has none to give.
+    pub fn new(debited: Debited) -> Result<Self, LearnError> {
+        let mut secret = [0; 32];
+        SysRng.try_fill_bytes(&mut secret).map_err(|error| LearnError::Randomness(error.to_string()))?;
+        Ok(Self { debited, secret })
+    }
+
+    /// A licence whose noise can be drawn again by whoever knows `secret`: for data that are public anyway. Two trainings
+    /// with the same secret have noise that cancels.
+    pub const fn repeatable(debited: Debited, secret: [u8; 32]) -> Self {
+        Self { debited, secret }
+    }
+
+    /// What was paid for.
+    pub const fn debited(&self) -> &Debited {
+        &self.debited
     }
 
     fn rng(&self, stream: u64) -> ChaCha20Rng {
@@ -87,9 +98,10 @@ impl PrivateHyper {
     ///
     /// # Errors
     /// [`LearnError`] if there is no sample or a parameter is out of bounds.
-    pub fn spending(&self, samples: usize) -> Result<Spending, LearnError> {
+    pub fn spend(&self, samples: usize) -> Result<Spend, LearnError> {
         self.check(samples)?;
-        Ok(Spending { sampling_rate: self.lot as f64 / samples as f64, sigma: self.sigma, steps: self.steps })
+        let spend = Spend::new(self.lot as f64 / samples as f64, self.sigma, self.steps.into());
+        spend.map_err(|error| LearnError::Unaccountable(error.to_string()))
     }
 
     fn check(&self, samples: usize) -> Result<(), LearnError> {
@@ -104,10 +116,13 @@ impl PrivateHyper {
         if self.steps == 0 {
             return error("steps", self.steps.to_string(), "at least 1");
         }
-        for (name, value) in [("clip", self.clip), ("sigma", self.sigma), ("learning_rate", self.learning_rate)] {
+        for (name, value) in [("sigma", self.sigma), ("learning_rate", self.learning_rate)] {
             if !is_above_zero(value) {
                 return error(name, value.to_string(), "a number above 0");
             }
+        }
+        if let Some((name, value, bounds)) = self.clip.fault(self.sigma) {
+            return error(name, value.to_string(), bounds);
         }
         if !(0.0..1.0).contains(&self.momentum) {
             return error("momentum", self.momentum.to_string(), "from 0 to below 1");
@@ -133,24 +148,25 @@ impl Learner {
         pause: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Trained, LearnError> {
         let samples = self.train.len();
-        let spending = hyper.spending(samples)?;
-        if licence.spending != spending {
+        let spend = hyper.spend(samples)?;
+        if *licence.debited.spend() != spend {
             return Err(LearnError::Unlicensed);
         }
         let mut watch = Stopwatch::default();
         let mut network = watch.time(|| Tapped::new(self.architecture).with(weights))?;
         let mut sampling = licence.rng(SAMPLING_STREAM);
         let mut descent = Descent::new(weights, hyper, licence.rng(NOISE_STREAM));
-        let pass = (1.0 / spending.sampling_rate).ceil() as u32;
+        let mut clipper = Clipper::new(hyper.clip, licence.rng(COUNT_STREAM));
+        let pass = (1.0 / spend.q()).ceil() as u32;
         let (mut loss, mut losses) = (0.0, 0_usize);
         for step in 1..=hyper.steps {
-            let lot = watch.time(|| draw_lot(samples, spending.sampling_rate, &mut sampling));
+            let lot = watch.time(|| draw_lot(samples, spend.q(), &mut sampling));
             let mut sum = ClippedSum::zero(weights.len());
             for batch in lot.chunks(BATCH) {
                 if pause().is_break() {
                     return Err(LearnError::Cancelled);
                 }
-                watch.time(|| self.add_batch(&mut sum, &network, batch, hyper.clip))?;
+                watch.time(|| self.add_batch(&mut sum, &network, batch, clipper.norm()))?;
             }
             if step + pass > hyper.steps {
                 loss += sum.loss;
@@ -158,7 +174,8 @@ impl Learner {
             }
             network = watch
                 .time(|| {
-                    descent.take(sum.gradient);
+                    descent.take(sum.gradient, clipper.norm());
+                    clipper.follow(&sum.norms, hyper.lot);
                     network.with(&descent.weights)
                 })
                 .map_err(|_| LearnError::Diverged { epoch: step.div_ceil(pass) })?;
@@ -191,9 +208,10 @@ impl Descent {
         Self { weights: weights.to_vec(), velocity: vec![0.0; weights.len()], hyper: *hyper, noise }
     }
 
-    /// One step. The noise is added to the sum, so dividing by the expected lot scales both.
-    fn take(&mut self, sum: Vec<f32>) {
-        let deviation = self.hyper.sigma * self.hyper.clip;
+    /// One step down a sum of gradients that were clipped to `norm`. The noise is added to the sum, so dividing by the
+    /// expected lot scales both.
+    fn take(&mut self, sum: Vec<f32>, norm: f64) {
+        let deviation = self.hyper.clip.gradient_sigma(self.hyper.sigma) * norm;
         let parameters = self.weights.iter_mut().zip(&mut self.velocity);
         for ((weight, velocity), sum) in parameters.zip(sum) {
             let noise: f64 = StandardNormal.sample(&mut self.noise);

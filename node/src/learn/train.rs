@@ -61,6 +61,12 @@ pub enum LearnError {
     /// Private training would spend something else than what was debited for it.
     #[error("the noise of this training is not the noise that was paid for: debit its own spending first")]
     Unlicensed,
+    /// Private training has parameters that no accountant knows a price for.
+    #[error("this training cannot be accounted for: {0}")]
+    Unaccountable(String),
+    /// There is nothing to draw noise from.
+    #[error("the operating system gives no randomness for noise ({0}); nothing is trained without it")]
+    Randomness(String),
     /// The backend failed.
     #[error("the backend could not read a result back: {0}")]
     Backend(String),

@@ -55,7 +55,7 @@ impl<T> Drop for Reply<T> {
 
 /// A job, with what to do with its result.
 enum Job {
-    Train { ticket: u64, job: TrainJob, reply: Reply<Trained> },
+    Train { ticket: u64, job: Box<TrainJob>, reply: Reply<Trained> },
     Evaluate { job: EvaluateJob, reply: Reply<Evaluation> },
 }
 
@@ -111,7 +111,7 @@ impl WorkerHandle {
         reply: impl FnOnce(Result<Trained, LearnError>) + Send + 'static,
     ) -> Result<(), LearnError> {
         let ticket = self.next_ticket();
-        self.submit(Job::Train { ticket, job, reply: Reply::new(reply) })
+        self.submit(Job::Train { ticket, job: Box::new(job), reply: Reply::new(reply) })
     }
 
     /// Evaluates, between two batches if a training is running. `reply` is as in [`train`](Self::train).
@@ -192,7 +192,7 @@ impl Worker {
             Job::Train { ticket, job, reply } => {
                 let mut newer = None;
                 let mut pause = || self.between_batches(ticket, &mut newer);
-                let result = self.learner.train(job, &mut pause);
+                let result = self.learner.train(*job, &mut pause);
                 reply.send(result);
                 newer
             }

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use althing_agents::privacy::{Budget, rehearse};
+
 use super::*;
 use crate::learn::{
     data::{self, Dataset, Subset},
@@ -16,16 +18,23 @@ fn learner(architecture: Architecture, samples: u32) -> Learner {
 }
 
 const HYPER: PrivateHyper =
-    PrivateHyper { lot: 128, clip: 1.0, sigma: 1.0, steps: 3, learning_rate: 0.25, momentum: 0.0 };
+    PrivateHyper { lot: 128, clip: Clip::Fixed(1.0), sigma: 1.0, steps: 3, learning_rate: 0.25, momentum: 0.0 };
+
+const ADAPTIVE: AdaptiveClip = AdaptiveClip { initial: 10.0, quantile: 0.5, rate: 0.2, count_noise: 6.4 };
 
 fn go_on() -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
+/// A licence for `spend`, of a budget that is large enough for anything.
+fn licence(spend: Spend, secret: u8) -> NoiseLicence {
+    NoiseLicence::repeatable(rehearse(Budget::new(1e300, 1e-5).unwrap(), spend).unwrap(), [secret; 32])
+}
+
 /// Trains with a licence for just that.
 fn train(learner: &Learner, weights: &[f32], hyper: &PrivateHyper, secret: u8) -> Result<Trained, LearnError> {
-    let spending = hyper.spending(learner.train.len())?;
-    learner.train_private(weights, hyper, NoiseLicence::debited(spending, [secret; 32]), &mut go_on)
+    let spend = hyper.spend(learner.train.len())?;
+    learner.train_private(weights, hyper, licence(spend, secret), &mut go_on)
 }
 
 #[test]
@@ -39,6 +48,21 @@ fn lenet_learns_mnist_privately() {
     assert!(trained.samples == 6_000 && trained.loss > 0.0 && trained.loss < 1.2, "{}", trained.loss);
 }
 
+/// With a clip that is a hundred times too small nothing moves, until the clip has grown.
+#[test]
+fn an_adaptive_clip_finds_its_norm() {
+    let learner = learner(Architecture::LeNet, 2_000);
+    let start = params::init(Architecture::LeNet, [1; 32]);
+    let accuracy = |clip| {
+        let hyper = PrivateHyper { clip, steps: 100, learning_rate: 0.1, ..HYPER };
+        let trained = train(&learner, &start, &hyper, 2).unwrap();
+        learner.evaluate(&trained.weights, EvaluateOn::Test, &mut go_on).unwrap().accuracy()
+    };
+    let adaptive = Clip::Adaptive(AdaptiveClip { initial: 0.05, quantile: 0.3, ..ADAPTIVE });
+    let (fixed, adaptive) = (accuracy(Clip::Fixed(0.05)), accuracy(adaptive));
+    assert!(fixed < 0.4 && adaptive > fixed + 0.2, "{fixed} and {adaptive}");
+}
+
 /// Taking every sample, clipping none and with next to no noise, a step is that of plain training on one batch of all.
 #[test]
 fn without_clip_and_noise_it_is_plain_training() {
@@ -47,7 +71,14 @@ fn without_clip_and_noise_it_is_plain_training() {
         let start = params::init(architecture, [1; 32]);
         let plain = Hyper { epochs: 3, batch: 100, learning_rate: 0.01, momentum: 0.9 };
         let expected = learner.train(&start, &plain, [2; 32], &mut go_on).unwrap();
-        let hyper = PrivateHyper { lot: 100, clip: 1e6, sigma: 1e-15, steps: 3, learning_rate: 0.01, momentum: 0.9 };
+        let hyper = PrivateHyper {
+            lot: 100,
+            clip: Clip::Fixed(1e6),
+            sigma: 1e-15,
+            steps: 3,
+            learning_rate: 0.01,
+            momentum: 0.9,
+        };
         let trained = train(&learner, &start, &hyper, 3).unwrap();
         let length = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
         let moved = length(&mut expected.weights.iter().zip(&start).map(|(end, start)| end - start));
@@ -87,7 +118,7 @@ fn empty_lots_are_steps_of_noise_alone() {
     let start = params::init(Architecture::LeNet, [1; 32]);
     let hyper = PrivateHyper { lot: 1, sigma: 0.5, steps: 1, ..HYPER };
     let is_empty = |secret: &u8| {
-        let licence = NoiseLicence::debited(hyper.spending(50).unwrap(), [*secret; 32]);
+        let licence = licence(hyper.spend(50).unwrap(), *secret);
         draw_lot(50, 0.02, &mut licence.rng(SAMPLING_STREAM)).is_empty()
     };
     let secret = (0..20).find(is_empty).expect("a third of the lots are empty");
@@ -103,11 +134,11 @@ fn empty_lots_are_steps_of_noise_alone() {
 #[test]
 fn noise_has_the_licensed_deviation_and_never_repeats() {
     let count = 100_000;
-    let hyper = PrivateHyper { lot: 10, clip: 0.5, sigma: 2.0, learning_rate: 0.1, ..HYPER };
+    let hyper = PrivateHyper { lot: 10, clip: Clip::Fixed(0.5), sigma: 2.0, learning_rate: 0.1, ..HYPER };
     let mut descent = Descent::new(&vec![0.0; count], &hyper, ChaCha20Rng::from_seed([4; 32]));
-    descent.take(vec![0.0; count]);
+    descent.take(vec![0.0; count], 0.5);
     let first = descent.weights.clone();
-    descent.take(vec![0.0; count]);
+    descent.take(vec![0.0; count], 0.5);
     let second: Vec<f32> = descent.weights.iter().zip(&first).map(|(end, first)| end - first).collect();
     let mean_product = |left: &[f32], right: &[f32]| {
         left.iter().zip(right).map(|(left, right)| f64::from(*left) * f64::from(*right)).sum::<f64>() / count as f64
@@ -127,12 +158,12 @@ fn noise_has_the_licensed_deviation_and_never_repeats() {
 fn only_what_was_debited_is_spent() {
     let learner = learner(Architecture::LeNet, 500);
     let start = params::init(Architecture::LeNet, [1; 32]);
-    let debited = HYPER.spending(500).unwrap();
-    assert_eq!(debited, Spending { sampling_rate: 0.256, sigma: 1.0, steps: 3 });
+    let debited = HYPER.spend(500).unwrap();
+    assert_eq!(debited, Spend::new(0.256, 1.0, 3).unwrap());
     for dearer in
         [PrivateHyper { lot: 129, ..HYPER }, PrivateHyper { sigma: 0.9, ..HYPER }, PrivateHyper { steps: 4, ..HYPER }]
     {
-        let licence = NoiseLicence::debited(debited, [1; 32]);
+        let licence = licence(debited, 1);
         assert_eq!(learner.train_private(&start, &dearer, licence, &mut go_on), Err(LearnError::Unlicensed));
     }
 }
@@ -146,7 +177,7 @@ fn training_stops_where_it_is_told_to() {
         batches += 1;
         if batches == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let licence = NoiseLicence::debited(HYPER.spending(500).unwrap(), [1; 32]);
+    let licence = licence(HYPER.spend(500).unwrap(), 1);
     let result = learner.train_private(&start, &HYPER, licence, &mut stop_at_third);
     assert_eq!((result, batches), (Err(LearnError::Cancelled), 3));
 }
@@ -159,7 +190,13 @@ fn what_will_not_do_is_refused() {
         ("lot", PrivateHyper { lot: 0, ..HYPER }),
         ("lot", PrivateHyper { lot: 201, ..HYPER }),
         ("steps", PrivateHyper { steps: 0, ..HYPER }),
-        ("clip", PrivateHyper { clip: 0.0, ..HYPER }),
+        ("clip", PrivateHyper { clip: Clip::Fixed(0.0), ..HYPER }),
+        ("clip quantile", PrivateHyper { clip: Clip::Adaptive(AdaptiveClip { quantile: 1.1, ..ADAPTIVE }), ..HYPER }),
+        ("clip rate", PrivateHyper { clip: Clip::Adaptive(AdaptiveClip { rate: 0.0, ..ADAPTIVE }), ..HYPER }),
+        (
+            "clip count noise",
+            PrivateHyper { clip: Clip::Adaptive(AdaptiveClip { count_noise: 0.5, ..ADAPTIVE }), ..HYPER },
+        ),
         ("sigma", PrivateHyper { sigma: 0.0, ..HYPER }),
         ("sigma", PrivateHyper { sigma: f64::NAN, ..HYPER }),
         ("learning_rate", PrivateHyper { learning_rate: f64::INFINITY, ..HYPER }),
@@ -171,7 +208,7 @@ fn what_will_not_do_is_refused() {
             other => panic!("{expected}: {other:?}"),
         }
     }
-    assert_eq!(HYPER.spending(0), Err(LearnError::NoSample));
+    assert_eq!(HYPER.spend(0), Err(LearnError::NoSample));
     assert!(matches!(train(&learner, &[1.0], &HYPER, 1), Err(LearnError::Params(_))));
     let steep = PrivateHyper { learning_rate: 1e39, ..HYPER };
     assert_eq!(train(&learner, &weights, &steep, 1), Err(LearnError::Diverged { epoch: 1 }));
