@@ -91,8 +91,38 @@ pub enum Event {
         samples: u64,
         /// Time it took, in milliseconds.
         training_ms: u64,
+        /// What it cost of the privacy budget, in millionths of epsilon.
+        #[serde(default)]
+        epsilon_micro: u64,
         /// The update.
         update: BlobRef,
+    },
+    /// The node has looked up what its training may tell about its data.
+    Guarded {
+        /// Its privacy account. Without one, an update may tell anything.
+        account: Option<Account>,
+    },
+    /// The privacy of a training is paid for, durably; now its noise is drawn.
+    Debited {
+        /// The round that it is for.
+        round: Round,
+        /// Examples that a step takes on average, each with the same probability.
+        lot: u64,
+        /// Out of so many.
+        samples: u64,
+        /// Noise multiplier, in thousandths.
+        sigma_milli: u64,
+        /// Steps.
+        steps: u64,
+        /// The account after it.
+        account: Account,
+    },
+    /// This node was hired and cannot deliver: its noise may be drawn once, and what it made is lost.
+    Forfeited {
+        /// Which round.
+        round: Round,
+        /// Why.
+        why: String,
     },
     /// A Settle is decided: the round is over.
     Settled {
@@ -152,6 +182,19 @@ pub enum Event {
     },
     /// The node has stopped in good order.
     Stopped,
+}
+
+/// A member's privacy account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// All that may ever be spent, in millionths of epsilon.
+    pub epsilon_micro: u64,
+    /// At this delta, in millionths of millionths.
+    pub delta_pico: u64,
+    /// What of it is spent, in millionths of epsilon, rounded up.
+    pub spent_micro: u64,
+    /// Rounds that the rest is planned to last; 0 when the plan is done.
+    pub rounds_left: u64,
 }
 
 /// A phase of the round, as people see it.

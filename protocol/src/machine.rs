@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use effect::{
     AggregateOrder, BatchId, BidQuestion, Candidate, Commit, Effect, JournalEntry, MarksQuestion, ReplyId, TrainOrder,
 };
-pub use input::{Input, Score, Timer};
+pub use input::{Input, Made, Score, Timer};
 pub use listen::Verdict;
 pub use recover::Durable;
 
@@ -150,9 +150,7 @@ impl Machine {
             Input::TimerFired(timer) => self.timer_fired(timer)?,
             Input::BidChosen { round, bid } => self.bid_chosen(round, bid)?,
             Input::MarksChosen { round, hire, weights } => self.marks_chosen(round, hire, weights)?,
-            Input::Trained { round, update, samples, training_ms } => {
-                self.trained(round, update, samples, training_ms)?;
-            }
+            Input::Trained { round, made } => self.trained(round, made)?,
             Input::BlobReady(blob) => self.blob_ready(blob)?,
             Input::Appraised { round, maker, score } => self.appraised(round, maker, score)?,
             Input::Aggregated { batch, mean } => self.aggregated(batch, mean)?,

@@ -110,6 +110,9 @@ pub struct UpdateOffer {
     pub samples: u64,
     /// Time that training took, in milliseconds, as its maker states it. Nothing is decided by it.
     pub training_ms: u64,
+    /// By how much the epsilon of its maker's privacy account rose for it, in millionths, as its maker states it; 0 for
+    /// training without noise. Nothing is decided by it.
+    pub epsilon_micro: u64,
 }
 
 impl UpdateOffer {

@@ -219,6 +219,9 @@ impl Observer {
             Event::PeerUp { .. }
             | Event::PeerDown { .. }
             | Event::Trained { .. }
+            | Event::Guarded { .. }
+            | Event::Debited { .. }
+            | Event::Forfeited { .. }
             | Event::Adopted { .. }
             | Event::Misbehaved { .. }
             | Event::Refused { .. }

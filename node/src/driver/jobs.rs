@@ -9,7 +9,7 @@ use althing_protocol::{
     aggregate::{self, Weighted},
     genesis::{Aggregation, Genesis},
     ids::{BlobRef, MemberId, Round},
-    machine::{AggregateOrder, Input, Score, TrainOrder},
+    machine::{AggregateOrder, Input, Made, Score, TrainOrder},
     model::Width,
 };
 use tokio::sync::mpsc;
@@ -85,8 +85,9 @@ impl Jobs {
             Ok(trained) => {
                 sample_ns.store(pace(&trained, epochs), Ordering::Relaxed);
                 let (samples, training_ms) = (trained.samples, trained.training_ms);
+                let made = |update| Made { update, samples, training_ms, epsilon_micro: 0 };
                 let stored = blobs.put(&aggregate::encode(&trained.weights), Durability::Refetchable);
-                let input = stored.map(|update| Input::Trained { round, update, samples, training_ms });
+                let input = stored.map(|update| Input::Trained { round, made: made(update) });
                 bring(&brought, input.map_err(JobError::from));
             }
             Err(LearnError::Cancelled | LearnError::Stopped) => tracing::debug!(%round, "training stopped"),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use althing_protocol::{
-    event::{Event, Phase, Role},
+    event::{Account, Event, Phase, Role},
     genesis::Genesis,
     ids::MemberId,
 };
@@ -98,6 +98,18 @@ impl Names {
             Event::Trained { round, samples, training_ms, .. } => {
                 format!("round {round}: trained on {samples} examples in {:.1} s", *training_ms as f64 / 1e3)
             }
+            Event::Guarded { account: None } => {
+                "training without noise: an update may tell its readers anything about the data; \
+                 [privacy] in the configuration changes that"
+                    .to_owned()
+            }
+            Event::Guarded { account: Some(account) } => format!("training with noise: {}", standing(account)),
+            Event::Debited { round, steps, sigma_milli, account, .. } => format!(
+                "round {round}: {steps} steps with noise of {:.3} norms are paid for: {}",
+                *sigma_milli as f64 / 1e3,
+                standing(account)
+            ),
+            Event::Forfeited { round, why } => format!("round {round} is forfeited: {why}"),
             Event::Settled { round, proposer, updates, payments, agreement_round, .. } => {
                 let paid: u64 = payments.values().sum();
                 format!(
@@ -120,6 +132,17 @@ impl Names {
             Event::PhaseEntered { .. } | Event::Decided { .. } | Event::Adopted { .. } => return None,
         })
     }
+}
+
+fn standing(account: &Account) -> String {
+    let micro = |value: u64| value as f64 / 1e6;
+    let Account { epsilon_micro, spent_micro, delta_pico, .. } = *account;
+    format!(
+        "epsilon {:.3} of {:.3} spent at delta {:e}",
+        micro(spent_micro),
+        micro(epsilon_micro),
+        delta_pico as f64 / 1e12
+    )
 }
 
 const fn takeover(agreement_round: u32) -> &'static str {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::effect::{BatchId, ReplyId};
 use crate::{
     consensus,
@@ -66,12 +68,8 @@ pub enum Input {
     Trained {
         /// The round it was ordered for.
         round: Round,
-        /// The update.
-        update: BlobRef,
-        /// Examples seen.
-        samples: u64,
-        /// Time it took, in milliseconds.
-        training_ms: u64,
+        /// What it made.
+        made: Made,
     },
     /// A blob that was asked for is here, whole and verified.
     BlobReady(BlobRef),
@@ -91,6 +89,19 @@ pub enum Input {
         /// The mean, which is stored here, or the makers whose updates cannot enter one.
         mean: Result<BlobRef, Vec<MemberId>>,
     },
+}
+
+/// What a training made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The update.
+    pub update: BlobRef,
+    /// Examples seen.
+    pub samples: u64,
+    /// Time it took, in milliseconds.
+    pub training_ms: u64,
+    /// What it cost of a privacy budget, in millionths of epsilon.
+    pub epsilon_micro: u64,
 }
 
 /// What held-out data says of an update.

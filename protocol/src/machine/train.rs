@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Effect, Machine, Result, Score, Timer, TrainOrder};
+use super::{Effect, Machine, Made, Result, Score, Timer, TrainOrder};
 use crate::{
     crypto::Signed,
     event::{Award, Event, Phase},
@@ -78,17 +78,18 @@ impl Machine {
     }
 
     /// R10: a winner signs its update.
-    pub(super) fn trained(&mut self, round: Round, update: BlobRef, samples: u64, training_ms: u64) -> Result {
+    pub(super) fn trained(&mut self, round: Round, made: Made) -> Result {
+        let Made { update, samples, training_ms, epsilon_micro } = made;
         self.blobs.insert(update);
         let Some(award) = self.training.awards.get(&self.me) else { return Ok(()) };
         if round != self.state.round || self.pool.updates.contains(&self.me) {
             return Ok(());
         }
         let samples = samples.min(self.federation.genesis.limits.max_samples);
-        let offer = UpdateOffer { round, contract: award.contract, update, samples, training_ms };
+        let offer = UpdateOffer { round, contract: award.contract, update, samples, training_ms, epsilon_micro };
         let signed = Signed::new(&self.identity.keypair, &self.federation.network, &offer);
         self.pool.updates.take(signed.clone(), offer);
-        self.tell(Event::Trained { round, samples, training_ms, update });
+        self.tell(Event::Trained { round, samples, training_ms, epsilon_micro, update });
         self.say(Message::Update(signed));
         self.update_offered(&self.me.clone())
     }

@@ -6,7 +6,7 @@ use super::{archive::Archive, byzantine::Lie, rng::Rng};
 use crate::{
     aggregate::{self, Weighted},
     ids::{BlobRef, MemberId, Round},
-    machine::{AggregateOrder, BidQuestion, Input, MarksQuestion, Score, TrainOrder},
+    machine::{AggregateOrder, BidQuestion, Input, Made, MarksQuestion, Score, TrainOrder},
     statement::Bid,
 };
 
@@ -95,7 +95,8 @@ impl Agent {
         let update = archive.put(aggregate::encode(&parameters));
         // More examples than a genesis allows must be cut, not counted.
         let samples = self.rng.within(0, 1_200);
-        let trained = Input::Trained { round: order.round, update, samples, training_ms: took };
+        let made = Made { update, samples, training_ms: took, epsilon_micro: 0 };
+        let trained = Input::Trained { round: order.round, made };
         Some((took, trained, Some(update)))
     }
 

@@ -63,7 +63,10 @@ impl World {
 
     fn update(&self, who: &MemberId, n: u8) -> Signed<UpdateOffer> {
         let update = BlobRef { hash: Hash([n; 32]), size: 400 };
-        self.sign(who, &UpdateOffer { round: Round(1), contract: 0, update, samples: 10, training_ms: 5 })
+        self.sign(
+            who,
+            &UpdateOffer { round: Round(1), contract: 0, update, samples: 10, training_ms: 5, epsilon_micro: 0 },
+        )
     }
 
     fn appraisal(&self, who: &MemberId, gains: &[i64]) -> Signed<Appraisal> {

@@ -48,7 +48,14 @@ fn marks() -> Signed<Marks> {
 }
 
 fn update() -> Signed<UpdateOffer> {
-    sign(&UpdateOffer { round: Round(3), contract: 1, update: blob(), samples: 600, training_ms: 1_234 })
+    sign(&UpdateOffer {
+        round: Round(3),
+        contract: 1,
+        update: blob(),
+        samples: 600,
+        training_ms: 1_234,
+        epsilon_micro: 81_000,
+    })
 }
 
 fn appraisal() -> Signed<Appraisal> {

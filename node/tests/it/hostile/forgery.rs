@@ -46,6 +46,7 @@ impl Lie {
                 update,
                 samples: 9 + number,
                 training_ms: 1,
+                epsilon_micro: 0,
             })),
             self.proposal(height, hash),
             Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 1 })),
