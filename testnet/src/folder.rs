@@ -15,17 +15,34 @@ const MARKER: &str = ".althing-report";
 /// # Errors
 /// [`Error::ForeignFolder`] if the folder holds anything else, [`Error::Io`] if it cannot be written.
 pub fn prepare(wanted: &Path) -> Result<PathBuf, Error> {
-    let doing = |what: &str| format!("{what} the report folder {}", wanted.display());
-    if is_occupied(wanted).map_err(Error::io(doing("read")))? {
-        if !wanted.join(MARKER).is_file() {
-            return Err(Error::ForeignFolder(wanted.to_owned()));
-        }
-        fs::remove_dir_all(wanted).map_err(Error::io(doing("replace")))?;
+    if check_ours(wanted)? {
+        let doing = format!("replace the report folder {}", wanted.display());
+        fs::remove_dir_all(wanted).map_err(Error::io(doing))?;
     }
+    reopen(wanted)
+}
+
+/// Returns the absolute path of a report folder with what an earlier report left there. It is made if there is none.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn reopen(wanted: &Path) -> Result<PathBuf, Error> {
+    check_ours(wanted)?;
+    let doing = |what: &str| format!("{what} the report folder {}", wanted.display());
     fs::create_dir_all(wanted).map_err(Error::io(doing("make")))?;
     fs::write(wanted.join(MARKER), "written by `testnet`, which may replace this folder\n")
         .map_err(Error::io(doing("write to")))?;
     fs::canonicalize(wanted).map_err(Error::io(doing("find")))
+}
+
+/// Refuses a folder with something in it that no testnet wrote, and says whether there is anything at all.
+fn check_ours(wanted: &Path) -> Result<bool, Error> {
+    let doing = format!("read the report folder {}", wanted.display());
+    let is_occupied = is_occupied(wanted).map_err(Error::io(doing))?;
+    if is_occupied && !wanted.join(MARKER).is_file() {
+        return Err(Error::ForeignFolder(wanted.to_owned()));
+    }
+    Ok(is_occupied)
 }
 
 /// Whether there is something in `folder`. A folder that does not exist holds nothing.
@@ -47,6 +64,7 @@ mod tests {
         let report = parent.path().join("a").join("report");
         let made = prepare(&report).unwrap();
         fs::write(made.join("old.txt"), "old").unwrap();
+        assert!(reopen(&report).unwrap().join("old.txt").exists());
         prepare(&report).unwrap();
         assert!(!made.join("old.txt").exists());
 
@@ -55,8 +73,10 @@ mod tests {
         prepare(&documents).unwrap();
         fs::remove_file(documents.join(MARKER)).unwrap();
         fs::write(documents.join("thesis.txt"), "years of work").unwrap();
-        let error = prepare(&documents).unwrap_err();
-        assert_eq!(error.exit_code(), 2, "{error}");
+        for open in [prepare, reopen] {
+            let error = open(&documents).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
         assert!(documents.join("thesis.txt").exists());
     }
 }

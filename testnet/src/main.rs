@@ -41,7 +41,7 @@ fn replay_and_tell(options: &ReplayOptions) -> Result<ExitCode, replay::Error> {
     if common.json {
         print!("{}", summary.to_json());
     } else {
-        println!("\n{}  report       {}", summary.table(), common.report.display());
+        println!("\n{}\n  report       {}", summary.table(), common.report.display());
     }
     let is_missed = common.require && summary.holds != Some(true);
     Ok(if is_missed { ExitCode::from(EXIT_FAULT) } else { ExitCode::SUCCESS })

@@ -1,79 +1,98 @@
-//! Published experiments, replayed in one process with the product's own training and aggregation.
+//! Published experiments, replayed in one process with the product's own training, privacy and aggregation.
 //!
-//! A [`Setting`] says who trains what and how; [`engine`] plays its rounds; a [`Summary`] puts our figure beside the
-//! published one. Nothing is tuned but the learning rate, which the publications tuned too.
+//! Each experiment is one file: a [`Replay`] that says what is compared, how a run of it goes and what was published.
+//! Everything else is common to all: runs from several seeds, progress, resuming, the report and the verdict.
 
-pub mod engine;
+mod archive;
+mod corpus;
 mod error;
+mod fedavg_2nn;
+mod federation;
 mod files;
+mod niid;
 mod options;
+mod picture;
+mod plan;
 mod pool;
 mod progress;
-mod setting;
 mod summary;
+mod table;
 
-use std::time::Instant;
+use std::{num::NonZeroUsize, time::Instant};
 
-use self::{
-    engine::{Corpus, Federation},
-    progress::Progress,
-};
+use self::{archive::Archive, progress::Progress};
 pub use self::{
+    archive::Curve,
+    corpus::Corpus,
     error::Error,
+    fedavg_2nn::Fedavg2nn,
+    federation::{Federation, Setting},
+    niid::Niid,
     options::{Common, Experiment, ReplayOptions},
-    setting::{Changes, FEDAVG_TARGET, Figure, Goal, Setting, fedavg_2nn, niid},
-    summary::{Curve, Run, Summary},
+    plan::{Against, Bar, Case, Facts, Figure, Goal, Plan, Point, Replay, Run},
+    summary::{BarSummary, CaseSummary, RunSummary, Summary},
 };
-use crate::folder;
 
 /// Replays what is asked for, writes the report and returns its summary.
 ///
 /// # Errors
 /// [`Error`] if an option or the data will not do, a training failed, or the report cannot be written.
 pub fn run(options: &ReplayOptions) -> Result<Summary, Error> {
-    let common = options.experiment.common();
-    let setting = options.experiment.setting();
-    if common.require && setting.published().is_none() {
-        return Err(Error::NothingPublished(format!("{} with these options", setting.name)));
+    let (common, replay) = (options.experiment.common(), options.experiment.replay());
+    let plan = replay.plan()?;
+    if common.require && plan.cases.iter().all(|case| case.bars.is_empty()) {
+        return Err(Error::NothingToMiss(plan.name));
     }
-    let begin = Instant::now();
-    let mut progress = Progress::start(setting.rounds_max);
-    progress.begins("reading MNIST");
-    let corpus = Corpus::load(&common.data, setting.architecture)?;
-    let folder = folder::prepare(&common.report)?;
-    let mut curves = Vec::new();
-    for seed in common.all_seeds() {
-        let curve = play(Federation::new(&setting, &corpus, seed)?, &setting, common, &mut progress)?;
-        curves.push(curve);
-        // After each run, so that whoever loses patience keeps what there is.
-        files::write_curves(&folder, &curves)?;
+    let progress = Progress::start("reading MNIST");
+    let corpus = Corpus::load(&common.data, plan.architecture)?;
+    let open = if common.resume { Archive::resume } else { Archive::create };
+    let mut archive = open(&common.report, &plan)?;
+    let mut stage = Stage { replay, plan: &plan, corpus: &corpus, threads: common.threads, progress };
+    let seeds: Vec<u64> = common.all_seeds().collect();
+    // Seed by seed, so that whoever loses patience has whole comparisons.
+    for (seed, case) in seeds.iter().flat_map(|&seed| (0..plan.cases.len()).map(move |case| (seed, case))) {
+        if !archive.holds(case, seed) {
+            archive.add(stage.play(case, seed)?)?;
+            files::write_curves(archive.folder(), &plan, &archive.curves(&seeds))?;
+        }
     }
-    progress.finish();
-    let summary = Summary::of(&setting, &curves, begin.elapsed());
-    files::write_summary(&folder, &setting, &curves, &summary)?;
+    stage.progress.finish();
+    let curves = archive.curves(&seeds);
+    let summary = Summary::of(&plan, &curves);
+    files::write_curves(archive.folder(), &plan, &curves)?;
+    files::write_summary(archive.folder(), &plan, &curves, &summary)?;
     Ok(summary)
 }
 
-/// Plays rounds until the goal is reached or there have been enough.
-fn play(
-    mut federation: Federation<'_>,
-    setting: &Setting,
-    common: &Common,
-    progress: &mut Progress,
-) -> Result<Curve, Error> {
-    let mut curve = Curve { seed: federation.seed(), points: Vec::new() };
-    progress.begins(&format!("seed {}", curve.seed));
-    for _ in 0..setting.rounds_max {
-        let point = federation.advance(common.threads)?;
-        progress.played(curve.seed, &point);
-        curve.points.push(point);
-        if setting.goal.is_reached(point.accuracy) {
-            break;
+/// Where runs are played, one after the other.
+struct Stage<'a> {
+    replay: &'a dyn Replay,
+    plan: &'a Plan,
+    corpus: &'a Corpus,
+    threads: NonZeroUsize,
+    progress: Progress,
+}
+
+impl Stage<'_> {
+    /// Plays rounds until the goal is reached or there have been enough.
+    fn play(&mut self, case: usize, seed: u64) -> Result<Curve, Error> {
+        let begin = Instant::now();
+        let Case { name, rounds_max, .. } = &self.plan.cases[case];
+        self.progress.begins(format!("{name}, seed {seed}"), *rounds_max);
+        let mut run = self.replay.begin(case, self.corpus, seed)?;
+        let mut points: Vec<Point> = Vec::new();
+        for round in 1..=*rounds_max {
+            let failed = |cause| Error::Learn { case: name.clone(), seed, round, cause };
+            let point = run.advance(self.threads).map_err(failed)?;
+            self.progress.played(&point);
+            points.push(point);
+            if self.plan.goal.is_reached(point.accuracy) {
+                break;
+            }
         }
+        if let Some(last) = points.last() {
+            self.progress.ended(last);
+        }
+        Ok(Curve { case, seed, wall_s: begin.elapsed().as_secs_f64(), points })
     }
-    if let Some(last) = curve.points.last() {
-        let percent = 100.0 * last.accuracy;
-        progress.ended(&format!("seed {}: {percent:.2} % right after {} rounds", curve.seed, last.round));
-    }
-    Ok(curve)
 }

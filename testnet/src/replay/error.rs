@@ -1,5 +1,7 @@
 //! Why a replay came to nothing.
 
+use std::path::PathBuf;
+
 use althing_node::learn::{data::DataError, partition::PartitionError, train::LearnError};
 
 use crate::error::{EXIT_FAULT, EXIT_MISTAKE, Error as TestnetError};
@@ -14,8 +16,10 @@ pub enum Error {
     #[error("--partition KIND: {0}")]
     Partition(#[from] PartitionError),
     /// Somebody could not train, or a model could not be evaluated.
-    #[error("seed {seed}, round {round}: {cause}")]
+    #[error("{case}, seed {seed}, round {round}: {cause}")]
     Learn {
+        /// Of which case.
+        case: String,
         /// Of which run.
         seed: u64,
         /// In which round.
@@ -24,8 +28,11 @@ pub enum Error {
         cause: LearnError,
     },
     /// There is no figure that could be missed.
-    #[error("--require asks for a published figure, and there is none for {0}; leave one of the two away")]
-    NothingPublished(String),
+    #[error("--require asks for a published figure, and there is none for {0} with these options; leave some away")]
+    NothingToMiss(&'static str),
+    /// The runs of the report folder cannot be gone on with.
+    #[error("--resume: the runs in {} are of another setting; name another folder, or leave --resume away to replace them", .0.display())]
+    OtherSetting(PathBuf),
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] TestnetError),
@@ -36,7 +43,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             // The learning rate is the user's to choose, so one that cannot be used is the user's mistake.
-            Self::Data(_) | Self::Partition(_) | Self::NothingPublished(_) => EXIT_MISTAKE,
+            Self::Data(_) | Self::Partition(_) | Self::NothingToMiss(_) | Self::OtherSetting(_) => EXIT_MISTAKE,
             Self::Learn { cause: LearnError::Hyper { .. } | LearnError::Diverged { .. }, .. } => EXIT_MISTAKE,
             Self::Learn { .. } => EXIT_FAULT,
             Self::Report(error) => error.exit_code(),

@@ -2,10 +2,9 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use althing_node::learn::partition::Partition;
 use clap::{Args, Subcommand, value_parser};
 
-use super::setting::{self, Changes, FEDAVG_TARGET, Setting};
+use super::{fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay};
 
 /// Options of `testnet replay`.
 #[derive(Debug, Clone, Args)]
@@ -20,30 +19,15 @@ pub struct ReplayOptions {
 pub enum Experiment {
     /// McMahan et al. 2017: rounds of federated averaging until a 2NN is right on 97 % of the test set
     #[command(name = "fedavg-2nn")]
-    Fedavg2nn {
-        /// Accuracy to reach, above 0 and at most 1; figures are published for 0.97
-        #[arg(long, default_value_t = FEDAVG_TARGET, value_name = "SHARE", value_parser = share)]
-        target: f64,
-        /// What all replays know.
-        #[command(flatten)]
-        common: Common,
-    },
+    Fedavg2nn(Fedavg2nn),
     /// Li et al. 2022 (NIID-Bench): accuracy of a LeNet after 50 rounds of all ten members
-    Niid {
-        /// What all replays know.
-        #[command(flatten)]
-        common: Common,
-    },
+    Niid(Niid),
 }
 
 /// What all replays know.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// How the training data is divided: iid, dirichlet:ALPHA (smaller is more uneven), shards:K or label:K
-    #[arg(long, default_value = "iid", value_name = "KIND")]
-    pub partition: Partition,
-
-    /// Runs, each with a seed of its own; the median counts
+    /// Runs of each case, each with a seed of its own; the median counts
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = value_parser!(u16).range(1..=1_000))]
     pub seeds: u16,
 
@@ -51,7 +35,7 @@ pub struct Common {
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
 
-    /// Rounds after which a run ends, whatever it has reached [default: 1000; 50 for niid]
+    /// Rounds after which a run ends, whatever it has reached [default: as published]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=100_000))]
     pub rounds_max: Option<u64>,
 
@@ -63,7 +47,7 @@ pub struct Common {
     #[arg(long, default_value = "2", value_name = "N", value_parser = threads)]
     pub threads: NonZeroUsize,
 
-    /// Exit with 1 if the median is worse than the published figure
+    /// Exit with 1 if a median is worse than what it is compared with
     #[arg(long)]
     pub require: bool,
 
@@ -75,6 +59,10 @@ pub struct Common {
     #[arg(long, default_value = "testnet-report", value_name = "DIR")]
     pub report: PathBuf,
 
+    /// Keep the finished runs of the report folder, if they are of the same setting, and play only what is missing
+    #[arg(long)]
+    pub resume: bool,
+
     /// Folder of the four MNIST files
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"), value_name = "DIR")]
     pub data: PathBuf,
@@ -84,34 +72,26 @@ impl Experiment {
     /// What all replays know.
     pub const fn common(&self) -> &Common {
         match self {
-            Self::Fedavg2nn { common, .. } | Self::Niid { common } => common,
+            Self::Fedavg2nn(options) => &options.common,
+            Self::Niid(options) => &options.common,
         }
     }
 
-    /// The setting that is asked for.
-    pub fn setting(&self) -> Setting {
+    /// What is special about it.
+    pub fn replay(&self) -> &dyn Replay {
         match self {
-            Self::Fedavg2nn { target, common } => setting::fedavg_2nn(&common.changes(), *target),
-            Self::Niid { common } => setting::niid(&common.changes()),
+            Self::Fedavg2nn(options) => options,
+            Self::Niid(options) => options,
         }
     }
 }
 
 impl Common {
-    const fn changes(&self) -> Changes {
-        Changes { partition: self.partition, learning_rate: self.lr, rounds_max: self.rounds_max }
-    }
-
     /// The seeds of the runs. Past the largest number they begin again at zero.
     pub fn all_seeds(&self) -> impl Iterator<Item = u64> {
         let first = self.seed;
         (0..u64::from(self.seeds)).map(move |run| first.wrapping_add(run))
     }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0);
-    share.ok_or_else(|| "it must be a number above 0 and at most 1, such as 0.97".to_owned())
 }
 
 /// More threads than any machine has would only cost memory.
@@ -123,16 +103,13 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::{Parser, error::ErrorKind};
 
     use super::*;
-    use crate::{
-        options::{Cli, Command},
-        replay::setting::Goal,
-    };
+    use crate::options::{Cli, Command};
 
-    fn parse(arguments: &[&str]) -> Result<Experiment, ErrorKind> {
+    pub(in crate::replay) fn parse(arguments: &[&str]) -> Result<Experiment, ErrorKind> {
         let all = ["testnet", "replay"].iter().chain(arguments);
         match Cli::try_parse_from(all).map_err(|error| error.kind())?.command {
             Command::Replay(options) => Ok(options.experiment),
@@ -141,22 +118,8 @@ mod tests {
     }
 
     #[test]
-    fn without_options_the_published_setting_is_replayed() {
-        let experiment = parse(&["fedavg-2nn"]).unwrap();
-        let setting = experiment.setting();
-        assert_eq!((setting.members, setting.participants, setting.goal), (100, 10, Goal::RoundsTo(0.97)));
-        assert_eq!((setting.hyper.epochs, setting.hyper.batch, setting.hyper.momentum), (1, 10, 0.0));
-        assert_eq!(experiment.common().all_seeds().collect::<Vec<_>>(), [1, 2, 3]);
-        let setting = parse(&["niid"]).unwrap().setting();
-        assert_eq!((setting.members, setting.participants, setting.rounds_max), (10, 10, 50));
-    }
-
-    #[test]
-    fn what_is_asked_for_reaches_the_setting() {
-        let experiment = parse(&["fedavg-2nn", "--partition", "shards:2", "--lr", "0.5", "--rounds-max", "7"]).unwrap();
-        let setting = experiment.setting();
-        assert_eq!(setting.partition, Partition::Shards { per_member: 2 });
-        assert_eq!((setting.hyper.learning_rate, setting.rounds_max), (0.5, 7));
+    fn seeds_follow_each_other() {
+        assert_eq!(parse(&["fedavg-2nn"]).unwrap().common().all_seeds().collect::<Vec<_>>(), [1, 2, 3]);
         let experiment = parse(&["niid", "--seed", "18446744073709551615", "--seeds", "2"]).unwrap();
         assert_eq!(experiment.common().all_seeds().collect::<Vec<_>>(), [u64::MAX, 0]);
     }

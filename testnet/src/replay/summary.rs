@@ -1,13 +1,11 @@
 //! What the runs of a replay amounted to. The names in `summary.json` are stable; `docs/replay.md` explains them.
 
-use std::{fmt::Write as _, time::Duration};
-
-use althing_node::learn::{model::Architecture, partition::Partition, train::Hyper};
+use althing_node::learn::model::Architecture;
 use serde::Serialize;
 
 use super::{
-    engine::Point,
-    setting::{Figure, Goal, Setting},
+    archive::Curve,
+    plan::{Against, Bar, Case, Facts, Figure, Goal, Plan},
 };
 
 /// What the runs of a replay amounted to.
@@ -17,35 +15,42 @@ pub struct Summary {
     pub replay: &'static str,
     /// What was trained.
     pub model: Architecture,
-    /// Members among whom the training set was divided.
-    pub members: usize,
-    /// Members who trained in a round.
-    pub participants: usize,
-    /// How the training set was divided.
-    pub partition: Partition,
-    /// How each of them trained.
-    pub hyper: Hyper,
+    /// What all cases have in common.
+    pub setting: Facts,
     /// What is counted: `rounds_to_target` or `final_accuracy`.
     pub measure: &'static str,
     /// The accuracy to be reached, if rounds are counted.
     pub target: Option<f64>,
-    /// Rounds after which a run ended, whatever it had reached.
-    pub rounds_max: u64,
-    /// One entry per seed.
-    pub runs: Vec<Run>,
-    /// The median of their figures; `None` if too few runs reached the target.
-    pub median: Option<Figure>,
-    /// The published figure, if there is one for this setting.
-    pub published: Option<Figure>,
-    /// Whether the median is at least as good as the published figure; `None` without one.
+    /// What the runs' `cost` is, if it is counted.
+    pub cost: Option<&'static str>,
+    /// What was compared.
+    pub cases: Vec<CaseSummary>,
+    /// Whether all bars hold; `None` without any.
     pub holds: Option<bool>,
     /// Length of all runs together, in seconds.
     pub wall_s: f64,
 }
 
+/// The runs of one case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseSummary {
+    /// Its name.
+    pub case: String,
+    /// What is particular to it.
+    pub facts: Facts,
+    /// Rounds after which a run ended, whatever it had reached.
+    pub rounds_max: u64,
+    /// One entry per seed.
+    pub runs: Vec<RunSummary>,
+    /// The median of their figures; `None` if too few runs reached the target.
+    pub median: Option<Figure>,
+    /// What the median is compared with.
+    pub bars: Vec<BarSummary>,
+}
+
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Run {
+pub struct RunSummary {
     /// Its seed.
     pub seed: u64,
     /// Its figure; `None` if it did not reach the target.
@@ -56,159 +61,129 @@ pub struct Run {
     pub final_accuracy: Option<f64>,
     /// Best accuracy after any of them.
     pub best_accuracy: Option<f64>,
+    /// What it had cost at its end, if that is counted.
+    pub cost: Option<f64>,
 }
 
-/// The models of one run, round by round.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Curve {
-    /// The seed of the run.
-    pub seed: u64,
-    /// One for each round from the first.
-    pub points: Vec<Point>,
-}
-
-impl Curve {
-    fn run(&self, goal: Goal) -> Run {
-        let last = self.points.last();
-        let figure = match goal {
-            Goal::RoundsTo(_) => {
-                let there = self.points.iter().find(|point| goal.is_reached(point.accuracy));
-                there.map(|point| Figure::Rounds(point.round))
-            }
-            Goal::FinalAccuracy => last.map(|point| Figure::Accuracy(point.accuracy)),
-        };
-        Run {
-            seed: self.seed,
-            figure,
-            rounds: self.points.len(),
-            final_accuracy: last.map(|point| point.accuracy),
-            best_accuracy: self.points.iter().map(|point| point.accuracy).max_by(f64::total_cmp),
-        }
-    }
+/// What a median is compared with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BarSummary {
+    /// `published`, or the name of another case.
+    pub against: String,
+    /// The figure there; `None` if that case did not get there.
+    pub figure: Option<Figure>,
+    /// By how much the median may be worse.
+    pub slack: f64,
+    /// Whether it is no worse than that.
+    pub holds: bool,
 }
 
 impl Summary {
-    /// Sums up the runs of `setting`, which took this long.
-    pub fn of(setting: &Setting, curves: &[Curve], wall: Duration) -> Self {
-        let runs: Vec<Run> = curves.iter().map(|curve| curve.run(setting.goal)).collect();
-        let median = setting.goal.median(runs.iter().map(|run| run.figure).collect());
-        let published = setting.published();
-        let (measure, target) = match setting.goal {
+    /// Sums up `curves`, the runs of `plan`.
+    pub fn of(plan: &Plan, curves: &[Curve]) -> Self {
+        let of_case = |place: usize| curves.iter().filter(move |curve| curve.case == place);
+        let median = |place| plan.goal.median(of_case(place).map(|curve| plan.goal.figure(&curve.points)).collect());
+        let medians: Vec<_> = (0..plan.cases.len()).map(median).collect();
+        let case = |(place, case): (usize, &Case)| CaseSummary {
+            case: case.name.clone(),
+            facts: case.facts.clone(),
+            rounds_max: case.rounds_max,
+            runs: of_case(place).map(|curve| run(curve, plan.goal)).collect(),
+            median: medians[place],
+            bars: case.bars.iter().map(|bar| compared(plan, &medians, medians[place], bar)).collect(),
+        };
+        let cases: Vec<CaseSummary> = plan.cases.iter().enumerate().map(case).collect();
+        let bars: Vec<_> = cases.iter().flat_map(|case| &case.bars).collect();
+        let (measure, target) = match plan.goal {
             Goal::RoundsTo(target) => ("rounds_to_target", Some(target)),
             Goal::FinalAccuracy => ("final_accuracy", None),
         };
         Self {
-            replay: setting.name,
-            model: setting.architecture,
-            members: setting.members,
-            participants: setting.participants,
-            partition: setting.partition,
-            hyper: setting.hyper,
+            replay: plan.name,
+            model: plan.architecture,
+            setting: plan.setting.clone(),
             measure,
             target,
-            rounds_max: setting.rounds_max,
-            runs,
-            median,
-            published,
-            holds: published.map(|published| setting.goal.holds(median, published)),
-            wall_s: (wall.as_secs_f64() * 10.0).round() / 10.0,
+            cost: plan.cost,
+            holds: (!bars.is_empty()).then(|| bars.iter().all(|bar| bar.holds)),
+            cases,
+            wall_s: tenths(curves.iter().map(|curve| curve.wall_s).sum()),
         }
     }
 
     /// As JSON, with a line break at its end.
     pub fn to_json(&self) -> String {
-        // Nothing in it can fail to become JSON: no map, and every number is finite.
+        // Nothing in it can fail to become JSON: keys are strings and every number is finite.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
-    }
-
-    /// The figures for people, published beside ours.
-    pub fn table(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let mut line = |what: &str, words: String| _ = writeln!(text, "  {what:<12} {words}");
-        let Hyper { epochs, batch, learning_rate, momentum } = self.hyper;
-        line("replay", format!("{}, {} members, {} of them each round", self.replay, self.members, self.participants));
-        line("data", format!("MNIST, {}", self.partition));
-        line(
-            "training",
-            format!(
-                "{}, {epochs} epoch(s), batch {batch}, learning rate {learning_rate}, momentum {momentum}",
-                self.model
-            ),
-        );
-        line("measure", self.measure_words());
-        for run in &self.runs {
-            let best = run.best_accuracy.map_or_else(String::new, |best| format!("  (best {:.2} %)", 100.0 * best));
-            line(&format!("seed {}", run.seed), figure_words(run.figure) + &best);
-        }
-        line("median", figure_words(self.median));
-        let published = self.published.map_or_else(|| "nothing for this setting".to_owned(), |it| it.to_string());
-        let verdict = match self.holds {
-            Some(true) => ": reached",
-            Some(false) => ": MISSED",
-            None => "",
-        };
-        line("published", published + verdict);
-        line("time", format!("{:.1} s", self.wall_s));
-        text
-    }
-
-    fn measure_words(&self) -> String {
-        match self.target {
-            Some(target) => format!("rounds until {:.1} % of the test set are right", 100.0 * target),
-            None => format!("accuracy on the test set after {} rounds", self.rounds_max),
-        }
     }
 }
 
-fn figure_words(figure: Option<Figure>) -> String {
-    figure.map_or_else(|| "not reached".to_owned(), |figure| figure.to_string())
+fn run(curve: &Curve, goal: Goal) -> RunSummary {
+    let last = curve.points.last();
+    RunSummary {
+        seed: curve.seed,
+        figure: goal.figure(&curve.points),
+        rounds: curve.points.len(),
+        final_accuracy: last.map(|point| point.accuracy),
+        best_accuracy: curve.points.iter().map(|point| point.accuracy).max_by(f64::total_cmp),
+        cost: last.and_then(|point| point.cost),
+    }
+}
+
+/// How `ours` compares, given the medians of all cases.
+fn compared(plan: &Plan, medians: &[Option<Figure>], ours: Option<Figure>, bar: &Bar) -> BarSummary {
+    let (against, figure) = match bar.against {
+        Against::Published(figure) => ("published".to_owned(), Some(figure)),
+        Against::Case(place) => (plan.cases[place].name.clone(), medians[place]),
+    };
+    BarSummary { against, figure, slack: bar.slack, holds: bar.holds(plan.goal, ours, figure) }
+}
+
+fn tenths(seconds: f64) -> f64 {
+    (seconds * 10.0).round() / 10.0
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::replay::setting::{Changes, fedavg_2nn, niid};
+    use crate::replay::plan::{Point, tests::plan};
 
-    pub(in crate::replay) fn changes() -> Changes {
-        Changes { partition: Partition::Iid, learning_rate: Some(0.25), rounds_max: None }
-    }
-
-    pub(in crate::replay) fn curve(seed: u64, accuracies: &[f64]) -> Curve {
-        let point = |(round, &accuracy)| Point { round, accuracy, loss: 0.5 };
-        Curve { seed, points: (1..).zip(accuracies).map(point).collect() }
+    pub(in crate::replay) fn curve(case: usize, seed: u64, accuracies: &[f64]) -> Curve {
+        let point = |(round, &accuracy)| Point { round, accuracy, loss: 0.5, cost: Some(round as f64 / 4.0) };
+        Curve { case, seed, wall_s: 0.62, points: (1..).zip(accuracies).map(point).collect() }
     }
 
     #[test]
     fn rounds_are_counted_to_the_first_model_at_the_target() {
-        let setting = fedavg_2nn(&changes(), 0.97);
-        let curves = [curve(4, &[0.9, 0.97, 0.96, 0.98]), curve(5, &[0.5, 0.6]), curve(6, &[0.97])];
-        let summary = Summary::of(&setting, &curves, Duration::from_millis(1_240));
+        let mut plan = Plan { goal: Goal::RoundsTo(0.97), ..plan(&["iid"]) };
+        plan.cases[0].bars.push(Bar::published(Figure::Rounds(87)));
+        let curves = [curve(0, 4, &[0.9, 0.97, 0.96, 0.98]), curve(0, 5, &[0.5, 0.6]), curve(0, 6, &[0.97])];
+        let summary = Summary::of(&plan, &curves);
         let json: serde_json::Value = serde_json::from_str(&summary.to_json()).unwrap();
+        let case = &json["cases"][0];
         assert_eq!(
-            json["runs"][0],
+            case["runs"][0],
             serde_json::json!({
-                "seed": 4, "figure": 2, "rounds": 4, "final_accuracy": 0.98, "best_accuracy": 0.98
+                "seed": 4, "figure": 2, "rounds": 4, "final_accuracy": 0.98, "best_accuracy": 0.98, "cost": 1.0
             })
         );
-        assert_eq!((&json["runs"][1]["figure"], &json["runs"][2]["figure"]), (&serde_json::Value::Null, &1.into()));
-        assert_eq!((&json["median"], &json["published"], &json["holds"]), (&2.into(), &87.into(), &true.into()));
+        assert_eq!((&case["runs"][1]["figure"], &case["runs"][2]["figure"]), (&serde_json::Value::Null, &1.into()));
+        let bar = serde_json::json!({"against": "published", "figure": 87, "slack": 0.0, "holds": true});
+        assert_eq!((&case["median"], &case["bars"][0], &json["holds"]), (&2.into(), &bar, &true.into()));
         assert_eq!((&json["measure"], &json["target"]), (&"rounds_to_target".into(), &0.97.into()));
-        assert_eq!((&json["partition"], &json["model"]), (&"iid".into(), &"2nn".into()));
-        assert_eq!((&json["hyper"]["learning_rate"], &json["wall_s"]), (&0.25.into(), &1.2.into()));
-        let table = summary.table();
-        for words in ["seed 4       2 rounds", "seed 5       not reached", "87 rounds: reached", "97.0 %"] {
-            assert!(table.contains(words), "{words:?} in\n{table}");
-        }
+        assert_eq!((&json["model"], &json["setting"]["members"]), (&"2nn".into(), &100.into()));
+        assert_eq!(json["wall_s"], 1.9);
     }
 
     #[test]
-    fn the_last_accuracy_counts_where_accuracy_does() {
-        let summary = Summary::of(&niid(&changes()), &[curve(1, &[0.995, 0.98])], Duration::ZERO);
-        assert_eq!((summary.median, summary.holds), (Some(Figure::Accuracy(0.98)), Some(false)));
-        assert!(summary.table().contains("99.10 %: MISSED"), "{}", summary.table());
-        let setting = fedavg_2nn(&changes(), 0.5);
-        let summary = Summary::of(&setting, &[curve(1, &[0.4])], Duration::ZERO);
-        assert_eq!((summary.median, summary.published, summary.holds), (None, None, None));
+    fn cases_are_compared_with_each_other() {
+        let mut plan = plan(&["mix", "full"]);
+        plan.cases[0].bars.push(Bar { against: Against::Case(1), slack: 0.005 });
+        let summary = |mix| Summary::of(&plan, &[curve(0, 1, &[0.995, mix]), curve(1, 1, &[0.98])]);
+        assert_eq!((summary(0.976).holds, summary(0.974).holds), (Some(true), Some(false)));
+        let close = &summary(0.976).cases[0];
+        assert_eq!((close.median, close.bars[0].against.as_str()), (Some(Figure::Accuracy(0.976)), "full"));
+        plan.cases[0].bars.clear();
+        assert_eq!(Summary::of(&plan, &[]).holds, None);
     }
 }

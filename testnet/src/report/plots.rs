@@ -6,7 +6,7 @@ use std::path::Path;
 
 use plotters::style::RGBColor;
 
-use self::picture::{Corner, Layer, Picture};
+use self::picture::{Axis, Corner, Layer, Picture};
 use super::RoundRow;
 use crate::error::Error;
 
@@ -53,9 +53,8 @@ fn accuracy(rows: &[RoundRow]) -> Picture {
     let taken = rows.iter().filter(|row| row.takeovers > 0).filter_map(point).collect();
     Picture {
         title,
-        y_name: "right on the test set (%)".to_owned(),
-        y_top: 100.0,
-        rounds: last_round(rows),
+        x: Axis::rounds(last_round(rows)),
+        y: Axis::new("right on the test set (%)", 0.0, 100.0),
         layers: vec![
             Layer::Line { name: "test accuracy".into(), colour: BLUE, points },
             Layer::Marks {
@@ -95,9 +94,8 @@ fn credits(names: &[&str], rows: &[RoundRow]) -> Picture {
     };
     Picture {
         title: "What the nodes own".to_owned(),
-        y_name: format!("balance ({})", unit.name),
-        y_top: unit.of_value(richest) * 1.08,
-        rounds: last_round(rows),
+        x: Axis::rounds(last_round(rows)),
+        y: Axis::new(&format!("balance ({})", unit.name), 0.0, unit.of_value(richest) * 1.08),
         layers,
         legend: Corner::UpperLeft,
     }
@@ -111,10 +109,9 @@ fn bytes(rows: &[RoundRow]) -> Picture {
     let rest = rows.iter().map(|row| bar(row, row.blob_sent_bytes, row.sent_bytes.max(row.blob_sent_bytes))).collect();
     Picture {
         title: "Bytes on the wire, all nodes together".to_owned(),
-        y_name: format!("sent in a round ({})", unit.name),
+        x: Axis::rounds(last_round(rows)),
         // Room for the legend above the bars.
-        y_top: unit.of_value(most) * 1.25,
-        rounds: last_round(rows),
+        y: Axis::new(&format!("sent in a round ({})", unit.name), 0.0, unit.of_value(most) * 1.25),
         layers: vec![
             Layer::Bars { name: "models and updates".into(), colour: BLUE, bars: blobs },
             Layer::Bars { name: "bids, votes and the rest".into(), colour: SKY, bars: rest },

@@ -2,6 +2,7 @@
 //! draws the same PNG; an SVG leaves the choice of a sans-serif font to its viewer.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -24,27 +25,46 @@ const AXIS_SIZE: i32 = 22;
 const LABEL_SIZE: i32 = 19;
 /// Ticks of the axis of rounds.
 const TICKS_MAX: f64 = 20.0;
+/// Ticks of any other axis.
+const TICKS: usize = 11;
 /// Half the width of a bar, in rounds.
 const BAR_HALF: f64 = 0.36;
 
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(222, 222, 222);
 
-/// What a picture shows, over rounds.
+/// What a picture shows.
 #[derive(Debug)]
 pub(crate) struct Picture {
     pub(crate) title: String,
-    pub(crate) y_name: String,
-    pub(crate) y_top: f64,
-    pub(crate) rounds: f64,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
     pub(crate) layers: Vec<Layer>,
     pub(crate) legend: Corner,
+}
+
+/// An axis and the part of it that is shown.
+#[derive(Debug)]
+pub(crate) struct Axis {
+    name: String,
+    from: f64,
+    to: f64,
+    ticks: Ticks,
+}
+
+/// Where the numbers of an axis stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ticks {
+    /// At whole numbers only.
+    Whole,
+    /// Anywhere.
+    Any,
 }
 
 /// One kind of thing in it.
 #[derive(Debug)]
 pub(crate) enum Layer {
-    /// Points (round, value) that are joined.
+    /// Points that are joined. Without a name, the legend does not speak of them.
     Line { name: String, colour: RGBColor, points: Vec<(f64, f64)> },
     /// Points that stand out. Without any, the legend does not speak of them.
     Marks { name: String, colour: RGBColor, points: Vec<(f64, f64)> },
@@ -63,6 +83,45 @@ pub(crate) enum Corner {
 type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
+impl Axis {
+    /// An axis from one value to another. A chart of nothing still needs an axis that goes somewhere.
+    pub(crate) fn new(name: &str, from: f64, to: f64) -> Self {
+        Self { name: name.to_owned(), from, to: if to > from { to } else { from + 1.0 }, ticks: Ticks::Any }
+    }
+
+    /// Rounds from the first to the `last`.
+    pub(crate) fn rounds(last: f64) -> Self {
+        Self { name: "round".to_owned(), from: 0.5, to: last.max(1.0) + 0.5, ticks: Ticks::Whole }
+    }
+
+    const fn range(&self) -> Range<f64> {
+        self.from..self.to
+    }
+
+    fn ticks_max(&self) -> usize {
+        match self.ticks {
+            Ticks::Whole => (self.to - self.from).min(TICKS_MAX) as usize,
+            Ticks::Any => TICKS,
+        }
+    }
+
+    /// The number at a tick. Rounds are whole; a tick between two of them has none.
+    fn label(&self, value: f64) -> String {
+        match self.ticks {
+            Ticks::Whole if (value - value.round()).abs() > 1e-6 => String::new(),
+            Ticks::Whole => format!("{value:.0}"),
+            Ticks::Any => {
+                let decimals = match self.to - self.from {
+                    span if span >= 10.0 => 0,
+                    span if span >= 1.0 => 1,
+                    _ => 3,
+                };
+                format!("{value:.decimals$}")
+            }
+        }
+    }
+}
+
 impl Picture {
     /// Draws it as `folder/name.svg` and `folder/name.png`.
     pub(crate) fn draw(&self, folder: &Path, name: &str) -> Result<(), Error> {
@@ -77,15 +136,13 @@ impl Picture {
 
     fn draw_on<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         root.fill(&WHITE)?;
-        // A chart of nothing still needs an axis that goes somewhere.
-        let top = if self.y_top > 0.0 { self.y_top } else { 1.0 };
         let mut chart = ChartBuilder::on(root)
             .caption(&self.title, (FONT, TITLE_SIZE, FontStyle::Bold, &INK))
             .margin(22)
             .x_label_area_size(58)
             .y_label_area_size(92)
-            .build_cartesian_2d(0.5..self.rounds + 0.5, 0.0..top)?;
-        self.draw_axes(&mut chart, top)?;
+            .build_cartesian_2d(self.x.range(), self.y.range())?;
+        self.draw_axes(&mut chart)?;
         for layer in &self.layers {
             layer.draw(&mut chart)?;
         }
@@ -101,35 +158,23 @@ impl Picture {
         root.present()
     }
 
-    fn draw_axes<DB: DrawingBackend>(&self, chart: &mut Chart<'_, DB>, top: f64) -> Drawn<DB> {
-        let decimals = if top >= 10.0 {
-            0
-        } else if top >= 1.0 {
-            1
-        } else {
-            3
-        };
+    fn draw_axes<DB: DrawingBackend>(&self, chart: &mut Chart<'_, DB>) -> Drawn<DB> {
         chart
             .configure_mesh()
             .disable_x_mesh()
-            .x_labels(self.rounds.min(TICKS_MAX) as usize)
-            .y_labels(11)
+            .x_labels(self.x.ticks_max())
+            .y_labels(self.y.ticks_max())
             .max_light_lines(0)
             .bold_line_style(GRID)
             .axis_style(INK)
             .label_style((FONT, LABEL_SIZE, &INK))
             .axis_desc_style((FONT, AXIS_SIZE, &INK))
-            .x_desc("round")
-            .y_desc(&self.y_name)
-            .x_label_formatter(&whole)
-            .y_label_formatter(&|value| format!("{value:.decimals$}"))
+            .x_desc(&self.x.name)
+            .y_desc(&self.y.name)
+            .x_label_formatter(&|value| self.x.label(*value))
+            .y_label_formatter(&|value| self.y.label(*value))
             .draw()
     }
-}
-
-/// Rounds are whole; a tick between two of them has no label.
-fn whole(round: &f64) -> String {
-    if (round - round.round()).abs() < 1e-6 { format!("{round:.0}") } else { String::new() }
 }
 
 impl Layer {
@@ -138,7 +183,10 @@ impl Layer {
             Self::Line { name, colour, points } => {
                 let style = colour.stroke_width(3);
                 let stroke = move |(x, y)| PathElement::new([(x, y), (x + 26, y)], style);
-                chart.draw_series(LineSeries::new(points.iter().copied(), style))?.label(name).legend(stroke);
+                let drawn = chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
+                if !name.is_empty() {
+                    drawn.label(name).legend(stroke);
+                }
                 let dots = points.iter().map(|point| Circle::new(*point, 4, colour.filled()));
                 chart.draw_series(dots).map(|_| ())
             }
