@@ -10,6 +10,7 @@
 
 mod agent;
 mod archive;
+pub mod attack;
 mod byzantine;
 mod exchange;
 mod fault;
