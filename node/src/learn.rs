@@ -9,6 +9,7 @@
 pub mod catalogue;
 pub mod data;
 pub mod facts;
+pub mod gradient;
 pub mod job;
 pub mod model;
 pub mod params;
