@@ -1,11 +1,11 @@
 //! `testnet`: a federation of real node processes on this machine.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use althing_testnet::{
     error::{EXIT_FAULT, Error},
     options::{Cli, Command, RunOptions},
-    replay::{self, ReplayOptions},
+    replay::{self, Published, ReplayOptions},
     report, run,
     test_set::TestSet,
 };
@@ -36,13 +36,28 @@ async fn run_and_tell(options: &RunOptions) -> Result<ExitCode, Error> {
 
 /// Nothing else runs in this process meanwhile, so that it may keep this thread busy.
 fn replay_and_tell(options: &ReplayOptions) -> Result<ExitCode, replay::Error> {
-    let common = options.experiment.common();
-    let summary = replay::run(options)?;
-    if common.json {
-        print!("{}", summary.to_json());
-    } else {
-        println!("\n{}\n  report       {}", summary.table(), common.report.display());
+    match &options.published {
+        Published::Compared(experiment) => {
+            let (summary, common) = (replay::run(experiment)?, experiment.common());
+            tell(common.json, &summary.to_json(), &summary.table(), &common.report);
+            Ok(verdict(common.require, summary.holds))
+        }
+        Published::Byzfl(options) => {
+            let summary = replay::byzfl::run(options)?;
+            tell(options.json, &summary.to_json(), &summary.table(), &options.report);
+            Ok(verdict(options.require, summary.holds))
+        }
     }
-    let is_missed = common.require && summary.holds != Some(true);
-    Ok(if is_missed { ExitCode::from(EXIT_FAULT) } else { ExitCode::SUCCESS })
+}
+
+fn tell(wants_json: bool, json: &str, table: &str, report: &Path) {
+    if wants_json {
+        print!("{json}");
+    } else {
+        println!("\n{table}\n  report       {}", report.display());
+    }
+}
+
+fn verdict(is_required: bool, holds: Option<bool>) -> ExitCode {
+    if is_required && holds != Some(true) { ExitCode::from(EXIT_FAULT) } else { ExitCode::SUCCESS }
 }

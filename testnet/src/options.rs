@@ -45,7 +45,8 @@ const REPLAY_EXAMPLES: &str = "\
 Examples:
   testnet replay fedavg-2nn                         three runs on evenly divided data, published: 87 rounds
   testnet replay fedavg-2nn --partition shards:2    two digits for each member, published: 664 rounds
-  testnet replay niid --partition dirichlet:0.5     accuracy after fifty rounds, published: 98.9 %";
+  testnet replay niid --partition dirichlet:0.5     accuracy after fifty rounds, published: 98.9 %
+  testnet replay byzfl --similarity 0 --liars 1     accuracy beside one liar, published: 87 %";
 
 /// Options of `testnet run`.
 #[derive(Debug, Clone, Args)]

@@ -1,9 +1,11 @@
 //! Published experiments, replayed in one process with the product's own training, privacy and aggregation.
 //!
 //! Each experiment is one file: a [`Replay`] that says what is compared, how a run of it goes and what was published.
-//! Everything else is common to all: runs from several seeds, progress, resuming, the report and the verdict.
+//! Everything else is common to all: runs from several seeds, progress, resuming, the report and the verdict. Only the
+//! grid of [`byzfl`], whose cells are the worst of several runs, has its own.
 
 mod archive;
+pub mod byzfl;
 mod corpus;
 mod error;
 mod fedavg_2nn;
@@ -28,7 +30,7 @@ pub use self::{
     fedavg_2nn::Fedavg2nn,
     federation::{Federation, Setting},
     niid::Niid,
-    options::{Common, Experiment, ReplayOptions},
+    options::{Common, Experiment, Published, ReplayOptions},
     plan::{Against, Bar, Case, Facts, Figure, Goal, Plan, Point, Replay, Run},
     summary::{BarSummary, CaseSummary, RunSummary, Summary},
 };
@@ -37,8 +39,8 @@ pub use self::{
 ///
 /// # Errors
 /// [`Error`] if an option or the data will not do, a training failed, or the report cannot be written.
-pub fn run(options: &ReplayOptions) -> Result<Summary, Error> {
-    let (common, replay) = (options.experiment.common(), options.experiment.replay());
+pub fn run(experiment: &Experiment) -> Result<Summary, Error> {
+    let (common, replay) = (experiment.common(), experiment.replay());
     let plan = replay.plan()?;
     if common.require && plan.cases.iter().all(|case| case.bars.is_empty()) {
         return Err(Error::NothingToMiss(plan.name));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use althing_node::learn::{data::DataError, partition::PartitionError, train::LearnError};
+use althing_protocol::aggregate::RuleError;
 
 use crate::error::{EXIT_FAULT, EXIT_MISTAKE, Error as TestnetError};
 
@@ -15,6 +16,9 @@ pub enum Error {
     /// The data cannot be divided as asked for.
     #[error("--partition KIND: {0}")]
     Partition(#[from] PartitionError),
+    /// The rule or the mixing means nothing among so many liars.
+    #[error("--rule or --mixing: {0}")]
+    Rule(#[from] RuleError),
     /// Somebody could not train, or a model could not be evaluated.
     #[error("{case}, seed {seed}, round {round}: {cause}")]
     Learn {
@@ -24,6 +28,14 @@ pub enum Error {
         seed: u64,
         /// In which round.
         round: u64,
+        /// What went wrong.
+        cause: LearnError,
+    },
+    /// A run of a grid came to nothing.
+    #[error("{run}: {cause}")]
+    Run {
+        /// Which run.
+        run: String,
         /// What went wrong.
         cause: LearnError,
     },
@@ -43,9 +55,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             // The learning rate is the user's to choose, so one that cannot be used is the user's mistake.
-            Self::Data(_) | Self::Partition(_) | Self::NothingToMiss(_) | Self::OtherSetting(_) => EXIT_MISTAKE,
+            Self::Data(_) | Self::Partition(_) | Self::Rule(_) | Self::NothingToMiss(_) | Self::OtherSetting(_) => {
+                EXIT_MISTAKE
+            }
             Self::Learn { cause: LearnError::Hyper { .. } | LearnError::Diverged { .. }, .. } => EXIT_MISTAKE,
-            Self::Learn { .. } => EXIT_FAULT,
+            Self::Learn { .. } | Self::Run { .. } => EXIT_FAULT,
             Self::Report(error) => error.exit_code(),
         }
     }

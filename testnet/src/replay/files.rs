@@ -8,7 +8,7 @@ use super::{
     plan::{Plan, Point},
     summary::Summary,
 };
-use crate::error::Error;
+use crate::{error::Error, report::plots::picture::Drawing};
 
 /// Writes `accuracy.csv`: one line for every round of every run.
 ///

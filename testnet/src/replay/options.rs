@@ -4,14 +4,24 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand, value_parser};
 
-use super::{fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay};
+use super::{byzfl, fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay};
 
 /// Options of `testnet replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayOptions {
     /// Which one.
     #[command(subcommand)]
-    pub experiment: Experiment,
+    pub published: Published,
+}
+
+/// What was published: experiments of one shape, and a grid.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Published {
+    /// Cases whose runs are compared by one figure.
+    #[command(flatten)]
+    Compared(Experiment),
+    /// González et al. 2025 (ByzFL): accuracy of distributed SGD under the worst attack, for each number of liars
+    Byzfl(byzfl::Options),
 }
 
 /// The published experiments that can be replayed.
@@ -97,7 +107,7 @@ impl Common {
 /// More threads than any machine has would only cost memory.
 const THREADS_MAX: usize = 1_024;
 
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= THREADS_MAX);
     threads.ok_or_else(|| format!("it must be a whole number from 1 to {THREADS_MAX}"))
 }
@@ -112,8 +122,8 @@ pub(super) mod tests {
     pub(in crate::replay) fn parse(arguments: &[&str]) -> Result<Experiment, ErrorKind> {
         let all = ["testnet", "replay"].iter().chain(arguments);
         match Cli::try_parse_from(all).map_err(|error| error.kind())?.command {
-            Command::Replay(options) => Ok(options.experiment),
-            other => panic!("{other:?} is no replay"),
+            Command::Replay(ReplayOptions { published: Published::Compared(experiment) }) => Ok(experiment),
+            other => panic!("{other:?} is no such replay"),
         }
     }
 

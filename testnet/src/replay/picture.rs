@@ -101,6 +101,7 @@ mod tests {
         plan::{Bar, tests::plan},
         summary::tests::curve,
     };
+    use crate::report::plots::picture::Drawing;
 
     fn svg(plan: &Plan, curves: &[Curve]) -> String {
         let folder = tempfile::tempdir().unwrap();

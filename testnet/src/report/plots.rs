@@ -1,12 +1,13 @@
 //! The pictures of a report: what is shown in which, each as SVG and as PNG.
 
+pub(crate) mod heat;
 pub(crate) mod picture;
 
 use std::path::Path;
 
 use plotters::style::RGBColor;
 
-use self::picture::{Axis, Corner, Layer, Picture};
+use self::picture::{Axis, Corner, Drawing, Layer, Picture};
 use super::RoundRow;
 use crate::error::Error;
 

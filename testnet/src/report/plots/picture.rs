@@ -17,12 +17,12 @@ use plotters::{
 use crate::error::Error;
 
 /// Width and height, in pixels.
-const SIZE: (u32, u32) = (1200, 700);
+pub(super) const SIZE: (u32, u32) = (1200, 700);
 /// The family under which our font is known to the drawing library and asked for in an SVG.
-const FONT: &str = "sans-serif";
-const TITLE_SIZE: i32 = 30;
-const AXIS_SIZE: i32 = 22;
-const LABEL_SIZE: i32 = 19;
+pub(super) const FONT: &str = "sans-serif";
+pub(super) const TITLE_SIZE: i32 = 30;
+pub(super) const AXIS_SIZE: i32 = 22;
+pub(super) const LABEL_SIZE: i32 = 19;
 /// Ticks of the axis of rounds.
 const TICKS_MAX: f64 = 20.0;
 /// Ticks of any other axis.
@@ -30,7 +30,7 @@ const TICKS: usize = 11;
 /// Half the width of a bar, in rounds.
 const BAR_HALF: f64 = 0.36;
 
-const INK: RGBColor = RGBColor(40, 40, 40);
+pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(222, 222, 222);
 
 /// What a picture shows.
@@ -81,7 +81,7 @@ pub(crate) enum Corner {
 }
 
 type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+pub(crate) type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 impl Axis {
     /// An axis from one value to another. A chart of nothing still needs an axis that goes somewhere.
@@ -122,18 +122,7 @@ impl Axis {
     }
 }
 
-impl Picture {
-    /// Draws it as `folder/name.svg` and `folder/name.png`.
-    pub(crate) fn draw(&self, folder: &Path, name: &str) -> Result<(), Error> {
-        let (svg, png) = (folder.join(format!("{name}.svg")), folder.join(format!("{name}.png")));
-        load_font(&svg)?;
-        let failed = |path: PathBuf, reason: String| Error::Plot { path, reason };
-        let root = SVGBackend::new(&svg, SIZE).into_drawing_area();
-        self.draw_on(&root).map_err(|error| failed(svg.clone(), error.to_string()))?;
-        let root = BitMapBackend::new(&png, SIZE).into_drawing_area();
-        self.draw_on(&root).map_err(|error| failed(png.clone(), error.to_string()))
-    }
-
+impl Drawing for Picture {
     fn draw_on<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawn<DB> {
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(root)
@@ -157,7 +146,9 @@ impl Picture {
             .draw()?;
         root.present()
     }
+}
 
+impl Picture {
     fn draw_axes<DB: DrawingBackend>(&self, chart: &mut Chart<'_, DB>) -> Drawn<DB> {
         chart
             .configure_mesh()
@@ -217,6 +208,23 @@ impl Corner {
             Self::UpperRight => SeriesLabelPosition::UpperRight,
             Self::LowerRight => SeriesLabelPosition::LowerRight,
         }
+    }
+}
+
+/// What can be drawn on any surface.
+pub(crate) trait Drawing {
+    /// Draws it on the whole of `root`.
+    fn draw_on<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawn<DB>;
+
+    /// Draws it as `folder/name.svg` and `folder/name.png`.
+    fn draw(&self, folder: &Path, name: &str) -> Result<(), Error> {
+        let (svg, png) = (folder.join(format!("{name}.svg")), folder.join(format!("{name}.png")));
+        load_font(&svg)?;
+        let failed = |path: PathBuf, reason: String| Error::Plot { path, reason };
+        let root = SVGBackend::new(&svg, SIZE).into_drawing_area();
+        self.draw_on(&root).map_err(|error| failed(svg.clone(), error.to_string()))?;
+        let root = BitMapBackend::new(&png, SIZE).into_drawing_area();
+        self.draw_on(&root).map_err(|error| failed(png.clone(), error.to_string()))
     }
 }
 
