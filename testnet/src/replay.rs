@@ -7,6 +7,7 @@
 mod archive;
 pub mod byzfl;
 mod corpus;
+mod dp_mnist;
 mod error;
 mod fedavg_2nn;
 mod federation;
@@ -26,7 +27,8 @@ use self::{archive::Archive, progress::Progress};
 pub use self::{
     archive::Curve,
     corpus::Corpus,
-    error::Error,
+    dp_mnist::DpMnist,
+    error::{Error, RunError},
     fedavg_2nn::Fedavg2nn,
     federation::{Federation, Setting},
     niid::Niid,
@@ -84,7 +86,7 @@ impl Stage<'_> {
         let mut run = self.replay.begin(case, self.corpus, seed)?;
         let mut points: Vec<Point> = Vec::new();
         for round in 1..=*rounds_max {
-            let failed = |cause| Error::Learn { case: name.clone(), seed, round, cause };
+            let failed = |cause| Error::Round { case: name.clone(), seed, round, cause };
             let point = run.advance(self.threads).map_err(failed)?;
             self.progress.played(&point);
             points.push(point);

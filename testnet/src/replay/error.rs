@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use althing_agents::privacy::{BudgetError, Refused};
 use althing_node::learn::{data::DataError, partition::PartitionError, train::LearnError};
 use althing_protocol::aggregate::RuleError;
 
@@ -19,9 +20,15 @@ pub enum Error {
     /// The rule or the mixing means nothing among so many liars.
     #[error("--rule or --mixing: {0}")]
     Rule(#[from] RuleError),
-    /// Somebody could not train, or a model could not be evaluated.
+    /// The options ask for a training that cannot be.
+    #[error("--lr RATE: {0}")]
+    Hyper(LearnError),
+    /// A member's budget allows nothing.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// A run could not go on.
     #[error("{case}, seed {seed}, round {round}: {cause}")]
-    Learn {
+    Round {
         /// Of which case.
         case: String,
         /// Of which run.
@@ -29,7 +36,7 @@ pub enum Error {
         /// In which round.
         round: u64,
         /// What went wrong.
-        cause: LearnError,
+        cause: RunError,
     },
     /// A run of a grid came to nothing.
     #[error("{run}: {cause}")]
@@ -50,6 +57,17 @@ pub enum Error {
     Report(#[from] TestnetError),
 }
 
+/// Why a run could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Somebody could not train, or a model could not be evaluated.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    /// A member's filter granted no noise.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
 impl Error {
     /// The exit code of the process that ends with this error.
     pub fn exit_code(&self) -> u8 {
@@ -58,8 +76,11 @@ impl Error {
             Self::Data(_) | Self::Partition(_) | Self::Rule(_) | Self::NothingToMiss(_) | Self::OtherSetting(_) => {
                 EXIT_MISTAKE
             }
-            Self::Learn { cause: LearnError::Hyper { .. } | LearnError::Diverged { .. }, .. } => EXIT_MISTAKE,
-            Self::Learn { .. } | Self::Run { .. } => EXIT_FAULT,
+            Self::Hyper(_) => EXIT_MISTAKE,
+            Self::Round { cause: RunError::Learn(LearnError::Hyper { .. } | LearnError::Diverged { .. }), .. } => {
+                EXIT_MISTAKE
+            }
+            Self::Round { .. } | Self::Run { .. } | Self::Budget(_) => EXIT_FAULT,
             Self::Report(error) => error.exit_code(),
         }
     }

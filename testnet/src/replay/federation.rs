@@ -20,6 +20,7 @@ use althing_protocol::{
 
 use super::{
     corpus::{Corpus, go_on},
+    error::RunError,
     plan::{Facts, Point, Run},
     pool,
 };
@@ -107,7 +108,7 @@ impl<'a> Federation<'a> {
 
 impl Run for Federation<'_> {
     /// Some train, their updates become the next model, and the test set judges it.
-    fn advance(&mut self, threads: NonZeroUsize) -> Result<Point, LearnError> {
+    fn advance(&mut self, threads: NonZeroUsize) -> Result<Point, RunError> {
         self.round += 1;
         let weights: Vec<f32> = aggregate::parameters(&self.model).collect();
         let members = self.participants();
@@ -118,7 +119,7 @@ impl Run for Federation<'_> {
         // Without an update the model stays as it is, as it does in a federation.
         self.model = aggregate::weighted_mean(&weighted).unwrap_or_else(|| self.model.clone());
         let weights: Vec<f32> = aggregate::parameters(&self.model).collect();
-        self.corpus.judge(&weights, self.round, threads)
+        Ok(self.corpus.judge(&weights, self.round, threads)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand, value_parser};
 
-use super::{byzfl, fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay};
+use super::{byzfl, dp_mnist::DpMnist, fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay};
 
 /// Options of `testnet replay`.
 #[derive(Debug, Clone, Args)]
@@ -32,6 +32,8 @@ pub enum Experiment {
     Fedavg2nn(Fedavg2nn),
     /// Li et al. 2022 (NIID-Bench): accuracy of a LeNet after 50 rounds of all ten members
     Niid(Niid),
+    /// TensorFlow Privacy: accuracy of a model trained with example-level privacy at epsilon 1.20 and 2.92, delta 1e-5
+    DpMnist(DpMnist),
 }
 
 /// What all replays know.
@@ -84,6 +86,7 @@ impl Experiment {
         match self {
             Self::Fedavg2nn(options) => &options.common,
             Self::Niid(options) => &options.common,
+            Self::DpMnist(options) => &options.common,
         }
     }
 
@@ -92,6 +95,7 @@ impl Experiment {
         match self {
             Self::Fedavg2nn(options) => options,
             Self::Niid(options) => options,
+            Self::DpMnist(options) => options,
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::{fmt, num::NonZeroUsize};
 
-use althing_node::learn::{model::Architecture, train::LearnError};
+use althing_node::learn::model::Architecture;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Error, corpus::Corpus};
+use super::{
+    corpus::Corpus,
+    error::{Error, RunError},
+};
 
 /// A published experiment that can be replayed: the options that it was asked for with.
 ///
@@ -31,8 +34,8 @@ pub trait Run {
     /// Plays the next round and judges the model that it ends with. The result must not depend on `threads`.
     ///
     /// # Errors
-    /// [`LearnError`] if somebody could not train, a training diverged, or there is nothing to be judged by.
-    fn advance(&mut self, threads: NonZeroUsize) -> Result<Point, LearnError>;
+    /// [`RunError`] if somebody could not train, a training diverged, or there is nothing to be judged by.
+    fn advance(&mut self, threads: NonZeroUsize) -> Result<Point, RunError>;
 }
 
 /// A model that a round ended with, as the test set judges it.

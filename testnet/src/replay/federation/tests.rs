@@ -69,7 +69,7 @@ fn what_cannot_be_trained_is_refused() {
         let setting = Setting { hyper: Hyper { learning_rate, ..tiny().hyper }, ..tiny() };
         Federation::new(setting, &corpus, 9).unwrap().advance(NonZeroUsize::MIN).unwrap_err()
     };
-    assert!(matches!(refusal(-1.0), LearnError::Hyper { name: "learning_rate", .. }));
-    assert!(matches!(refusal(1e30), LearnError::Diverged { .. }));
+    assert!(matches!(refusal(-1.0), RunError::Learn(LearnError::Hyper { name: "learning_rate", .. })));
+    assert!(matches!(refusal(1e30), RunError::Learn(LearnError::Diverged { .. })));
     assert!(Federation::new(Setting { members: 181, ..tiny() }, &corpus, 1).is_err());
 }
