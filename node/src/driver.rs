@@ -12,6 +12,7 @@ mod setup;
 mod shell;
 mod telling;
 mod timers;
+mod writer;
 
 use std::future::Future;
 

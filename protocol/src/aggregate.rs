@@ -9,20 +9,26 @@
 //! same either way but for rounding, since moving every update moves their result with it; this way nothing is rounded
 //! before it has to be. Clipping starts from the round's first model, which is why [`aggregate`] asks for it.
 //!
+//! Where members train slices of the model, [`aggregate_slices`] puts each coordinate together from its holders.
+//!
 //! Only the weighted mean uses the number of examples that a member claims. Whoever lies about parameters lies about
 //! that number too, so the other rules, and every rule behind a mixing, count each member once.
 
 mod blocks;
 mod clipping;
 mod distance;
+mod holders;
 mod mean;
 mod rule;
 mod sorted;
 
+pub use holders::{Held, aggregate_slices};
 pub use mean::weighted_mean;
 pub use rule::{Mixing, Radius, Rule, RuleError};
 
 use blocks::Updates;
+
+use crate::{model::Width, update::CodingError};
 
 /// An update as a rule sees it.
 #[derive(Debug, Clone, Copy)]
@@ -36,12 +42,21 @@ pub struct Weighted<'a> {
 /// Why an update cannot enter an aggregate. Its bytes are known by their hash, so this is a fact about its maker.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UpdateFault {
-    /// Another number of parameters than the model has.
-    #[error("{got} bytes where the model has {want}")]
+    /// No contract asks for this width.
+    #[error("no contract on the menu has the width {width}")]
+    Width {
+        /// Which width.
+        width: Width,
+    },
+    /// Its bytes are no coded update.
+    #[error(transparent)]
+    Coding(#[from] CodingError),
+    /// Another number of parameters than the slice has that it started from.
+    #[error("{got} bytes where the slice that it started from has {want}")]
     Length {
         /// Bytes of the update.
         got: usize,
-        /// Bytes of the model.
+        /// Bytes of the slice.
         want: usize,
     },
     /// A parameter is infinite or not a number.
@@ -50,7 +65,7 @@ pub enum UpdateFault {
         /// Its place.
         index: usize,
     },
-    /// Farther from the round's first model than the genesis allows.
+    /// Farther from the slice of the round's first model that it started from than the genesis allows.
     #[error("it lies {distance:.1} from the model it started from; {limit} is allowed")]
     TooFar {
         /// Euclidean distance.
@@ -62,7 +77,7 @@ pub enum UpdateFault {
 
 const WIDTH: usize = size_of::<f32>();
 
-/// Checks an update against the model that it started from.
+/// Checks an update against the model, or the slice of it, that it started from.
 ///
 /// # Errors
 /// [`UpdateFault`] names the first fault.
@@ -91,6 +106,11 @@ pub fn check(base: &[u8], update: &[u8], max_norm: u32) -> Result<(), UpdateFaul
 /// their makers' ids. A rule that has fewer updates than it needs bears as many liars as it then can; with none left
 /// to bear it is the mean of all, each counted once. `None` for no update, or for lengths that differ.
 pub fn aggregate(rule: Rule, mixing: Mixing, base: &[u8], updates: &[Weighted<'_>]) -> Option<Vec<u8>> {
+    aggregate_within(rule, mixing, base, updates, 1.0)
+}
+
+/// As [`aggregate`], with `reach` for the part of a radius that counts.
+fn aggregate_within(rule: Rule, mixing: Mixing, base: &[u8], updates: &[Weighted<'_>], reach: f64) -> Option<Vec<u8>> {
     let plain = Updates::new(updates).filter(|updates| updates.bytes() == base.len())?;
     let seen = match mixing {
         Mixing::None if rule == Rule::WeightedMean => return weighted_mean(updates),
@@ -102,7 +122,7 @@ pub fn aggregate(rule: Rule, mixing: Mixing, base: &[u8], updates: &[Weighted<'_
         Rule::Median => sorted::median(&seen),
         Rule::TrimmedMean { liars } => sorted::trimmed_mean(&seen, liars as usize),
         Rule::MultiKrum { liars } => distance::multi_krum(&seen, liars as usize),
-        Rule::CentredClipping { radius } => clipping::centred(&seen, base, radius.get()),
+        Rule::CentredClipping { radius } => clipping::centred(&seen, base, radius.get() * reach),
     })
 }
 

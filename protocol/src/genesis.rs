@@ -10,6 +10,7 @@ use crate::{
     ids::{BlobRef, Hash, MemberId, NetworkId},
     limits,
     model::{Manifest, ManifestError, Width},
+    update::Codec,
 };
 
 /// Everything that members must hold in common before the first round.
@@ -33,6 +34,9 @@ pub struct Genesis {
     /// How updates become the next model; the weighted mean if the file does not say.
     #[serde(default)]
     pub aggregation: Aggregation,
+    /// How updates travel; as they are if the file does not say.
+    #[serde(default)]
+    pub exchange: Exchange,
     /// The contracts that members may bid for.
     pub contracts: Vec<Contract>,
     /// Who takes part.
@@ -147,6 +151,15 @@ pub struct Aggregation {
     pub mixing: Mixing,
 }
 
+/// How updates travel from member to member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// What their bytes are.
+    #[serde(default)]
+    pub codec: Codec,
+}
+
 /// One line of the public menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,6 +223,11 @@ impl Genesis {
         self.members.iter().find(|member| member.id == *id)
     }
 
+    /// The contract in this place of the menu.
+    pub fn contract(&self, place: u8) -> Option<&Contract> {
+        self.contracts.get(usize::from(place))
+    }
+
     /// Checks every number once, so that nobody has to again.
     ///
     /// # Errors
@@ -234,7 +252,9 @@ impl Genesis {
         within("task.initial_model.size", task.initial_model.size, 4, self.limits.max_update_bytes)?;
         task.tensors.validate()?;
         let bytes = task.tensors.parameters() * size_of::<f32>() as u64;
-        within("task.initial_model.size", task.initial_model.size, bytes, bytes)
+        within("task.initial_model.size", task.initial_model.size, bytes, bytes)?;
+        let longest_update = *self.exchange.codec.sizes(task.tensors.parameters()).end();
+        within("limits.max_update_bytes", self.limits.max_update_bytes, longest_update, limits::MAX_BLOB_BYTES)
     }
 
     fn validate_contracts(&self) -> Result<(), GenesisError> {

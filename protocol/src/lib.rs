@@ -31,4 +31,5 @@ pub mod sim;
 pub mod state;
 pub mod statement;
 pub mod time;
+pub mod update;
 pub mod wire;

@@ -24,7 +24,8 @@ mod train;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::{
-    AggregateOrder, BatchId, BidQuestion, Candidate, Commit, Effect, JournalEntry, MarksQuestion, ReplyId, TrainOrder,
+    AggregateOrder, BatchId, BidQuestion, Candidate, Commit, Effect, JournalEntry, MarksQuestion, OrderedUpdate,
+    ReplyId, TrainOrder,
 };
 pub use input::{Input, Made, Score, Timer};
 pub use listen::Verdict;

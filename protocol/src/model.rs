@@ -12,7 +12,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    slice::Slice,
+    slice::{Part, Slice},
     width::{Width, WidthError},
 };
 
@@ -104,6 +104,13 @@ impl Manifest {
     pub fn widths(&self) -> &'static [Width] {
         let count = self.tensors.first().map_or(0, |tensor| tensor.shapes.len());
         Width::ALL.get(..count).unwrap_or_default()
+    }
+
+    /// How many parameters a member of this width trains. `None` if the model has no such slice.
+    pub fn parameters_at(&self, width: Width) -> Option<u64> {
+        self.tensors.iter().try_fold(0_u64, |sum, tensor| {
+            tensor.shapes.get(width.place()).map(|shape| sum.saturating_add(volume(shape)))
+        })
     }
 
     /// The parameters that a member of this width trains. `None` if the model has no such slice.

@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 use crate::{
     codec,
     crypto::{Domain, Statement},
-    genesis::{Genesis, Limits},
+    genesis::Genesis,
     ids::{BlobRef, Hash, Height, MemberId, Round},
     limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MESSAGE_BYTES, MAX_MINT, MAX_STATEMENT_BYTES},
 };
@@ -25,7 +25,7 @@ pub struct Bid {
 impl Bid {
     /// Whether the bid is for a contract of the menu, at a price that can be paid at all.
     pub fn is_allowed(&self, genesis: &Genesis) -> bool {
-        usize::from(self.contract) < genesis.contracts.len() && self.price <= MAX_MINT
+        genesis.contract(self.contract).is_some() && self.price <= MAX_MINT
     }
 
     /// The seal that binds `member` to this bid without showing it.
@@ -104,7 +104,7 @@ pub struct UpdateOffer {
     pub round: Round,
     /// The contract that it fulfils.
     pub contract: u8,
-    /// The trained parameters.
+    /// What training has made of the contract's slice, by the codec of the genesis.
     pub update: BlobRef,
     /// Examples seen in training; its weight in the mean.
     pub samples: u64,
@@ -116,10 +116,13 @@ pub struct UpdateOffer {
 }
 
 impl UpdateOffer {
-    /// Whether the update is as long as a `model` of this federation and claims no more weight than is allowed.
-    pub const fn is_allowed(&self, limits: &Limits, model: &BlobRef) -> bool {
-        // With the one codec there is, an update is as long as the model.
-        self.update.size == model.size && self.samples <= limits.max_samples
+    /// Whether its contract is on the menu, the update as long as one of that contract can be, and the weight that it
+    /// claims no more than is allowed.
+    pub fn is_allowed(&self, genesis: &Genesis) -> bool {
+        let contract = genesis.contract(self.contract);
+        let parameters = contract.and_then(|contract| genesis.task.tensors.parameters_at(contract.width));
+        let fits = |parameters| genesis.exchange.codec.sizes(parameters).contains(&self.update.size);
+        parameters.is_some_and(fits) && self.samples <= genesis.limits.max_samples
     }
 }
 

@@ -10,7 +10,11 @@ use althing_protocol::{
     wire::Topic,
 };
 
-use super::{jobs::JobError, requests, shell::Shell};
+use super::{
+    jobs::{JobError, Received},
+    requests,
+    shell::Shell,
+};
 use crate::{failure::Failure, net};
 
 impl Shell {
@@ -44,8 +48,9 @@ impl Shell {
             }
             Effect::StopTraining => self.jobs.stop_training(),
             Effect::Fetch { blob, from } => self.fetch(blob, &from),
-            Effect::Appraise { round, maker, base, update } => {
-                let done = tokio::task::block_in_place(|| self.jobs.appraise(round, maker, base, update));
+            Effect::Appraise { round, maker, base, update, width } => {
+                let appraise = || self.jobs.appraise(round, maker, base, Received { update, width });
+                let done = tokio::task::block_in_place(appraise);
                 self.started(round, done)?;
             }
             Effect::Aggregate(order) => self.jobs.aggregate(order),

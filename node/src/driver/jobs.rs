@@ -1,19 +1,25 @@
 //! Slow work off the loop: training and scoring on the learner's thread, checking and aggregating on blocking threads.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use althing_protocol::{
-    aggregate::{self, Weighted},
+    aggregate::{self, Held, Weighted},
     genesis::{Aggregation, Genesis},
-    ids::{BlobRef, MemberId, Round},
+    ids::{BlobRef, Hash, MemberId, Round},
     machine::{AggregateOrder, Input, Made, Score, TrainOrder},
     model::Width,
+    update::{self, Format},
 };
 use tokio::sync::mpsc;
 
+use super::writer::{Residual, ResidualError, Writer};
 use crate::{
     blobs::{Durability, Store as BlobStore},
     learn::{
@@ -35,10 +41,39 @@ pub(super) struct Jobs {
     blobs: BlobStore,
     brought: mpsc::Sender<Brought>,
     genesis: Arc<Genesis>,
-    /// Loss on held-out data of the model that the round started from.
-    base_loss: Arc<Mutex<Option<(BlobRef, f32)>>>,
+    format: Arc<Format>,
+    residual: Arc<Mutex<Residual>>,
+    base_losses: Arc<Mutex<BaseLosses>>,
     /// Measured time for one example in one epoch, in nanoseconds; zero while nothing was measured.
     sample_ns: Arc<AtomicU64>,
+}
+
+/// Losses on held-out data of the model that the round started from, at the widths that were asked for.
+#[derive(Default)]
+struct BaseLosses {
+    base: Option<BlobRef>,
+    losses: BTreeMap<Width, f32>,
+}
+
+impl BaseLosses {
+    fn get(&self, base: BlobRef, width: Width) -> Option<f32> {
+        self.losses.get(&width).copied().filter(|_| self.base == Some(base))
+    }
+
+    fn put(&mut self, base: BlobRef, width: Width, loss: f32) {
+        if self.base.replace(base) != Some(base) {
+            self.losses.clear();
+        }
+        self.losses.insert(width, loss);
+    }
+}
+
+/// An update of another member, as it came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Received {
+    pub(super) update: BlobRef,
+    /// Which part of the model it is of.
+    pub(super) width: Width,
 }
 
 /// Why a job has no result.
@@ -50,6 +85,10 @@ pub(super) enum JobError {
     Blobs(#[from] crate::blobs::StoreError),
     #[error(transparent)]
     Learn(#[from] LearnError),
+    #[error(transparent)]
+    Residual(#[from] ResidualError),
+    #[error("no contract of the genesis has the width {0}")]
+    Width(Width),
 }
 
 impl Jobs {
@@ -58,8 +97,11 @@ impl Jobs {
         blobs: BlobStore,
         brought: mpsc::Sender<Brought>,
         genesis: Arc<Genesis>,
+        residual: Residual,
     ) -> Self {
-        Self { worker, blobs, brought, genesis, base_loss: Arc::default(), sample_ns: Arc::default() }
+        let (format, residual) = (Arc::new(Format::of(&genesis)), Arc::new(Mutex::new(residual)));
+        let (base_losses, sample_ns) = (Arc::default(), Arc::default());
+        Self { worker, blobs, brought, genesis, format, residual, base_losses, sample_ns }
     }
 
     /// Measured time for one example in one epoch.
@@ -67,7 +109,7 @@ impl Jobs {
         std::time::Duration::from_nanos(self.sample_ns.load(Ordering::Relaxed))
     }
 
-    /// Trains, stores the update and brings its reference.
+    /// Trains the slice of the contract, stores the coded update and brings its reference.
     pub(super) fn train(&self, order: TrainOrder) -> Result<(), JobError> {
         let task = &self.genesis.task;
         let hyper = Hyper {
@@ -78,7 +120,9 @@ impl Jobs {
         };
         let width = order.contract.width;
         let method = Method::Plain(hyper);
-        let job = TrainJob { weights: self.weights(&order.base)?, width, method, seed: order.seed.0 };
+        let weights: Arc<[f32]> = self.weights(&order.base, width)?.into();
+        let writer = self.writer(width, Arc::clone(&weights), order.seed)?;
+        let job = TrainJob { weights, width, method, seed: order.seed.0 };
         let (blobs, brought, sample_ns) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.sample_ns));
         let (round, epochs) = (order.round, u64::from(order.contract.epochs));
         self.worker.train(job, move |result| match result {
@@ -86,9 +130,15 @@ impl Jobs {
                 sample_ns.store(pace(&trained, epochs), Ordering::Relaxed);
                 let (samples, training_ms) = (trained.samples, trained.training_ms);
                 let made = |update| Made { update, samples, training_ms, epsilon_micro: 0 };
-                let stored = blobs.put(&aggregate::encode(&trained.weights), Durability::Refetchable);
-                let input = stored.map(|update| Input::Trained { round, made: made(update) });
-                bring(&brought, input.map_err(JobError::from));
+                let coded = match writer.write(&trained.weights) {
+                    Ok(coded) => coded,
+                    Err(error) => return tracing::error!(%round, %error, "what was trained is no update"),
+                };
+                let stored = coded.map_err(JobError::from).and_then(|coded| {
+                    let update = blobs.put(&coded, Durability::Refetchable)?;
+                    Ok(Input::Trained { round, made: made(update) })
+                });
+                bring(&brought, stored);
             }
             Err(LearnError::Cancelled | LearnError::Stopped) => tracing::debug!(%round, "training stopped"),
             Err(error) => tracing::error!(%round, %error, "training failed; this round goes on without its update"),
@@ -101,44 +151,46 @@ impl Jobs {
         self.worker.cancel();
     }
 
-    /// Scores `base` ahead of the updates that will be compared with it.
+    /// Scores `base`, at all widths of the menu, ahead of the updates that will be compared with it.
     pub(super) fn score_base(&self, base: BlobRef) -> Result<(), JobError> {
-        let known = self.base_loss.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|(blob, _)| blob == base);
-        if known {
+        self.format.widths().try_for_each(|width| self.score_base_at(base, width))
+    }
+
+    fn score_base_at(&self, base: BlobRef, width: Width) -> Result<(), JobError> {
+        if lock(&self.base_losses).get(base, width).is_some() {
             return Ok(());
         }
-        let slot = Arc::clone(&self.base_loss);
-        let job = EvaluateJob { weights: self.weights(&base)?, width: Width::Full, on: EvaluateOn::HeldOut };
+        let slot = Arc::clone(&self.base_losses);
+        let job = EvaluateJob { weights: self.weights(&base, width)?.into(), width, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
             if let Ok(evaluation) = result {
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((base, evaluation.loss));
+                lock(&slot).put(base, width, evaluation.loss);
             }
         })?;
         Ok(())
     }
 
-    /// Checks an update and scores it on held-out data.
+    /// Checks an update and scores it on held-out data, against the same slice of the model that it started from.
     pub(super) fn appraise(
         &self,
         round: Round,
         maker: MemberId,
         base: BlobRef,
-        update: BlobRef,
+        received: Received,
     ) -> Result<(), JobError> {
+        let Received { update, width } = received;
         let bytes = self.bytes(&update)?;
-        if aggregate::check(&self.bytes(&base)?, &bytes, self.genesis.limits.max_update_norm).is_err() {
+        let Ok(update) = self.format.open(width, &self.bytes(&base)?, &bytes) else {
             self.bring_soon(Input::Appraised { round, maker, score: Score::Faulty });
             return Ok(());
-        }
+        };
         // Jobs are done in order, so the base's loss is known when the update's is.
-        self.score_base(base)?;
-        let (brought, base_loss) = (self.brought.clone(), Arc::clone(&self.base_loss));
-        let weights = aggregate::parameters(&bytes).collect();
-        let job = EvaluateJob { weights, width: Width::Full, on: EvaluateOn::HeldOut };
+        self.score_base_at(base, width)?;
+        let (brought, base_losses) = (self.brought.clone(), Arc::clone(&self.base_losses));
+        let job = EvaluateJob { weights: aggregate::parameters(&update).collect(), width, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
-            let before = *base_loss.lock().unwrap_or_else(PoisonError::into_inner);
-            let score = match (before, result) {
-                (Some((scored, before)), Ok(after)) if scored == base => gain(before, &after),
+            let score = match (lock(&base_losses).get(base, width), result) {
+                (Some(before), Ok(after)) => gain(before, &after),
                 _ => Score::Unscored,
             };
             bring(&brought, Ok(Input::Appraised { round, maker, score }));
@@ -148,15 +200,24 @@ impl Jobs {
 
     /// Checks updates and stores their aggregate.
     pub(super) fn aggregate(&self, order: AggregateOrder) {
-        let (blobs, brought, genesis) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.genesis));
+        let (blobs, brought, format) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.format));
+        let aggregation = self.genesis.aggregation;
         tokio::task::spawn_blocking(move || {
-            let mean = combine(&blobs, &genesis, &order);
+            let mean = combine(&blobs, &format, aggregation, &order);
             bring(&brought, mean.map(|mean| Input::Aggregated { batch: order.batch, mean }));
         });
     }
 
-    fn weights(&self, blob: &BlobRef) -> Result<Arc<[f32]>, JobError> {
-        Ok(aggregate::parameters(&self.bytes(blob)?).collect())
+    /// The slice of this width of the model `blob`.
+    fn weights(&self, blob: &BlobRef, width: Width) -> Result<Vec<f32>, JobError> {
+        let slice = self.format.slice(width).ok_or(JobError::Width(width))?;
+        Ok(aggregate::parameters(&update::gather(slice, &self.bytes(blob)?)).collect())
+    }
+
+    /// What makes an update of a training that starts from `base`, the slice of this width.
+    fn writer(&self, width: Width, base: Arc<[f32]>, seed: Hash) -> Result<Writer, JobError> {
+        let slice = self.format.slice(width).ok_or(JobError::Width(width))?.clone();
+        Ok(Writer::new(self.format.codec(), (slice, base), seed, Arc::clone(&self.residual)))
     }
 
     fn bytes(&self, blob: &BlobRef) -> Result<Vec<u8>, JobError> {
@@ -170,6 +231,11 @@ impl Jobs {
             let _ = brought.send(Ok(input)).await;
         });
     }
+}
+
+/// What a thread that panicked has left is still whole: nothing is changed in steps.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Brings something from a thread that may wait. If the loop has ended, nobody needs it.
@@ -191,24 +257,32 @@ fn gain(before: f32, after: &Evaluation) -> Score {
 /// The stored aggregate by the rule of the genesis, or the makers of updates that cannot enter one.
 fn combine(
     blobs: &BlobStore,
-    genesis: &Genesis,
+    format: &Format,
+    aggregation: Aggregation,
     order: &AggregateOrder,
 ) -> Result<Result<BlobRef, Vec<MemberId>>, JobError> {
     let base = blobs.get(&order.base)?.ok_or(JobError::Gone(order.base))?;
-    let mut updates = Vec::with_capacity(order.updates.len());
+    let mut opened = Vec::with_capacity(order.updates.len());
     let mut faulty = Vec::new();
-    for (maker, blob, samples) in &order.updates {
-        let bytes = blobs.get(blob)?.ok_or(JobError::Gone(*blob))?;
-        match aggregate::check(&base, &bytes, genesis.limits.max_update_norm) {
-            Ok(()) => updates.push((*samples, bytes)),
-            Err(_) => faulty.push(*maker),
+    for ordered in &order.updates {
+        let coded = blobs.get(&ordered.update)?.ok_or(JobError::Gone(ordered.update))?;
+        // Bytes that stand for themselves are not copied.
+        let update = format.open(ordered.width, &base, &coded).map(|update| match update {
+            Cow::Owned(update) => Some(update),
+            Cow::Borrowed(_) => None,
+        });
+        match (format.slice(ordered.width), update) {
+            (Some(slice), Ok(update)) => opened.push((slice, ordered.samples, update.unwrap_or(coded))),
+            _ => faulty.push(ordered.maker),
         }
     }
     if !faulty.is_empty() {
         return Ok(Err(faulty));
     }
-    let weighted: Vec<_> = updates.iter().map(|(samples, bytes)| Weighted { samples: *samples, bytes }).collect();
-    let Aggregation { rule, mixing } = genesis.aggregation;
-    let Some(model) = aggregate::aggregate(rule, mixing, &base, &weighted) else { return Ok(Err(Vec::new())) };
+    let held = opened.iter();
+    let held = held.map(|(slice, samples, bytes)| Held { slice, update: Weighted { samples: *samples, bytes } });
+    let Aggregation { rule, mixing } = aggregation;
+    let model = aggregate::aggregate_slices(rule, mixing, &base, &held.collect::<Vec<_>>());
+    let Some(model) = model else { return Ok(Err(Vec::new())) };
     Ok(Ok(blobs.put(&model, Durability::Durable)?))
 }

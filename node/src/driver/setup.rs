@@ -24,6 +24,7 @@ use super::{
     shell::Shell,
     telling::{Names, Sink},
     timers::Timers,
+    writer::Residual,
 };
 use crate::{
     blobs::{self, BlobConfig, Blobs, Durability},
@@ -72,9 +73,10 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
     let server = Server::start(config.http.listen, &config.data_dir, status_reader, Default::default()).await?;
     let genesis = Arc::new(genesis);
+    let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
     let mut shell = Shell {
         names: Names::of(&genesis),
-        jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis)),
+        jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis), residual),
         machine,
         genesis,
         me,

@@ -1,7 +1,7 @@
 //! A first genesis: what a founder has to say, and defaults for the rest.
 
 use althing_protocol::{
-    genesis::{Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
+    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
     model::Width,
 };
 
@@ -57,6 +57,7 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
             max_update_norm: 1_000,
         },
         aggregation: Aggregation::default(),
+        exchange: Exchange::default(),
         contracts: vec![
             Contract { name: "one-epoch".into(), epochs: 1, width: Width::Full, value: 100 },
             // The second pass over the same data teaches less than the first.

@@ -9,6 +9,7 @@ use crate::{
     event::Event,
     genesis::Contract,
     ids::{BlobRef, Hash, Height, MemberId, Round},
+    model::Width,
     state::State,
     statement::Bid,
     wire::{Decision, Request, Topic},
@@ -81,10 +82,12 @@ pub enum Effect {
         maker: MemberId,
         /// The model that it started from.
         base: BlobRef,
-        /// The update.
+        /// The update, as it came.
         update: BlobRef,
+        /// Which part of the model it is of: the same part of the model that it started from is what it is compared with.
+        width: Width,
     },
-    /// Check updates and store their weighted mean.
+    /// Check updates and store their aggregate by the rule of the genesis.
     Aggregate(AggregateOrder),
     /// These blobs are needed; all others may go.
     Keep(BTreeSet<BlobRef>),
@@ -173,8 +176,21 @@ pub struct AggregateOrder {
     pub batch: BatchId,
     /// The model that the updates started from.
     pub base: BlobRef,
-    /// Maker, update and examples, by maker.
-    pub updates: Vec<(MemberId, BlobRef, u64)>,
+    /// The updates, by maker.
+    pub updates: Vec<OrderedUpdate>,
+}
+
+/// An update that is to enter an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OrderedUpdate {
+    /// Whose.
+    pub maker: MemberId,
+    /// The update, as it came.
+    pub update: BlobRef,
+    /// Examples behind it.
+    pub samples: u64,
+    /// Which part of the model it is of.
+    pub width: Width,
 }
 
 /// What a journal entry holds.

@@ -74,7 +74,7 @@ impl Machine {
         }
         let Ok(what) = signed.open(&self.federation.network) else { return Ok(Verdict::Reject) };
         // A statement beyond its bounds would spoil every body that holds it.
-        if !what.is_allowed(&self.federation.genesis, &self.state.model) {
+        if !what.is_allowed(&self.federation.genesis) {
             return Ok(Verdict::Reject);
         }
         let round = what.round();

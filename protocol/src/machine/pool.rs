@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use crate::{
     crypto::{Signed, Statement},
     genesis::Genesis,
-    ids::{BlobRef, Hash, MemberId, Round},
+    ids::{Hash, MemberId, Round},
     statement::{Appraisal, BidCommit, BidReveal, Marks, UpdateOffer},
 };
 
@@ -95,8 +95,8 @@ pub(super) trait OfRound: Statement {
     /// The round that it is for.
     fn round(&self) -> Round;
 
-    /// Whether it is one that a member may make at all, in a federation whose models are as long as `model`.
-    fn is_allowed(&self, genesis: &Genesis, model: &BlobRef) -> bool;
+    /// Whether it is one that a member may make at all.
+    fn is_allowed(&self, genesis: &Genesis) -> bool;
 
     /// Its kind's place in `pool`.
     fn says(pool: &mut Pool) -> &mut Says<Self>;
@@ -107,7 +107,7 @@ impl OfRound for BidCommit {
         self.round
     }
 
-    fn is_allowed(&self, _: &Genesis, _: &BlobRef) -> bool {
+    fn is_allowed(&self, _: &Genesis) -> bool {
         true
     }
 
@@ -121,7 +121,7 @@ impl OfRound for Marks {
         self.round
     }
 
-    fn is_allowed(&self, _: &Genesis, _: &BlobRef) -> bool {
+    fn is_allowed(&self, _: &Genesis) -> bool {
         self.is_allowed()
     }
 
@@ -135,7 +135,7 @@ impl OfRound for BidReveal {
         self.round
     }
 
-    fn is_allowed(&self, genesis: &Genesis, _: &BlobRef) -> bool {
+    fn is_allowed(&self, genesis: &Genesis) -> bool {
         self.bid.is_allowed(genesis)
     }
 
@@ -149,8 +149,8 @@ impl OfRound for UpdateOffer {
         self.round
     }
 
-    fn is_allowed(&self, genesis: &Genesis, model: &BlobRef) -> bool {
-        self.is_allowed(&genesis.limits, model)
+    fn is_allowed(&self, genesis: &Genesis) -> bool {
+        self.is_allowed(genesis)
     }
 
     fn says(pool: &mut Pool) -> &mut Says<Self> {
@@ -163,7 +163,7 @@ impl OfRound for Appraisal {
         self.round
     }
 
-    fn is_allowed(&self, _: &Genesis, _: &BlobRef) -> bool {
+    fn is_allowed(&self, _: &Genesis) -> bool {
         self.is_allowed()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AggregateOrder, BatchId, Effect, Machine, Result};
+use super::{AggregateOrder, BatchId, Effect, Machine, OrderedUpdate, Result};
 use crate::{
     body::SettleEvidence,
     codec,
@@ -44,15 +44,15 @@ impl Machine {
 
     /// The mean of `updates`, which is ordered if need be. Updates that are not here are fetched first.
     pub(super) fn mean_of(&mut self, updates: &BTreeMap<MemberId, UpdateOffer>) -> Mean {
-        let batch = self.batch(updates);
+        let updates = self.ordered(updates);
+        let batch = BatchId(Hash::derive("althing 1 batch", &[&codec::encode(&(self.state.model, &updates))]));
         if let Some(mean) = self.bodies.means.0.get(&batch) {
             return mean.clone();
         }
-        let needed = updates.values().map(|offer| offer.update).chain([self.state.model]);
+        let needed = updates.iter().map(|ordered| ordered.update).chain([self.state.model]);
         let missing: Vec<BlobRef> = needed.filter(|blob| !self.blobs.contains(blob)).collect();
         if missing.is_empty() {
             self.bodies.means.0.insert(batch, Mean::Ordered);
-            let updates = updates.iter().map(|(maker, offer)| (*maker, offer.update, offer.samples)).collect();
             self.effects.push(Effect::Aggregate(AggregateOrder { batch, base: self.state.model, updates }));
         }
         for blob in missing {
@@ -62,9 +62,13 @@ impl Machine {
         Mean::Ordered
     }
 
-    fn batch(&self, updates: &BTreeMap<MemberId, UpdateOffer>) -> BatchId {
-        let parts: Vec<_> = updates.iter().map(|(maker, offer)| (maker, offer.update, offer.samples)).collect();
-        BatchId(Hash::derive("althing 1 batch", &[&codec::encode(&(self.state.model, parts))]))
+    /// Each update with the width of its contract, which is on the menu: other offers were refused.
+    fn ordered(&self, updates: &BTreeMap<MemberId, UpdateOffer>) -> Vec<OrderedUpdate> {
+        let ordered = |(maker, offer): (&MemberId, &UpdateOffer)| {
+            let width = self.federation.genesis.contract(offer.contract)?.width;
+            Some(OrderedUpdate { maker: *maker, update: offer.update, samples: offer.samples, width })
+        };
+        updates.iter().filter_map(ordered).collect()
     }
 
     /// A mean has been computed.
@@ -104,8 +108,7 @@ impl Machine {
     pub(super) fn fetch_what_is_missing(&mut self) {
         let mut missing = Vec::new();
         if matches!(self.state.stage, Stage::Settling(_)) {
-            let size = self.state.model.size;
-            missing.extend(self.pool.updates.iter().map(|(_, said)| said.what.update).filter(|u| u.size == size));
+            missing.extend(self.pool.updates.iter().map(|(_, said)| said.what.update));
         }
         missing.push(self.state.model);
         for blob in missing.into_iter().filter(|blob| !self.blobs.contains(blob)).collect::<Vec<_>>() {

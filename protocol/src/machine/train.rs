@@ -68,9 +68,7 @@ impl Machine {
         if !in_time || self.training.ordered || !self.blobs.contains(&self.state.model) {
             return;
         }
-        let Some(contract) = self.federation.genesis.contracts.get(usize::from(award.contract)).cloned() else {
-            return;
-        };
+        let Some(contract) = self.federation.genesis.contract(award.contract).cloned() else { return };
         self.training.ordered = true;
         let round = self.state.round;
         let seed = Hash::derive("althing 1 training", &[self.state.seed.as_bytes(), self.me.as_bytes()]);
@@ -108,20 +106,23 @@ impl Machine {
             return self.check_updates();
         }
         if self.blobs.contains(&offer.update) {
-            self.order_appraisal(maker, offer.update);
+            self.order_appraisal(maker, offer);
         } else {
             self.effects.push(Effect::Fetch { blob: offer.update, from: vec![*maker] });
         }
         Ok(())
     }
 
-    fn order_appraisal(&mut self, maker: &MemberId, update: BlobRef) {
+    fn order_appraisal(&mut self, maker: &MemberId, offer: UpdateOffer) {
+        let Some(width) = self.federation.genesis.contract(offer.contract).map(|contract| contract.width) else {
+            return;
+        };
         let done = self.training.sound.contains_key(maker) || self.training.faulty.contains(maker);
         if done || !self.blobs.contains(&self.state.model) || !self.training.scoring.insert(*maker) {
             return;
         }
         let (round, base) = (self.state.round, self.state.model);
-        self.effects.push(Effect::Appraise { round, maker: *maker, base, update });
+        self.effects.push(Effect::Appraise { round, maker: *maker, base, update: offer.update, width });
     }
 
     /// R27: a blob has come: an update to score and to pass on, or the model.
@@ -136,11 +137,11 @@ impl Machine {
             self.publish(&Message::Have(blob));
         }
         if matches!(self.state.stage, Stage::Settling(_)) {
-            let offers: Vec<_> = self.pool.updates.iter().map(|(maker, said)| (*maker, said.what.update)).collect();
-            for (maker, update) in offers {
-                let wanted = self.training.awards.contains_key(&maker) && self.blobs.contains(&update);
+            let offers: Vec<_> = self.pool.updates.iter().map(|(maker, said)| (*maker, said.what)).collect();
+            for (maker, offer) in offers {
+                let wanted = self.training.awards.contains_key(&maker) && self.blobs.contains(&offer.update);
                 if wanted && maker != self.me {
-                    self.order_appraisal(&maker, update);
+                    self.order_appraisal(&maker, offer);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Which parameters of the model a slice holds.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use super::{Manifest, Width, volume};
 
@@ -15,6 +15,15 @@ pub struct Slice {
     whole: usize,
 }
 
+/// A part of a model whose every coordinate is held by the same slices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The numbers of the slices that hold it, rising.
+    pub holders: Vec<usize>,
+    /// Its coordinates.
+    pub slice: Slice,
+}
+
 impl Slice {
     pub(super) fn of(manifest: &Manifest, width: Width) -> Self {
         let mut slice = Self { runs: Vec::new(), len: 0, whole: 0 };
@@ -24,6 +33,63 @@ impl Slice {
             }
         }
         slice
+    }
+
+    /// Disjoint runs, in rising order, of a model of `whole` parameters.
+    fn of_runs(runs: impl IntoIterator<Item = Range<usize>>, whole: usize) -> Self {
+        let mut slice = Self { runs: Vec::new(), len: 0, whole };
+        for run in runs {
+            slice.add_run(run.start, run.len());
+        }
+        slice
+    }
+
+    /// The parts into which `slices` of one model divide it. What none of them holds is in no part.
+    pub fn parts(slices: &[&Self]) -> Vec<Part> {
+        let runs = || slices.iter().flat_map(|slice| &slice.runs);
+        let mut bounds: Vec<usize> = runs().flat_map(|run| [run.start, run.end]).collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        let mut rest: Vec<&[Range<usize>]> = slices.iter().map(|slice| slice.runs.as_slice()).collect();
+        let mut parts = BTreeMap::<Vec<usize>, Vec<Range<usize>>>::new();
+        for pair in bounds.windows(2) {
+            let &[start, end] = pair else { continue };
+            let holders = rest.iter_mut().enumerate().filter_map(|(number, runs)| {
+                while let [first, later @ ..] = *runs
+                    && first.end <= start
+                {
+                    *runs = later;
+                }
+                runs.first().is_some_and(|run| run.start <= start).then_some(number)
+            });
+            parts.entry(holders.collect()).or_default().push(start..end);
+        }
+        parts.remove(&Vec::new());
+        let whole = slices.first().map_or(0, |slice| slice.whole);
+        parts.into_iter().map(|(holders, runs)| Part { holders, slice: Self::of_runs(runs, whole) }).collect()
+    }
+
+    /// Where the coordinates of `part` stand in this slice's own vector. Those that it does not hold are left out.
+    pub fn own_places(&self, part: &Self) -> Self {
+        let mut own = Vec::with_capacity(part.runs.len());
+        let (mut held, mut start) = (self.runs.iter(), 0);
+        let mut current = held.next();
+        for wanted in &part.runs {
+            while let Some(run) = current
+                && run.start < wanted.end
+            {
+                let (from, until) = (run.start.max(wanted.start), run.end.min(wanted.end));
+                if from < until {
+                    own.push(start + from - run.start..start + until - run.start);
+                }
+                if run.end > wanted.end {
+                    break;
+                }
+                start += run.len();
+                current = held.next();
+            }
+        }
+        Self::of_runs(own, self.len)
     }
 
     /// Adds the leading box `narrow` of the next tensor, whose shape is `full`.

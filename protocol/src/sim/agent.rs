@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{archive::Archive, byzantine::Lie, rng::Rng};
 use crate::{
-    aggregate::{self, Weighted},
+    aggregate::{self, Held, Mixing, Rule, Weighted},
+    genesis::Genesis,
     ids::{BlobRef, MemberId, Round},
     machine::{AggregateOrder, BidQuestion, Input, Made, MarksQuestion, Score, TrainOrder},
+    model::Width,
     statement::Bid,
+    update::Format,
 };
 
 /// How the agents of a federation behave.
@@ -51,10 +54,17 @@ pub(super) type Answer = Option<(u64, Input, Option<BlobRef>)>;
 pub(super) struct Agent {
     pub(super) rng: Rng,
     pub(super) habits: Habits,
-    pub(super) max_norm: u32,
+    format: Format,
+    /// What its updates have left out, over the whole model.
+    residual: Vec<f32>,
 }
 
 impl Agent {
+    pub(super) fn new(rng: Rng, habits: Habits, genesis: &Genesis) -> Self {
+        let residual = vec![0.0; genesis.task.tensors.parameters() as usize];
+        Self { rng, habits, format: Format::of(genesis), residual }
+    }
+
     fn pause(&mut self) -> u64 {
         self.rng.within(1, self.habits.thinking_ms)
     }
@@ -79,20 +89,31 @@ impl Agent {
         Some((self.pause(), Input::MarksChosen { round: question.round, hire, weights }, None))
     }
 
-    /// Trains from the order's seed alone, as real training does.
+    /// Trains the contract's slice from the order's seed alone, as real training does. Poison is bytes that no codec
+    /// writes, or a step beyond all bounds.
     pub(super) fn train(&mut self, order: &TrainOrder, archive: &mut Archive, poison: bool) -> Answer {
         let took = self.rng.within(self.habits.training_ms / 4, self.habits.training_ms);
         if self.rng.chance(self.habits.failure_permille) {
             return None;
         }
-        let base = archive.get(&order.base)?;
+        let base: Vec<f32> = aggregate::parameters(&archive.get(&order.base)?).collect();
+        let slice = self.format.slice(order.contract.width)?;
+        let (base, mut residual) = (slice.gather(&base), slice.gather(&self.residual));
         let mut draws = Rng::new(order.seed.as_bytes().iter().fold(0, |sum, &byte| (sum << 7) ^ u64::from(byte)));
         let mut step = || (draws.below(2_001) as f32 - 1_000.0) / 5_000.0;
-        let mut parameters: Vec<f32> = aggregate::parameters(&base).map(|parameter| parameter + step()).collect();
-        if let Some(first) = parameters.first_mut().filter(|_| poison) {
-            *first = *self.rng.pick(&[f32::NAN, f32::INFINITY, 1e9]).unwrap_or(&f32::NAN);
+        let mut trained: Vec<f32> = base.iter().map(|parameter| parameter + step()).collect();
+        let garbled = poison && self.rng.chance(500);
+        if let Some(first) = trained.first_mut().filter(|_| poison && !garbled) {
+            *first = 1e9;
         }
-        let update = archive.put(aggregate::encode(&parameters));
+        let mut coded =
+            self.format.codec().encode(&base, &trained, &mut residual, &mut || draws.below(1 << 32) as u32).ok()?;
+        slice.scatter(&residual, &mut self.residual);
+        if garbled {
+            // A number that is none, a scale that is none, or more changes than there are parameters.
+            coded.iter_mut().take(size_of::<f32>()).for_each(|byte| *byte = 0xff);
+        }
+        let update = archive.put(coded);
         // More examples than a genesis allows must be cut, not counted.
         let samples = self.rng.within(0, 1_200);
         let made = Made { update, samples, training_ms: took, epsilon_micro: 0 };
@@ -100,15 +121,7 @@ impl Agent {
         Some((took, trained, Some(update)))
     }
 
-    pub(super) fn appraise(
-        &mut self,
-        round: Round,
-        maker: MemberId,
-        base: &BlobRef,
-        update: &BlobRef,
-        archive: &Archive,
-    ) -> Answer {
-        let sound = self.is_sound(archive, base, update);
+    pub(super) fn appraise(&mut self, round: Round, maker: MemberId, sound: bool) -> Answer {
         let gain = self.rng.within(0, 2_000_000) as i64 - 500_000;
         let score = match (sound, self.rng.chance(100)) {
             (false, _) => Score::Faulty,
@@ -123,22 +136,28 @@ impl Agent {
         let unsound: Vec<MemberId> = order
             .updates
             .iter()
-            .filter(|(_, update, _)| !self.is_sound(archive, &order.base, update))
-            .map(|(maker, ..)| *maker)
+            .filter(|ordered| !self.is_sound(archive, &order.base, &ordered.update, ordered.width))
+            .map(|ordered| ordered.maker)
             .collect();
         if !unsound.is_empty() {
             return Some((self.pause(), Input::Aggregated { batch, mean: Err(unsound) }, None));
         }
-        let contents: Vec<_> =
-            order.updates.iter().filter_map(|(_, update, n)| Some((archive.get(update)?, *n))).collect();
-        let weighted: Vec<_> = contents.iter().map(|(bytes, n)| Weighted { samples: *n, bytes }).collect();
-        let mean = archive.put(aggregate::weighted_mean(&weighted)?);
+        let base = archive.get(&order.base)?;
+        let mut opened = Vec::new();
+        for ordered in &order.updates {
+            let update = self.format.open(ordered.width, &base, &archive.get(&ordered.update)?).ok()?.into_owned();
+            opened.push((self.format.slice(ordered.width)?, ordered.samples, update));
+        }
+        let held = opened.iter();
+        let held = held.map(|(slice, samples, bytes)| Held { slice, update: Weighted { samples: *samples, bytes } });
+        let mean = aggregate::aggregate_slices(Rule::WeightedMean, Mixing::None, &base, &held.collect::<Vec<_>>())?;
+        let mean = archive.put(mean);
         Some((self.pause(), Input::Aggregated { batch, mean: Ok(mean) }, Some(mean)))
     }
 
-    fn is_sound(&self, archive: &Archive, base: &BlobRef, update: &BlobRef) -> bool {
+    pub(super) fn is_sound(&self, archive: &Archive, base: &BlobRef, update: &BlobRef, width: Width) -> bool {
         let (Some(base), Some(update)) = (archive.get(base), archive.get(update)) else { return false };
-        aggregate::check(&base, &update, self.max_norm).is_ok()
+        self.format.open(width, &base, &update).is_ok()
     }
 }
 

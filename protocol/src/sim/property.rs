@@ -3,6 +3,7 @@
 
 mod chain;
 mod mean;
+mod reading;
 mod speech;
 
 use std::{collections::BTreeMap, fmt};

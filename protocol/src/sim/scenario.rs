@@ -13,15 +13,19 @@ use crate::{
     aggregate,
     crypto::Keypair,
     election::HashChain,
-    genesis::{Aggregation, Agreement, Bounds, Contract, Genesis, Limits, Market, Member, Phases, Task},
+    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
     ids::{BlobRef, Hash},
     machine::Identity,
     model::{Manifest, TensorSpec, Width},
     time::Time,
+    update::Codec,
 };
 
-/// Parameters of the simulated model.
-const MODEL: [f32; 4] = [0.5, -0.25, 0.125, 1.0];
+/// Parameters of the simulated model: a square of nine, and three more.
+const MODEL: [f32; 12] = [0.5, -0.25, 0.125, 1.0, 0.75, -1.0, 0.0, 0.25, -0.5, 2.0, 0.375, -0.125];
+
+/// Widths at which it can be trained.
+const WIDTHS: [Width; 3] = [Width::Full, Width::Half, Width::Quarter];
 
 /// Links of each member's hash chain. The ledger would grant more turns, but no run takes as many as these, and walking
 /// a long chain takes longer than anything else that happens.
@@ -38,6 +42,10 @@ pub struct Scenario {
     pub rounds: u64,
     /// The links, while there are faults.
     pub link: Link,
+    /// How updates are coded.
+    pub codec: Codec,
+    /// Widths on the menu, each with a contract or two.
+    pub widths: Vec<Width>,
     /// How agents behave.
     pub habits: Habits,
     /// What goes wrong, and when.
@@ -59,6 +67,8 @@ impl Scenario {
             powers: vec![1; members],
             rounds: 2,
             link: Link::GOOD,
+            codec: Codec::F32,
+            widths: vec![Width::Full],
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
@@ -67,7 +77,7 @@ impl Scenario {
         }
     }
 
-    /// The scenario that `seed` draws: one to seven members, bad links, faults and liars.
+    /// The scenario that `seed` draws: one to seven members, bad links, faults and liars, a codec and widths.
     pub fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let members = rng.within(1, 7) as usize;
@@ -87,7 +97,17 @@ impl Scenario {
         }
         scenario.faults.sort_by_key(|(at, _)| *at);
         scenario.draw_liars(&mut rng);
+        scenario.draw_updates(&mut rng);
         scenario
+    }
+
+    /// Half of the federations code their updates; half hire for slices, some for nothing else.
+    fn draw_updates(&mut self, rng: &mut Rng) {
+        let codecs = [Codec::F32, Codec::F32, Codec::Q8, Codec::TopK { permille: 250 }];
+        self.codec = rng.pick(&codecs).copied().unwrap_or_default();
+        let first = if rng.chance(500) { 0 } else { rng.below(WIDTHS.len() as u64) as usize };
+        let last = rng.within(first as u64, WIDTHS.len() as u64 - 1) as usize;
+        self.widths = WIDTHS.get(first..=last).unwrap_or_default().to_vec();
     }
 
     /// Lets some members lie, with less than a third of the power together.
@@ -151,10 +171,8 @@ impl Scenario {
             agreement: Agreement { propose_ms: 1_000, vote_ms: 300, step_ms: 300, rebroadcast_ms: 600 },
             limits: Limits { max_update_bytes: 1_024, max_samples: 1_000, max_update_norm: 10 },
             aggregation: Aggregation::default(),
-            contracts: vec![
-                Contract { name: "one pass".into(), epochs: 1, width: Width::Full, value: 100 },
-                Contract { name: "two passes".into(), epochs: 2, width: Width::Full, value: 150 },
-            ],
+            exchange: Exchange { codec: self.codec },
+            contracts: self.widths.iter().flat_map(|width| contracts(*width)).collect(),
             members: identities.iter().zip(&self.powers).enumerate().map(member).collect(),
         }
     }
@@ -177,7 +195,7 @@ fn draw_fault(rng: &mut Rng, members: usize) -> Fault {
 
 fn task(seed: u64) -> Task {
     Task {
-        model: "four numbers".into(),
+        model: "twelve numbers".into(),
         dataset: "none".into(),
         seed,
         initial_model: BlobRef::of(&Scenario::first_model()),
@@ -185,9 +203,23 @@ fn task(seed: u64) -> Task {
         learning_rate: 0.1,
         momentum: 0.0,
         tensors: Manifest {
-            tensors: vec![TensorSpec { path: "numbers".into(), shapes: vec![vec![MODEL.len() as u32]] }],
+            tensors: vec![
+                TensorSpec { path: "square".into(), shapes: WIDTHS.map(|width| vec![width.of(3); 2]).to_vec() },
+                TensorSpec { path: "line".into(), shapes: WIDTHS.map(|width| vec![width.of(3)]).to_vec() },
+            ],
         },
     }
+}
+
+/// One pass over the data and two, worth the less the narrower the slice.
+fn contracts(width: Width) -> [Contract; 2] {
+    let contract = |passes: &str, epochs, value| Contract {
+        name: format!("{passes} at {width}"),
+        epochs,
+        width,
+        value: value / width.divisor(),
+    };
+    [contract("one pass", 1, 100), contract("two passes", 2, 150)]
 }
 
 fn market() -> Market {

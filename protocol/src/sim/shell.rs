@@ -130,7 +130,10 @@ impl World<'_> {
             Effect::AskBid(question) => agent.bid(question),
             Effect::AskMarks(question) => agent.marks(question),
             Effect::Train(order) => agent.train(order, archive, poison),
-            Effect::Appraise { round, maker, base, update } => agent.appraise(*round, *maker, base, update, archive),
+            Effect::Appraise { round, maker, base, update, width } => {
+                let sound = agent.is_sound(archive, base, update, *width);
+                agent.appraise(*round, *maker, sound)
+            }
             Effect::Aggregate(order) => agent.aggregate(order, archive),
             _ => None,
         };
@@ -146,7 +149,7 @@ impl World<'_> {
             Effect::Train(order) => vec![order.base],
             Effect::Appraise { base, update, .. } => vec![*base, *update],
             Effect::Aggregate(order) => {
-                order.updates.iter().map(|(_, update, _)| *update).chain([order.base]).collect()
+                order.updates.iter().map(|ordered| ordered.update).chain([order.base]).collect()
             }
             _ => Vec::new(),
         };

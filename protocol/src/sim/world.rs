@@ -64,8 +64,7 @@ impl<'a> World<'a> {
         let model = archive.put(Scenario::first_model());
         let mut nodes = Vec::new();
         for (place, identity) in scenario.identities().into_iter().enumerate() {
-            let agent =
-                Agent { rng: rng.fork(), habits: scenario.habits, max_norm: federation.genesis.limits.max_update_norm };
+            let agent = Agent::new(rng.fork(), scenario.habits, &federation.genesis);
             let lies = scenario.liars.get(&place).filter(|lies| !lies.is_empty());
             nodes.push(Node {
                 id: identity.keypair.id(),

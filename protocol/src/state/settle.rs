@@ -58,7 +58,6 @@ impl State {
         evidence: &SettleEvidence,
     ) -> Result<BTreeMap<MemberId, UpdateOffer>, Invalid> {
         sorted(evidence.updates.iter().map(|update| &update.signer), "updates")?;
-        let limits = &federation.genesis.limits;
         let mut updates = BTreeMap::new();
         for signed in &evidence.updates {
             let member = signed.signer;
@@ -66,7 +65,7 @@ impl State {
             let award = award.ok_or(Invalid::NoSay { member, what: "updates" })?;
             let offer = signed.open(&federation.network)?;
             let fulfils = offer.round == self.round && offer.contract == award.contract;
-            if !fulfils || !offer.is_allowed(limits, &self.model) {
+            if !fulfils || !offer.is_allowed(&federation.genesis) {
                 return Err(Invalid::OutOfBounds { member, what: "update" });
             }
             updates.insert(member, offer);

@@ -7,7 +7,7 @@ use crate::{
     body::{PlanEvidence, SettleEvidence},
     crypto::{Keypair, Signed},
     election::HashChain,
-    genesis::{Aggregation, Agreement, Bounds, Contract, Limits, Market, Member, Phases, Task},
+    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Limits, Market, Member, Phases, Task},
     limits::CHAIN_TURNS,
     model::{Manifest, TensorSpec, Width},
     statement::{Appraisal, Bid, BidCommit, BidReveal, Marks, UpdateOffer},
@@ -127,6 +127,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
         agreement: Agreement { propose_ms: 1, vote_ms: 1, step_ms: 0, rebroadcast_ms: 10 },
         limits: Limits { max_update_bytes: 400, max_samples: 100, max_update_norm: 1 },
         aggregation: Aggregation::default(),
+        exchange: Exchange::default(),
         contracts: vec![Contract { name: "one".into(), epochs: 1, width: Width::Full, value: 10 }],
         members,
     }

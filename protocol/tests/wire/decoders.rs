@@ -12,11 +12,25 @@ use althing_protocol::{
     state::Federation,
     statement::{Appraisal, BidCommit, BidReveal, BodyOffer, Marks, UpdateOffer},
     time::Time,
+    update::Codec,
     wire::{MAX_RESPONSE_BYTES, Message, Request, Response},
 };
 use proptest::prelude::*;
 
 use super::samples;
+
+/// Every way to code an update.
+const CODECS: [Codec; 3] = [Codec::F32, Codec::Q8, Codec::TopK { permille: 500 }];
+
+/// A model that updates start from: two blocks of one byte a parameter and a part of a third.
+const BASE: [u8; 4 * 520] = [0; 4 * 520];
+
+/// Updates of that model, coded in every way.
+fn updates() -> impl Iterator<Item = Vec<u8>> {
+    let trained: Vec<f32> = (0..BASE.len() / 4).map(|place| (place % 7) as f32 - 3.0).collect();
+    let base = vec![0.0; trained.len()];
+    CODECS.into_iter().map(move |codec| codec.encode(&base, &trained, &mut base.clone(), &mut || 1 << 31).unwrap())
+}
 
 /// Lets every decoder look at `bytes`.
 fn decode_all(bytes: &[u8]) {
@@ -35,6 +49,11 @@ fn decode_all(bytes: &[u8]) {
         )*};
     }
     open!(BidCommit, BidReveal, Marks, UpdateOffer, Appraisal, BodyOffer);
+    for codec in CODECS {
+        if let Ok(update) = codec.decode(&BASE, bytes) {
+            assert_eq!(update.len(), BASE.len());
+        }
+    }
 }
 
 /// A machine of four members with what was made durable, and its first effects.
@@ -49,6 +68,7 @@ fn encoded() -> Vec<Vec<u8>> {
     all.extend(samples::bodies().iter().map(|(_, body)| body.encode()));
     all.extend([samples::request().encode(), samples::response().encode(), samples::state().encode()]);
     all.extend([codec::encode(&samples::federation().genesis), codec::encode(&samples::commit())]);
+    all.extend(updates());
     all
 }
 
@@ -126,6 +146,17 @@ fn a_whole_value_is_needed_and_nothing_after_it() {
             assert!(Message::decode(&bytes[..length]).is_err(), "{name} cut to {length} bytes");
         }
         assert!(Message::decode(&[&bytes[..], &[0]].concat()).is_err(), "{name} with a byte after it");
+    }
+}
+
+#[test]
+fn a_whole_update_is_needed_and_nothing_after_it() {
+    for (codec, bytes) in CODECS.into_iter().zip(updates()) {
+        assert!(codec.decode(&BASE, &bytes).is_ok(), "{codec}");
+        for length in 0..bytes.len() {
+            assert!(codec.decode(&BASE, &bytes[..length]).is_err(), "{codec} cut to {length} bytes");
+        }
+        assert!(codec.decode(&BASE, &[&bytes[..], &[0]].concat()).is_err(), "{codec} with a byte after it");
     }
 }
 

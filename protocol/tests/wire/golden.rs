@@ -34,9 +34,9 @@ const GOLDEN: &[(&str, &str)] = &[
     ("body: settle", "a983a0cf"),
     ("request", "e08b620d"),
     ("response", "36412059"),
-    ("genesis", "6ce6de1d"),
-    ("state", "9d538f59"),
-    ("journal", "a889b562"),
+    ("genesis", "c7b40d39"),
+    ("state", "666c23da"),
+    ("journal", "5528a2e4"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {

@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Archive, Property, Sight};
+use super::{Archive, Property, Sight, reading};
 use crate::{
     body::{Body, Evidence, SettleEvidence},
     consensus,
     genesis::Genesis,
     ids::{BlobRef, Hash, Height},
-    statement::BodyOffer,
+    statement::{BodyOffer, UpdateOffer},
     wire::Message,
 };
 
 /// Recomputes the mean of every body that an honest member votes for.
 #[derive(Debug)]
 pub(super) struct TrueMean {
-    max_norm: f64,
+    genesis: Genesis,
     /// Every body that anybody has shown.
     shown: BTreeMap<Hash, Vec<u8>>,
     /// Bodies whose model was recomputed.
@@ -27,10 +27,10 @@ pub(super) struct TrueMean {
 impl TrueMean {
     pub(super) fn new(genesis: &Genesis) -> Self {
         Self {
-            max_norm: f64::from(genesis.limits.max_update_norm),
             shown: BTreeMap::new(),
             sound: BTreeSet::new(),
             models: [(Height(0), genesis.task.initial_model)].into(),
+            genesis: genesis.clone(),
         }
     }
 
@@ -60,27 +60,47 @@ impl TrueMean {
         Ok(())
     }
 
-    /// The mean, number by number: each column of numbers is summed in the order of the makers.
+    /// The mean, number by number: each column holds what its holders say, in the order of the makers. What nobody
+    /// holds stays as it was.
     fn mean(&self, settle: &SettleEvidence, base: &BlobRef, archive: &Archive) -> Result<BlobRef, String> {
         let base = numbers(base, archive)?;
-        let mut rows = Vec::new();
+        let mut columns = vec![Vec::new(); base.len()];
         for signed in &settle.updates {
             let offer = signed.peek().map_err(|error| error.to_string())?;
-            let row = numbers(&offer.update, archive)?;
-            let distance = row.iter().zip(&base).map(|(new, old)| (new - old) * (new - old)).sum::<f64>().sqrt();
-            if row.len() != base.len() || !distance.is_finite() || distance > self.max_norm {
-                return Err(format!("{}'s update cannot enter a mean", signed.signer.short()));
+            let row = self.row(&offer, &base, archive);
+            let row = row.map_err(|why| format!("{}'s update cannot enter a mean: {why}", signed.signer.short()))?;
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.extend(value.map(|value| (offer.samples as f64, value)));
             }
-            rows.push((offer.samples as f64, row));
         }
-        if rows.iter().all(|(weight, _)| *weight == 0.0) {
-            rows.iter_mut().for_each(|(weight, _)| *weight = 1.0);
-        }
-        let total: f64 = rows.iter().map(|(weight, _)| weight).sum();
-        let column = |place: usize| rows.iter().map(|(weight, row)| weight * row[place]).sum::<f64>();
-        let mean = (0..base.len()).flat_map(|place| ((column(place) / total) as f32).to_le_bytes());
-        Ok(BlobRef::of(&mean.collect::<Vec<u8>>()))
+        let mean =
+            columns.iter().zip(&base).map(|(column, base)| if column.is_empty() { *base } else { mean_of(column) });
+        Ok(BlobRef::of(&mean.flat_map(|value| (value as f32).to_le_bytes()).collect::<Vec<u8>>()))
     }
+
+    /// What an update says about each number of the model, if it is sound.
+    fn row(&self, offer: &UpdateOffer, base: &[f64], archive: &Archive) -> Result<Vec<Option<f64>>, String> {
+        let contract =
+            self.genesis.contracts.get(usize::from(offer.contract)).ok_or("its contract is not on the menu")?;
+        let held = reading::held(&self.genesis, contract.width);
+        let before: Vec<f64> = base.iter().zip(&held).filter_map(|(base, held)| held.then_some(*base)).collect();
+        let bytes = archive.get(&offer.update).ok_or("nobody has ever made it")?;
+        let after = reading::read(self.genesis.exchange.codec, &before, &bytes)?;
+        let distance = after.iter().zip(&before).map(|(new, old)| (new - old) * (new - old)).sum::<f64>().sqrt();
+        if !distance.is_finite() || distance > f64::from(self.genesis.limits.max_update_norm) {
+            return Err(format!("it lies {distance} away"));
+        }
+        let mut after = after.into_iter();
+        Ok(held.into_iter().map(|held| held.then(|| after.next()).flatten()).collect())
+    }
+}
+
+/// The mean of values with their weights; if none has a weight, all weigh the same.
+fn mean_of(column: &[(f64, f64)]) -> f64 {
+    let unweighted = column.iter().all(|(weight, _)| *weight == 0.0);
+    let weight = |weight: f64| if unweighted { 1.0 } else { weight };
+    let total: f64 = column.iter().map(|(given, _)| weight(*given)).sum();
+    column.iter().map(|(given, value)| weight(*given) * value).sum::<f64>() / total
 }
 
 fn numbers(blob: &BlobRef, archive: &Archive) -> Result<Vec<f64>, String> {
