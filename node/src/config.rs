@@ -15,7 +15,10 @@ use std::{
 use libp2p::Multiaddr;
 use serde::Deserialize;
 
-use crate::files::{self, FileError};
+use crate::{
+    files::{self, FileError},
+    learn::data::Format,
+};
 
 /// Longest configuration, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -92,8 +95,12 @@ impl Default for Http {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// Folder of the data set. Default: `data/mnist`.
+    /// Folder of the data set, or one CSV file. Default: `data/mnist`.
     pub path: PathBuf,
+    /// Its files: `idx`, `cifar` or `csv`. Default: what is found there.
+    pub format: Option<Format>,
+    /// The column of a CSV file that holds the labels. Default: the last one.
+    pub label: Option<String>,
     /// How examples are dealt out: `iid`, `dirichlet:ALPHA`, `shards:K` or `label:K`. Default: `iid`.
     pub partition: String,
     /// Parts that the data set is dealt into, 1 to 1,000,000. Default: 1.
@@ -111,7 +118,16 @@ pub struct Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { path: "data/mnist".into(), partition: "iid".into(), parts: 1, part: 0, seed: 1, held_out: 256 }
+        Self {
+            path: "data/mnist".into(),
+            format: None,
+            label: None,
+            partition: "iid".into(),
+            parts: 1,
+            part: 0,
+            seed: 1,
+            held_out: 256,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod job;
 pub mod model;
 pub mod params;
 pub mod partition;
+pub mod portion;
 pub mod private;
 pub mod train;
 pub mod worker;

@@ -9,12 +9,13 @@ use althing_protocol::{
 };
 
 use super::{
-    data::{self, DataError, Dataset, Subset},
+    data::{DataError, Dataset, Schema, Source},
     facts,
     job::Learn,
     model::Architecture,
     params,
-    partition::{self, Partition, PartitionError},
+    partition::PartitionError,
+    portion::Portion,
     train::Learner,
 };
 use crate::config;
@@ -168,15 +169,7 @@ impl Task for Images {
     }
 
     fn learner(&self, config: &config::Data) -> Result<Box<dyn Learn>, TaskError> {
-        let wanted: Partition = config.partition.parse()?;
-        let labels = data::labels(&config.path, Subset::Train)?;
-        let mut parts = partition::assign(&labels, config.parts as usize, &wanted, config.seed)?;
-        // The configuration was checked: the part is one of them.
-        let mine = parts.swap_remove(config.part as usize);
-        let fraction = f64::from(config.held_out) / mine.len() as f64;
-        let split = partition::hold_out(&mine, fraction.min(0.5), config.seed);
-        let train = data::load(&config.path, Subset::Train, &split.train)?;
-        let held_out = data::load(&config.path, Subset::Train, &split.held_out)?;
+        let Portion { train, held_out } = Portion::load(&Source::find(config, Schema::Mnist)?, config)?;
         Ok(Box::new(Learner::new(self.architecture, train, held_out, Dataset::default())))
     }
 }

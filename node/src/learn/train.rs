@@ -18,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    data::{CLASSES, Dataset, PIXELS, SIDE},
+    data::{CLASSES, Dataset, SIDE},
     job::{EvaluateJob, Learn, Method, Pause, TrainJob},
     model::{Architecture, Network},
     params::{self, ParamsError},
@@ -28,10 +28,6 @@ use super::{
 const EVALUATION_BATCH: usize = 64;
 /// Samples that a step may be over: activations of more would not fit a node's memory.
 const BATCH_MAX: usize = 1_024;
-/// Mean of MNIST's pixels, of 1.
-const PIXEL_MEAN: f32 = 0.1307;
-/// Standard deviation of MNIST's pixels, of 1.
-const PIXEL_DEVIATION: f32 = 0.3081;
 
 /// Why there is no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,15 +161,12 @@ pub struct Learner {
     pub(super) train: Dataset,
     held_out: Dataset,
     test: Dataset,
-    /// What a network reads for each byte of a pixel.
-    brightness: [f32; 256],
 }
 
 impl Learner {
     /// A learner over its samples. `test` may be empty where nobody will ask for it.
     pub fn new(architecture: Architecture, train: Dataset, held_out: Dataset, test: Dataset) -> Self {
-        let brightness = std::array::from_fn(|byte| (byte as f32 / f32::from(u8::MAX) - PIXEL_MEAN) / PIXEL_DEVIATION);
-        Self { architecture, train, held_out, test, brightness }
+        Self { architecture, train, held_out, test }
     }
 
     /// Trains from `weights`. The order of the samples is drawn from `seed`, anew in each epoch.
@@ -259,11 +252,7 @@ impl Learner {
 
     /// The images numbered `batch`, normalised, in the one allocation that becomes the tensor.
     pub(super) fn images(&self, dataset: &Dataset, batch: &[usize], device: &Device) -> Tensor<4> {
-        let mut pixels = Vec::with_capacity(batch.len() * PIXELS);
-        for &sample in batch {
-            pixels.extend(dataset.image(sample).iter().map(|&byte| self.brightness[usize::from(byte)]));
-        }
-        Tensor::from_data(TensorData::new(pixels, [batch.len(), 1, SIDE, SIDE]), device)
+        Tensor::from_data(TensorData::new(dataset.inputs(batch), [batch.len(), 1, SIDE, SIDE]), device)
     }
 }
 

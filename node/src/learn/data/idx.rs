@@ -1,101 +1,108 @@
-//! One IDX file as a stream: the header is checked at once, the items are read as they are wanted.
+//! MNIST's IDX files: a header that is checked at once, then one item after the other.
 
-use std::{
-    fs::File,
-    io::{BufReader, ErrorKind, Read},
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use flate2::bufread::GzDecoder;
-
-use super::{DataError, PIXELS, SAMPLES_MAX, SIDE};
+use super::{DataError, Reader, SAMPLES_MAX, Schema, Subset, stream::Stream};
 
 /// Unsigned bytes along one axis.
 const LABELS_MAGIC: u32 = 0x0801;
 /// Unsigned bytes along three axes.
 const IMAGES_MAGIC: u32 = 0x0803;
-/// Compressed bytes read at a time.
-const BUFFER_BYTES: usize = 64 * 1024;
 
-/// The items of an IDX file, in order.
+/// The file that shows that a folder holds such data.
+pub(super) const FIRST_FILE: &str = "train-images-idx3-ubyte";
+
+fn images_file(subset: Subset) -> &'static str {
+    match subset {
+        Subset::Train => FIRST_FILE,
+        Subset::Test => "t10k-images-idx3-ubyte",
+    }
+}
+
+fn labels_file(subset: Subset) -> &'static str {
+    match subset {
+        Subset::Train => "train-labels-idx1-ubyte",
+        Subset::Test => "t10k-labels-idx1-ubyte",
+    }
+}
+
+/// All labels, each below `classes`.
+pub(super) fn labels(folder: &Path, subset: Subset, schema: Schema) -> Result<Vec<u8>, DataError> {
+    let mut file = Items::open(folder, labels_file(subset))?;
+    file.check_magic("labels", LABELS_MAGIC)?;
+    let count = file.count()?;
+    file.promised += count;
+    let mut labels = vec![0; count];
+    file.read(&mut labels)?;
+    let path = file.stream.path().to_owned();
+    match labels.iter().position(|&label| usize::from(label) >= schema.classes()) {
+        Some(index) => {
+            Err(DataError::Label { path, record: index + 1, label: labels[index], top: schema.classes() - 1 })
+        }
+        None if labels.is_empty() => Err(DataError::Empty { path }),
+        None => Ok(labels),
+    }
+}
+
+/// Images with their labels. The labels are few bytes and read at once; the images come one by one.
 pub(super) struct IdxReader {
-    path: PathBuf,
-    stream: Box<dyn Read>,
+    images: Items,
+    labels: std::vec::IntoIter<u8>,
+}
+
+impl IdxReader {
+    pub(super) fn open(folder: &Path, subset: Subset, schema: Schema) -> Result<Self, DataError> {
+        let labels = labels(folder, subset, schema)?;
+        let mut images = Items::open(folder, images_file(subset))?;
+        images.check_magic("images", IMAGES_MAGIC)?;
+        let count = images.count()?;
+        let (rows, columns) = (images.number()? as usize, images.number()? as usize);
+        if schema.shape() != [1, rows, columns] {
+            let path = images.stream.path().to_owned();
+            return Err(DataError::Unfit { path, found: format!("images of {rows} x {columns}"), schema });
+        }
+        if count != labels.len() {
+            let folder = folder.to_owned();
+            return Err(DataError::Mismatch { folder, subset, images: count, labels: labels.len() });
+        }
+        images.promised += count * rows * columns;
+        Ok(Self { images, labels: labels.into_iter() })
+    }
+}
+
+impl Reader for IdxReader {
+    type Value = u8;
+
+    fn next(&mut self, example: &mut [u8]) -> Result<Option<u8>, DataError> {
+        let Some(label) = self.labels.next() else { return Ok(None) };
+        self.images.read(example)?;
+        Ok(Some(label))
+    }
+}
+
+/// The items of one file.
+struct Items {
+    stream: Stream,
     /// Bytes that the file must have by what has been read of its header.
     promised: usize,
     /// Bytes read so far.
     found: usize,
 }
 
-impl IdxReader {
-    /// Opens a file of labels and returns how many it has.
-    pub(super) fn labels(folder: &Path, file: &'static str) -> Result<(Self, usize), DataError> {
-        let mut reader = Self::open(folder, file)?;
-        reader.check_magic("labels", LABELS_MAGIC)?;
-        let count = reader.count()?;
-        reader.promised += count;
-        Ok((reader, count))
-    }
-
-    /// Opens a file of images and returns how many it has.
-    pub(super) fn images(folder: &Path, file: &'static str) -> Result<(Self, usize), DataError> {
-        let mut reader = Self::open(folder, file)?;
-        reader.check_magic("images", IMAGES_MAGIC)?;
-        let count = reader.count()?;
-        let (rows, columns) = (reader.number()? as usize, reader.number()? as usize);
-        if (rows, columns) != (SIDE, SIDE) {
-            return Err(DataError::Shape { path: reader.path, rows, columns });
-        }
-        reader.promised += count * PIXELS;
-        Ok((reader, count))
+impl Items {
+    fn open(folder: &Path, file: &str) -> Result<Self, DataError> {
+        Ok(Self { stream: Stream::open(folder, file)?, promised: 0, found: 0 })
     }
 
     /// Fills `items` with the next bytes.
-    pub(super) fn read(&mut self, items: &mut [u8]) -> Result<(), DataError> {
-        let mut filled = 0;
-        while filled < items.len() {
-            match self.stream.read(&mut items[filled..]) {
-                Ok(0) => return Err(self.truncated()),
-                Ok(bytes) => {
-                    filled += bytes;
-                    self.found += bytes;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
-            }
+    fn read(&mut self, items: &mut [u8]) -> Result<(), DataError> {
+        let filled = self.stream.fill(items)?;
+        self.found += filled;
+        if filled == items.len() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// The path, for a message about what was read.
-    pub(super) fn into_path(self) -> PathBuf {
-        self.path
-    }
-
-    /// Opens `file.gz`, or `file` if only that is there.
-    fn open(folder: &Path, file: &'static str) -> Result<Self, DataError> {
-        let packed = folder.join(format!("{file}.gz"));
-        let (path, handle) = match File::open(&packed) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let plain = folder.join(file);
-                let handle = File::open(&plain);
-                (plain, handle)
-            }
-            handle => (packed, handle),
-        };
-        let is_packed = path.extension().is_some_and(|extension| extension == "gz");
-        match handle {
-            Ok(handle) => {
-                let buffered = BufReader::with_capacity(BUFFER_BYTES, handle);
-                let stream: Box<dyn Read> =
-                    if is_packed { Box::new(GzDecoder::new(buffered)) } else { Box::new(buffered) };
-                Ok(Self { path, stream, promised: 0, found: 0 })
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(DataError::Missing { folder: folder.to_owned(), file })
-            }
-            Err(error) => Err(DataError::Read { path, error }),
-        }
+        let path = self.stream.path().to_owned();
+        Err(DataError::Truncated { path, promised: self.promised, found: self.found })
     }
 
     fn check_magic(&mut self, kind: &'static str, expected: u32) -> Result<(), DataError> {
@@ -103,13 +110,13 @@ impl IdxReader {
         if got == expected {
             return Ok(());
         }
-        Err(DataError::Magic { path: self.path.clone(), kind, expected, got })
+        Err(DataError::Magic { path: self.stream.path().to_owned(), kind, expected, got })
     }
 
     fn count(&mut self) -> Result<usize, DataError> {
         let claimed = self.number()? as usize;
         if claimed > SAMPLES_MAX {
-            return Err(DataError::TooMany { path: self.path.clone(), claimed });
+            return Err(DataError::TooMany { path: self.stream.path().to_owned(), claimed });
         }
         Ok(claimed)
     }
@@ -120,19 +127,5 @@ impl IdxReader {
         self.promised += bytes.len();
         self.read(&mut bytes)?;
         Ok(u32::from_be_bytes(bytes))
-    }
-
-    fn truncated(&self) -> DataError {
-        DataError::Truncated { path: self.path.clone(), promised: self.promised, found: self.found }
-    }
-
-    /// A gzip stream reports its own damage as one of these kinds; anything else comes from the operating system.
-    fn failed(&self, error: std::io::Error) -> DataError {
-        let path = self.path.clone();
-        match error.kind() {
-            ErrorKind::UnexpectedEof => self.truncated(),
-            ErrorKind::InvalidData | ErrorKind::InvalidInput => DataError::Damaged { path, reason: error.to_string() },
-            _ => DataError::Read { path, error },
-        }
     }
 }

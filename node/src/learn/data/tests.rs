@@ -1,8 +1,16 @@
-use std::{fs, io::Write};
+mod cifar;
+mod csv;
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use flate2::{Compression, write::GzEncoder};
 
 use super::*;
+use crate::learn::portion::Portion;
 
 /// MNIST as it comes with the sources.
 fn mnist() -> PathBuf {
@@ -52,7 +60,7 @@ fn only_the_wanted_samples_are_loaded_in_the_order_wanted() {
         let folder = folder((ending, &pack(image_bytes(20))), (ending, &pack(label_bytes(20))));
         let data = load(folder.path(), Subset::Train, &[13, 2, 19, 2]).unwrap();
         assert_eq!(data.labels, [3, 2, 9, 2]);
-        assert_eq!(data.images, [[13; PIXELS], [2; PIXELS], [19; PIXELS], [2; PIXELS]].concat());
+        assert_eq!(data.values, Values::Bytes([[13; PIXELS], [2; PIXELS], [19; PIXELS], [2; PIXELS]].concat()));
     }
 }
 
@@ -62,8 +70,9 @@ fn mnist_is_read_whole() {
     assert_eq!((train.len(), &train[..5]), (60_000, &[5, 0, 4, 1, 9][..]));
     let test = load_all(&mnist(), Subset::Test).unwrap();
     assert_eq!((test.len(), test.labels[0]), (10_000, 7));
-    let mean = test.images.iter().map(|&byte| f64::from(byte)).sum::<f64>() / test.images.len() as f64;
-    assert!((mean / 255.0 - 0.1325).abs() < 0.001, "mean brightness {mean}");
+    let inputs = test.inputs(&(0..test.len()).collect::<Vec<_>>());
+    let mean = inputs.iter().copied().map(f64::from).sum::<f64>() / inputs.len() as f64;
+    assert!(mean.abs() < 0.01, "mean of what a network reads: {mean}");
 }
 
 #[test]
@@ -81,14 +90,15 @@ fn damaged_files_are_refused_with_the_reason() {
     small[11] = 27;
     let mut wrong_label = labels.clone();
     wrong_label[8 + 4] = 10;
-    let cases: [(&str, &[u8], &[u8]); 8] = [
+    let cases: [(&str, &[u8], &[u8]); 9] = [
+        ("holds no example", &image_bytes(0), &label_bytes(0)),
         ("begins with 0x00000801", &labels, &labels),
         ("begins with 0x00000803", &images, &images),
         ("ends after 15695 of 15696 bytes", &images[..images.len() - 1], &labels),
         ("ends after 2 of 4 bytes", &images, &labels[..2]),
-        ("claims 4294967295 samples", &absurd, &labels),
+        ("has 4294967295 samples", &absurd, &labels),
         ("27 x 28", &small, &labels),
-        ("label 4 is 10", &images, &wrong_label),
+        ("the label of record 5 is 10", &images, &wrong_label),
         ("20 images but 19 labels", &images, &label_bytes(19)),
     ];
     for (expected, images, labels) in cases {
@@ -115,7 +125,7 @@ fn damaged_gzip_is_told_from_a_short_file() {
 fn samples_that_do_not_fit_together_are_refused() {
     assert!(Dataset::new(vec![0; 2 * PIXELS], vec![0, 9]).is_ok());
     for (bytes, labels) in [(2 * PIXELS, vec![0]), (2 * PIXELS - 1, vec![0, 0]), (PIXELS, vec![10])] {
-        assert!(matches!(Dataset::new(vec![0; bytes], labels), Err(DataError::Inconsistent)));
+        assert!(matches!(Dataset::new(vec![0; bytes], labels), Err(DataError::Inconsistent { .. })));
     }
 }
 
@@ -146,7 +156,43 @@ fn samples_are_selected_in_the_order_asked_for() {
     let images = (0..3).flat_map(|value| [value; PIXELS]).collect();
     let dataset = Dataset::new(images, vec![7, 8, 9]).unwrap();
     let selected = dataset.select(&[2, 0]).unwrap();
-    assert_eq!((selected.labels(), selected.image(0)[0], selected.image(1)[0]), (&[9, 7][..], 2, 0));
+    assert_eq!((selected.labels(), &selected.values), (&[9, 7][..], &[[2; PIXELS], [0; PIXELS]].concat().into()));
+    let mut first = dataset.clone();
+    let rest = first.split_off(1);
+    assert_eq!((Some(first), Some(rest)), (dataset.select(&[0]), dataset.select(&[1, 2])));
     assert_eq!(dataset.select(&[3]), None);
     assert!(dataset.select(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_network_reads_each_channel_on_its_own_scale() {
+    let (black, white) = ([0; 1_024], [255; 1_024]);
+    let dataset = Dataset::of(Schema::Cifar10, [black, white, white].concat().into(), vec![3]).unwrap();
+    let inputs = dataset.inputs(&[0, 0]);
+    let expected = [-0.4914 / 0.2470, (1.0 - 0.4822) / 0.2435, (1.0 - 0.4465) / 0.2616];
+    for (place, wanted) in [0, 1_024, 2_048].into_iter().zip(expected) {
+        assert!((inputs[place] - wanted).abs() < 1e-6 && inputs[place] == inputs[3_072 + place + 1_023]);
+    }
+    assert!(Dataset::of(Schema::Csv { features: 1, classes: 2 }, vec![0_u8].into(), vec![0]).is_err());
+    assert!(Dataset::of(Schema::Mnist, vec![0.0_f32; PIXELS].into(), vec![0]).is_err());
+}
+
+#[test]
+fn a_part_needs_an_example_to_train_on_and_one_to_appraise_with() {
+    let folder = folder(("", &image_bytes(20)), ("", &label_bytes(20)));
+    let config = |parts, held_out| crate::config::Data {
+        path: folder.path().to_owned(),
+        parts,
+        held_out,
+        ..crate::config::Data::default()
+    };
+    let portion = |parts, held_out| Portion::load(&Source::mnist(folder.path()), &config(parts, held_out));
+    let few = portion(2, 3).unwrap();
+    assert_eq!((few.train.len(), few.held_out.len()), (7, 3));
+    let half = portion(2, 256).unwrap();
+    assert_eq!((half.train.len(), half.held_out.len()), (5, 5));
+    let error = portion(20, 1).unwrap_err().to_string();
+    assert!(error.contains("part 0") && error.contains("has 1 examples") && error.contains("fewer parts"), "{error}");
+    let error = portion(21, 1).unwrap_err().to_string();
+    assert!(error.contains("20 samples cannot be divided among 21"), "{error}");
 }
