@@ -8,7 +8,7 @@ use althing_protocol::{
     genesis::Member,
     ids::{Hash, MemberId},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
 
 use crate::keyfile::check_name;
@@ -26,6 +26,8 @@ A node.toml needs three lines, and where the data set is (here the first of thre
   key = \"anna.toml\"
   data_dir = \"store\"
   data = { path = \"mnist\", parts = 3, part = 0 }
+
+Data is IDX files, CIFAR .bin files or CSV: say which by `genesis new --dataset`; docs/data.md tells of the files.
 
 Exit codes: 0 done, 2 something to correct (an argument, a file, an address), 1 a fault of machine or program.
 Logs go to stderr; ALTHING_LOG=debug shows more.";
@@ -50,6 +52,14 @@ Examples:
 Epsilon bounds what any one example can change: about 1 is strong, 8 is weak. More noise (--sigma), fewer steps and
 smaller batches (--q) lower it. It holds if each step takes every example by its own coin flip, clips its gradient and
 adds fresh noise, and if all of this was fixed before the first step. docs/privacy.md says what it does not cover.";
+
+const MODELS: &str = "\
+Examples:
+  althing model export --config node.toml --out model.safetensors
+  althing model export --genesis genesis.toml --model-file model.bin --out model.safetensors
+  althing model import model.safetensors --genesis genesis.toml --out model.bin
+
+In Python: load_state_dict(safetensors.torch.load_file(\"model.safetensors\")); docs/check_safetensors.py does it.";
 
 /// Federated learning among equals: members train one model together, elect a new aggregator every round, agree on
 /// every result and pay each other for it.
@@ -101,6 +111,9 @@ pub enum Command {
     /// Say what training with noise costs in privacy.
     #[command(subcommand)]
     Privacy(PrivacyCommand),
+    /// Show, judge, export or import a model.
+    #[command(subcommand)]
+    Model(ModelCommand),
 }
 
 /// Keys.
@@ -153,10 +166,10 @@ pub struct GenesisNewArgs {
     /// The federation's name: letters, digits, '-', '_' and '.'.
     #[arg(long, value_parser = name)]
     pub name: String,
-    /// The model: `2nn`, `lenet` or `fedavg-cnn`.
+    /// The model: `2nn`, `lenet` or `fedavg-cnn` for mnist, `lenet` for cifar10 and cifar100, `mlp` for any data.
     #[arg(long, default_value = "lenet")]
     pub model: String,
-    /// Schema of the data.
+    /// What the members' data is: `mnist`, `cifar10`, `cifar100`, or `csv-FEATURES-CLASSES` as in `csv-4-3`.
     #[arg(long, default_value = "mnist")]
     pub dataset: String,
     /// Seed of the first model's parameters.
@@ -258,6 +271,72 @@ pub struct EpsilonArgs {
     /// `tight`, or `classic` to compare with figures published before 2021.
     #[arg(long, value_parser = conversion, default_value = "tight")]
     pub conversion: Conversion,
+}
+
+/// Models.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Show the tensors of a model.
+    #[command(after_help = "Example:\n  althing model show --config node.toml")]
+    Show(ModelArgs),
+    /// Measure a model on the test set of a node's data, which no member trains on.
+    #[command(after_help = "Example:\n  althing model evaluate --config node.toml --model-file model.bin --json")]
+    Evaluate(ModelArgs),
+    /// Write a model to a file that PyTorch reads.
+    #[command(after_help = MODELS)]
+    Export(ExportArgs),
+    /// Read such a file back, strictly, and write the parameters as members exchange them.
+    #[command(after_help = MODELS)]
+    Import(ImportArgs),
+}
+
+/// Which model.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The configuration of the node whose settled model is meant. It must not be running.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    pub config: PathBuf,
+    /// Another model than the node's: a file of parameters as members exchange them.
+    #[arg(long, value_name = "FILE")]
+    pub model_file: Option<PathBuf>,
+    /// The genesis that the model belongs to [default: the node's].
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+}
+
+/// A model to export.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The format.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
+    /// The file to create.
+    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
+    pub out: PathBuf,
+}
+
+/// A format that models are exported in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExportFormat {
+    /// Tensors named and shaped as in PyTorch's `state_dict`.
+    #[default]
+    Safetensors,
+}
+
+/// A model to import.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The safetensors file.
+    pub file: PathBuf,
+    /// The genesis that says which tensors the model has.
+    #[arg(long, value_name = "FILE", default_value = "genesis.toml")]
+    pub genesis: PathBuf,
+    /// The file to create.
+    #[arg(long, value_name = "FILE", default_value = "model.bin")]
+    pub out: PathBuf,
 }
 
 /// A member as one word: `NAME:ID:ANCHOR`.

@@ -3,6 +3,7 @@
 mod genesis;
 mod key;
 pub mod ledger;
+mod model;
 mod privacy;
 mod status;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
         Command::Status(args) => status::execute(args)?,
         Command::Privacy(command) => privacy::execute(command)?,
+        Command::Model(command) => model::execute(command, &handlers.catalogue)?,
         Command::Run(args) => return (handlers.run)(args, &handlers.catalogue, cli.format()),
         Command::Ledger(command) => return (handlers.ledger)(command, cli.format()),
     };

@@ -16,6 +16,7 @@ mod writer;
 
 use std::future::Future;
 
+pub(crate) use setup::BLOBS_DIR;
 pub use telling::{Line, Sink};
 
 use crate::{

@@ -86,18 +86,32 @@ pub fn read(path: &Path, max: u64) -> Result<String, FileError> {
     }
 }
 
-/// Creates `path` with `text` on the disk, and never touches a file that is there.
+/// The bytes of `path`, if there are at most `max`.
+///
+/// # Errors
+/// [`FileError`] when it is missing, too long or unreadable.
+pub fn read_bytes(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| FileError::new(path, error))?;
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| FileError::new(path, error))?;
+    if bytes.len() as u64 > max {
+        return Err(FileError::TooLong { path: path.to_owned(), max });
+    }
+    Ok(bytes)
+}
+
+/// Creates `path` with `content` on the disk, and never touches a file that is there.
 ///
 /// # Errors
 /// [`FileError`] when it exists or the disk refuses; then no half-written file stays behind.
-pub fn create(path: &Path, text: &str, readers: Readers) -> Result<(), FileError> {
+pub fn create(path: &Path, content: impl AsRef<[u8]>, readers: Readers) -> Result<(), FileError> {
     let refused = |error| FileError::new(path, error);
     let mode = match readers {
         Readers::Owner => 0o600,
         Readers::Everybody => 0o644,
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(refused)?;
-    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
+    if let Err(error) = file.write_all(content.as_ref()).and_then(|()| file.sync_all()) {
         // This call made the file, so it may take it away again. If even that fails, the first error matters more.
         let _ = fs::remove_file(path);
         return Err(refused(error));
@@ -143,6 +157,9 @@ mod tests {
         replace(&path, "other").unwrap();
         assert_eq!(read(&path, 12).unwrap(), "other");
         fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert_eq!(read_bytes(&path, 2).unwrap(), [0xff, 0xfe]);
+        assert!(matches!(read_bytes(&path, 1), Err(FileError::TooLong { max: 1, .. })));
+        assert!(matches!(read_bytes(Path::new("/dev/zero"), 12), Err(FileError::TooLong { .. })));
         assert!(matches!(read(&path, 12), Err(FileError::NotText { .. })));
         assert!(matches!(read(dir.path(), 12), Err(FileError::Refused { .. })), "a folder");
         assert!(matches!(read(Path::new("/dev/zero"), 12), Err(FileError::TooLong { .. })), "an endless device");

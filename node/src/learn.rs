@@ -7,6 +7,7 @@
 //! ([`partition`]): those two every member works out for itself.
 
 pub mod catalogue;
+pub mod classifier;
 pub mod data;
 pub mod facts;
 pub mod gradient;
@@ -16,5 +17,8 @@ pub mod params;
 pub mod partition;
 pub mod portion;
 pub mod private;
+pub mod safetensors;
+pub mod state_dict;
 pub mod train;
 pub mod worker;
+pub mod workload;

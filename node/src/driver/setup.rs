@@ -43,7 +43,7 @@ use crate::{
 const INPUT_CAPACITY: usize = 1_024;
 
 /// Folder of the blobs, in the data folder.
-const BLOBS_DIR: &str = "blobs";
+pub(crate) const BLOBS_DIR: &str = "blobs";
 
 /// Starts a node.
 pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> Result<Shell, Failure> {

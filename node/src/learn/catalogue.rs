@@ -8,20 +8,21 @@ use althing_protocol::{
     model::{Manifest, ManifestError},
 };
 
+use burn::tensor::Device;
+
 use super::{
-    data::{DataError, Dataset, Schema, Source},
+    classifier::{self, ColourLeNet, Perceptron},
+    data::{DataError, Dataset, Schema, Source, Subset},
     facts,
     job::Learn,
-    model::Architecture,
+    model::{Architecture, Network},
     params,
     partition::PartitionError,
     portion::Portion,
+    state_dict::{self, Entry},
     train::Learner,
 };
 use crate::config;
-
-/// The data schema that the built-in models read.
-const MNIST: &str = "mnist";
 
 /// A model together with the kind of data that it learns from.
 pub trait Task: Send + Sync {
@@ -37,6 +38,15 @@ pub trait Task: Send + Sync {
     /// # Errors
     /// [`TaskError`] if the data cannot be read or divided as `data` says.
     fn learner(&self, data: &config::Data) -> Result<Box<dyn Learn>, TaskError>;
+
+    /// A learner that has the examples of `data` on which no member trains, and no others.
+    ///
+    /// # Errors
+    /// [`TaskError`] if there are none, or they cannot be read.
+    fn examiner(&self, data: &config::Data) -> Result<Box<dyn Learn>, TaskError>;
+
+    /// What PyTorch calls each tensor, in manifest order.
+    fn state_dict(&self) -> Vec<Entry>;
 }
 
 /// Why a task cannot be learnt here.
@@ -90,20 +100,43 @@ pub struct ModelFacts {
 
 /// The tasks that a program knows, by the names of model and data schema.
 #[derive(Clone, Default)]
-pub struct Catalogue(BTreeMap<(String, String), Arc<dyn Task>>);
+pub struct Catalogue {
+    tasks: BTreeMap<(String, String), Arc<dyn Task>>,
+    families: BTreeMap<String, Family>,
+}
+
+/// A task for each schema.
+type Family = Arc<dyn Fn(Schema) -> Arc<dyn Task> + Send + Sync>;
 
 impl Catalogue {
     /// The tasks that `althing` comes with.
     pub fn built_in() -> Self {
-        Architecture::ALL.into_iter().fold(Self::default(), |catalogue, architecture| {
-            catalogue.with(architecture.name(), MNIST, Images { architecture })
-        })
+        let images = |catalogue: Self, architecture: Architecture| {
+            catalogue.with(architecture.name(), &Schema::Mnist.to_string(), Images { architecture })
+        };
+        Architecture::ALL
+            .into_iter()
+            .fold(Self::default(), images)
+            .with("lenet", &Schema::Cifar10.to_string(), classifier::task(ColourLeNet::TEN))
+            .with("lenet", &Schema::Cifar100.to_string(), classifier::task(ColourLeNet::HUNDRED))
+            .with_family("mlp", |schema| classifier::task(Perceptron { schema }))
     }
 
     /// Also this task, under these names. It takes the place of one that has them already.
     #[must_use]
     pub fn with(mut self, model: &str, dataset: &str, task: impl Task + 'static) -> Self {
-        self.0.insert((model.to_owned(), dataset.to_owned()), Arc::new(task));
+        self.tasks.insert((model.to_owned(), dataset.to_owned()), Arc::new(task));
+        self
+    }
+
+    /// Also a task for each schema that there is, all under the name of this model.
+    #[must_use]
+    pub fn with_family<T: Task + 'static>(
+        mut self,
+        model: &str,
+        family: impl Fn(Schema) -> T + Send + Sync + 'static,
+    ) -> Self {
+        self.families.insert(model.to_owned(), Arc::new(move |schema| Arc::new(family(schema))));
         self
     }
 
@@ -111,18 +144,23 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`TaskError::Unknown`] lists what there is.
-    pub fn find(&self, model: &str, dataset: &str) -> Result<&dyn Task, TaskError> {
-        let task = self.0.get(&(model.to_owned(), dataset.to_owned())).ok_or_else(|| TaskError::Unknown {
+    pub fn find(&self, model: &str, dataset: &str) -> Result<Arc<dyn Task>, TaskError> {
+        let single = self.tasks.get(&(model.to_owned(), dataset.to_owned())).cloned();
+        let family = || Some(self.families.get(model)?(dataset.parse().ok()?));
+        single.or_else(family).ok_or_else(|| TaskError::Unknown {
             model: model.chars().take(40).collect(),
             dataset: dataset.chars().take(40).collect(),
-            known: self
-                .0
-                .keys()
-                .map(|(model, dataset)| format!("{model} for {dataset}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
-        Ok(&**task)
+            known: self.known(),
+        })
+    }
+
+    fn known(&self) -> String {
+        let singles = self.tasks.keys().map(|(model, dataset)| format!("{model} for {dataset}"));
+        let families = self
+            .families
+            .keys()
+            .map(|model| format!("{model} for mnist, cifar10, cifar100 and csv-FEATURES-CLASSES (as in csv-4-3)"));
+        singles.chain(families).collect::<Vec<_>>().join(", ")
     }
 
     /// What a genesis says of a model.
@@ -141,7 +179,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`TaskError`] when it does not, or knows no such task.
-    pub fn check(&self, wanted: &genesis::Task) -> Result<&dyn Task, TaskError> {
+    pub fn check(&self, wanted: &genesis::Task) -> Result<Arc<dyn Task>, TaskError> {
         let ours = self.facts(&wanted.model, &wanted.dataset, wanted.seed)?;
         let differs = |what| TaskError::Differs { what, model: wanted.model.clone() };
         if ours.tensors != wanted.tensors {
@@ -171,5 +209,14 @@ impl Task for Images {
     fn learner(&self, config: &config::Data) -> Result<Box<dyn Learn>, TaskError> {
         let Portion { train, held_out } = Portion::load(&Source::find(config, Schema::Mnist)?, config)?;
         Ok(Box::new(Learner::new(self.architecture, train, held_out, Dataset::default())))
+    }
+
+    fn examiner(&self, config: &config::Data) -> Result<Box<dyn Learn>, TaskError> {
+        let test = Source::find(config, Schema::Mnist)?.load_all(Subset::Test)?;
+        Ok(Box::new(Learner::new(self.architecture, Dataset::default(), Dataset::default(), test)))
+    }
+
+    fn state_dict(&self) -> Vec<Entry> {
+        state_dict::entries(&Network::new(self.architecture, &Device::flex()))
     }
 }

@@ -6,8 +6,12 @@ use super::{model::Architecture, params};
 
 /// The parameters of the first model, in manifest order.
 pub fn first_model(architecture: Architecture, seed: u64) -> Vec<f32> {
-    let seed = Hash::derive("althing 1 first model", &[&seed.to_le_bytes()]);
-    params::init(architecture, seed.0)
+    params::init(architecture, start(seed))
+}
+
+/// What the parameters of any first model are drawn from.
+pub fn start(seed: u64) -> [u8; 32] {
+    Hash::derive("althing 1 first model", &[&seed.to_le_bytes()]).0
 }
 
 /// The first model, as bytes.

@@ -34,19 +34,27 @@ pub enum ParamsError {
 
 /// The manifest of `architecture`. No parameter is allocated for it.
 pub fn manifest(architecture: Architecture) -> Manifest {
+    manifest_of([Network::new(architecture, &Device::flex())])
+}
+
+/// The manifest of a model that these networks are slices of, the whole one first.
+pub fn manifest_of<M: Module>(networks: impl IntoIterator<Item = M>) -> Manifest {
     let mut lister = Lister::default();
-    Network::new(architecture, &Device::flex()).visit(&mut lister);
+    for network in networks {
+        lister.tensor = 0;
+        network.visit(&mut lister);
+    }
     Manifest { tensors: lister.tensors }
 }
 
 /// Inputs that feed one output of a tensor of this shape, or `None` for a bias.
 ///
-/// Dense weights are `[inputs, outputs]`, convolutions `[outputs, inputs, height, width]`.
+/// Dense weights are `[inputs, outputs]`, convolutions `[outputs, inputs, extents..]`.
 fn fan_in(shape: &[u32]) -> Option<u32> {
-    match *shape {
-        [inputs, _] => Some(inputs),
-        [_, inputs, height, width] => Some(inputs * height * width),
-        _ => None,
+    match shape {
+        [] | [_] => None,
+        [inputs, _] => Some(*inputs),
+        [_, inputs @ ..] => Some(inputs.iter().product()),
     }
 }
 
@@ -57,16 +65,21 @@ fn fan_in(shape: &[u32]) -> Option<u32> {
 /// waste their first steps. Every member draws the start alone, so it is made of operations that IEEE 754 fixes to the
 /// last bit: a multiple of 2^-23 in [-1, 1) from 24 random bits, times the bound. No logarithm or cosine is involved.
 pub fn init(architecture: Architecture, seed: [u8; 32]) -> Vec<f32> {
+    start(&manifest(architecture), seed)
+}
+
+/// As [`init`], for any model of such layers. What Burn calls `gamma`, the scale of a norm, begins as one.
+pub fn start(manifest: &Manifest, seed: [u8; 32]) -> Vec<f32> {
     let mut rng = ChaCha20Rng::from_seed(seed);
-    let manifest = manifest(architecture);
-    let shapes: Vec<&[u32]> =
-        manifest.tensors.iter().filter_map(|tensor| Some(tensor.shapes.first()?.as_slice())).collect();
-    let output_layer = shapes.iter().rposition(|shape| fan_in(shape).is_some());
+    let scale = |tensor: &TensorSpec| if tensor.path.ends_with("gamma") { 1.0 } else { 0.0 };
+    let shapes: Vec<(&[u32], f32)> =
+        manifest.tensors.iter().filter_map(|tensor| Some((tensor.shapes.first()?.as_slice(), scale(tensor)))).collect();
+    let output_layer = shapes.iter().rposition(|(shape, _)| fan_in(shape).is_some());
     let mut values = Vec::with_capacity(manifest.parameters() as usize);
-    for (index, shape) in shapes.into_iter().enumerate() {
+    for (index, (shape, constant)) in shapes.into_iter().enumerate() {
         let len = shape.iter().product::<u32>() as usize;
         let Some(inputs) = fan_in(shape) else {
-            values.resize(values.len() + len, 0.0);
+            values.resize(values.len() + len, constant);
             continue;
         };
         let numerator: f32 = if Some(index) == output_layer { 1.0 } else { 6.0 };
@@ -87,7 +100,7 @@ fn signed_unit(rng: &mut impl Rng) -> f32 {
 ///
 /// # Errors
 /// [`ParamsError::Backend`] if a tensor cannot be read back.
-pub fn get(network: &Network) -> Result<Vec<f32>, ParamsError> {
+pub fn get(network: &impl Module) -> Result<Vec<f32>, ParamsError> {
     let mut reader = Reader { values: Vec::with_capacity(network.num_params()), failed: None };
     network.visit(&mut reader);
     reader.failed.map_or(Ok(reader.values), |error| Err(ParamsError::Backend(error.to_string())))
@@ -97,7 +110,7 @@ pub fn get(network: &Network) -> Result<Vec<f32>, ParamsError> {
 ///
 /// # Errors
 /// [`ParamsError`] if there are too few or too many values, or one is NaN or infinite.
-pub fn set(network: Network, values: &[f32]) -> Result<Network, ParamsError> {
+pub fn set<M: Module>(network: M, values: &[f32]) -> Result<M, ParamsError> {
     let expected = network.num_params();
     if values.len() != expected {
         return Err(ParamsError::Length { expected, got: values.len() });
@@ -115,19 +128,24 @@ pub fn check_finite(values: &[f32]) -> Result<(), ParamsError> {
     offender.map_or(Ok(()), |index| Err(ParamsError::NotFinite { index }))
 }
 
-/// Lists the tensors of a module.
+/// Lists the tensors of a module, or adds to a list of them the shapes that they have in a slice.
 #[derive(Default)]
 struct Lister {
     /// Names of the modules around the current one.
     path: Vec<String>,
     tensors: Vec<TensorSpec>,
+    /// Which tensor comes next.
+    tensor: usize,
 }
 
 impl ModuleVisitor for Lister {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let shape = param.lazy_shape().to_vec().into_iter().map(|extent| extent as u32).collect();
-        let tensor = TensorSpec { path: self.path.join("."), shapes: vec![shape] };
-        self.tensors.push(tensor);
+        match self.tensors.get_mut(self.tensor) {
+            Some(known) => known.shapes.push(shape),
+            None => self.tensors.push(TensorSpec { path: self.path.join("."), shapes: vec![shape] }),
+        }
+        self.tensor += 1;
     }
 
     /// The variant of [`Network`] is left out: the path of a parameter is the one inside its own model.

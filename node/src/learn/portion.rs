@@ -9,11 +9,11 @@ use crate::config;
 
 /// The examples of one member.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Portion {
+pub struct Portion<E = Dataset> {
     /// Those to train on.
-    pub train: Dataset,
+    pub train: E,
     /// Those never trained on.
-    pub held_out: Dataset,
+    pub held_out: E,
 }
 
 impl Portion {

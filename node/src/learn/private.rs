@@ -12,6 +12,7 @@
 mod clip;
 mod convolution;
 mod gradient;
+mod one_by_one;
 
 use std::ops::ControlFlow;
 
@@ -22,11 +23,15 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 pub use self::clip::{AdaptiveClip, Clip};
+pub(super) use self::one_by_one::OneByOne;
 use self::{
     clip::Clipper,
     gradient::{ClippedSum, Tapped},
 };
-use super::train::{LearnError, Learner, Stopwatch, Trained};
+use super::{
+    job::Pause,
+    train::{LearnError, Learner, Stopwatch, Trained},
+};
 
 /// Samples whose activations are in memory at a time: enough to be fast, few enough for the largest model.
 const BATCH: usize = 64;
@@ -147,47 +152,88 @@ impl Learner {
         licence: NoiseLicence,
         pause: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Trained, LearnError> {
-        let samples = self.train.len();
-        let spend = hyper.spend(samples)?;
-        if *licence.debited.spend() != spend {
-            return Err(LearnError::Unlicensed);
-        }
-        let mut watch = Stopwatch::default();
-        let mut network = watch.time(|| Tapped::new(self.architecture).with(weights))?;
-        let mut sampling = licence.rng(SAMPLING_STREAM);
-        let mut descent = Descent::new(weights, hyper, licence.rng(NOISE_STREAM));
-        let mut clipper = Clipper::new(hyper.clip, licence.rng(COUNT_STREAM));
-        let pass = (1.0 / spend.q()).ceil() as u32;
-        let (mut loss, mut losses) = (0.0, 0_usize);
-        for step in 1..=hyper.steps {
-            let lot = watch.time(|| draw_lot(samples, spend.q(), &mut sampling));
-            let mut sum = ClippedSum::zero(weights.len());
-            for batch in lot.chunks(BATCH) {
-                if pause().is_break() {
-                    return Err(LearnError::Cancelled);
-                }
-                watch.time(|| self.add_batch(&mut sum, &network, batch, clipper.norm()))?;
-            }
-            if step + pass > hyper.steps {
-                loss += sum.loss;
-                losses += lot.len();
-            }
-            network = watch
-                .time(|| {
-                    descent.take(sum.gradient, clipper.norm());
-                    clipper.follow(&sum.norms, hyper.lot);
-                    network.with(&descent.weights)
-                })
-                .map_err(|_| LearnError::Diverged { epoch: step.div_ceil(pass) })?;
-        }
-        let loss = (loss / losses.max(1) as f64) as f32;
-        Ok(Trained { weights: descent.weights, samples: samples as u64, loss, training_ms: watch.millis() })
+        let mut summing = BuiltIn { learner: self, network: Tapped::new(self.architecture) };
+        descend(&mut summing, weights, hyper, licence, pause)
+    }
+}
+
+/// What private training needs of a model and its samples.
+pub(super) trait Summing {
+    /// How many samples there are.
+    fn samples(&self) -> usize;
+
+    /// Goes on with these parameters.
+    fn set(&mut self, weights: &[f32]) -> Result<(), LearnError>;
+
+    /// Adds the gradient of each sample of a batch, made no longer than `clip`.
+    fn add(&self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError>;
+}
+
+/// A built-in model, whose layers tell the gradient of each sample.
+struct BuiltIn<'a> {
+    learner: &'a Learner,
+    network: Tapped,
+}
+
+impl Summing for BuiltIn<'_> {
+    fn samples(&self) -> usize {
+        self.learner.train.len()
     }
 
-    fn add_batch(&self, sum: &mut ClippedSum, network: &Tapped, batch: &[usize], clip: f64) -> Result<(), LearnError> {
-        let labels: Vec<u8> = batch.iter().map(|&sample| self.train.labels()[sample]).collect();
-        sum.add(network, self.images(&self.train, batch, network.device()), &labels, clip as f32)
+    fn set(&mut self, weights: &[f32]) -> Result<(), LearnError> {
+        self.network.set(weights)
     }
+
+    fn add(&self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError> {
+        let train = &self.learner.train;
+        let labels: Vec<u8> = batch.iter().map(|&sample| train.labels()[sample]).collect();
+        sum.add(&self.network, self.learner.images(train, batch, self.network.device()), &labels, clip)
+    }
+}
+
+/// Descends noisy sums of clipped gradients from `weights`. See [`Learner::train_private`].
+pub(super) fn descend(
+    summing: &mut dyn Summing,
+    weights: &[f32],
+    hyper: &PrivateHyper,
+    licence: NoiseLicence,
+    pause: &mut Pause<'_>,
+) -> Result<Trained, LearnError> {
+    let samples = summing.samples();
+    let spend = hyper.spend(samples)?;
+    if *licence.debited.spend() != spend {
+        return Err(LearnError::Unlicensed);
+    }
+    let mut watch = Stopwatch::default();
+    watch.time(|| summing.set(weights))?;
+    let mut sampling = licence.rng(SAMPLING_STREAM);
+    let mut descent = Descent::new(weights, hyper, licence.rng(NOISE_STREAM));
+    let mut clipper = Clipper::new(hyper.clip, licence.rng(COUNT_STREAM));
+    let pass = (1.0 / spend.q()).ceil() as u32;
+    let (mut loss, mut losses) = (0.0, 0_usize);
+    for step in 1..=hyper.steps {
+        let lot = watch.time(|| draw_lot(samples, spend.q(), &mut sampling));
+        let mut sum = ClippedSum::zero(weights.len());
+        for batch in lot.chunks(BATCH) {
+            if pause().is_break() {
+                return Err(LearnError::Cancelled);
+            }
+            watch.time(|| summing.add(&mut sum, batch, clipper.norm() as f32))?;
+        }
+        if step + pass > hyper.steps {
+            loss += sum.loss;
+            losses += lot.len();
+        }
+        watch
+            .time(|| {
+                descent.take(sum.gradient, clipper.norm());
+                clipper.follow(&sum.norms, hyper.lot);
+                summing.set(&descent.weights)
+            })
+            .map_err(|_| LearnError::Diverged { epoch: step.div_ceil(pass) })?;
+    }
+    let loss = (loss / losses.max(1) as f64) as f32;
+    Ok(Trained { weights: descent.weights, samples: samples as u64, loss, training_ms: watch.millis() })
 }
 
 /// The samples that a step takes, each with the same probability.

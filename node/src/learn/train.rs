@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Samples evaluated at a time: enough to be fast, few enough for the largest model's activations to stay small.
-const EVALUATION_BATCH: usize = 64;
+pub(super) const EVALUATION_BATCH: usize = 64;
 /// Samples that a step may be over: activations of more would not fit a node's memory.
 const BATCH_MAX: usize = 1_024;
 
@@ -91,7 +91,7 @@ pub struct Hyper {
 }
 
 impl Hyper {
-    fn check(&self) -> Result<(), LearnError> {
+    pub(super) fn check(&self) -> Result<(), LearnError> {
         let error = |name, value: String, bounds| Err(LearnError::Hyper { name, value, bounds });
         if self.epochs == 0 {
             return error("epochs", self.epochs.to_string(), "at least 1");
@@ -109,7 +109,7 @@ impl Hyper {
     }
 
     /// Without dampening: the common definition, in which the step is the decaying sum of all gradients.
-    fn optimizer(&self) -> ModuleOptimizer {
+    pub(super) fn optimizer(&self) -> ModuleOptimizer {
         let momentum = MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0);
         SgdConfig::new().with_momentum((self.momentum > 0.0).then_some(momentum)).init()
     }
@@ -314,14 +314,14 @@ impl Step {
 }
 
 /// Cross-entropy of one sample by the shifted log-sum-exp.
-fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+pub(super) fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
     sum.ln() - f64::from(logits[label] - top)
 }
 
 /// The first class with the largest logit, or `None` if one overflowed: such a model knows nothing.
-fn most_likely(logits: &[f32]) -> Option<usize> {
+pub(super) fn most_likely(logits: &[f32]) -> Option<usize> {
     if !logits.iter().all(|logit| logit.is_finite()) {
         return None;
     }

@@ -43,6 +43,14 @@ impl State {
     pub fn encode(&self) -> Vec<u8> {
         codec::seal(self)
     }
+
+    /// The state that was stored as these bytes.
+    ///
+    /// # Errors
+    /// [`MachineError::Damaged`] when they are no longer what was stored.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        codec::unseal(bytes, MAX_STATE_BYTES).map_err(damaged("a state"))
+    }
 }
 
 impl Machine {
@@ -57,7 +65,7 @@ impl Machine {
         now: Time,
     ) -> Result<(Self, Vec<Effect>)> {
         let state = match &durable.state {
-            Some(bytes) => codec::unseal(bytes, MAX_STATE_BYTES).map_err(damaged("a state"))?,
+            Some(bytes) => State::decode(bytes)?,
             None => State::genesis(&federation),
         };
         let height = state.height;

@@ -42,9 +42,16 @@ impl Tapped {
     }
 
     /// The same network with other parameters.
-    pub(super) fn with(mut self, weights: &[f32]) -> Result<Self, LearnError> {
-        self.network = params::set(self.network, weights)?;
+    #[cfg(test)]
+    fn with(mut self, weights: &[f32]) -> Result<Self, LearnError> {
+        self.set(weights)?;
         Ok(self)
+    }
+
+    /// Goes on with other parameters.
+    pub(super) fn set(&mut self, weights: &[f32]) -> Result<(), LearnError> {
+        self.network = params::set(self.network.clone(), weights)?;
+        Ok(())
     }
 
     /// Where its inputs must be.
@@ -68,7 +75,7 @@ impl Tapped {
 
 /// A sum of clipped gradients, over as many batches as memory asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ClippedSum {
+pub(in crate::learn) struct ClippedSum {
     /// In manifest order.
     pub(super) gradient: Vec<f32>,
     /// The norm of each example's gradient before it was clipped.
@@ -243,12 +250,12 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, LearnError> {
     tensor.try_into_vec_as::<f32>().map_err(unreadable)
 }
 
-fn unreadable(error: TensorReadError) -> LearnError {
+pub(super) fn unreadable(error: TensorReadError) -> LearnError {
     LearnError::Backend(error.to_string())
 }
 
 /// Sum of squares.
-fn square_sum(values: &[f32]) -> f64 {
+pub(super) fn square_sum(values: &[f32]) -> f64 {
     let mut sums = [0.0_f32; LANES];
     let chunks = values.chunks_exact(LANES);
     let rest: f32 = chunks.remainder().iter().map(|value| value * value).sum();
