@@ -175,6 +175,10 @@ pub struct GenesisNewArgs {
     /// Seed of the first model's parameters.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
+    /// A first model to go on from, as `althing model import` makes one, in place of one drawn from the seed. Every
+    /// member needs the file too, as `first_model` of its configuration.
+    #[arg(long, value_name = "FILE")]
+    pub initial_model: Option<PathBuf>,
     /// How updates become the next model: `mean`, `median`, `trimmed:F`, `multi-krum:F` or `centred-clipping:TAU`.
     /// F is the number of members that may lie, TAU the longest step that counts in full.
     #[arg(long, value_name = "RULE", default_value_t)]

@@ -33,6 +33,9 @@ pub struct Config {
     pub key: PathBuf,
     /// Folder of the store and the blobs. Created when missing.
     pub data_dir: PathBuf,
+    /// The first model, where the genesis names another than the one that its seed leads to. Default: that one.
+    #[serde(default)]
+    pub first_model: Option<PathBuf>,
     /// The network.
     #[serde(default)]
     pub net: Net,
@@ -203,7 +206,8 @@ impl Config {
             return Err(ConfigError::Part { path: path.to_owned(), part, parts });
         }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        for relative in [&mut config.genesis, &mut config.key, &mut config.data_dir, &mut config.data.path] {
+        let paths = [&mut config.genesis, &mut config.key, &mut config.data_dir, &mut config.data.path];
+        for relative in paths.into_iter().chain(&mut config.first_model) {
             // Joining an absolute path replaces the folder, which is just what an absolute path asks for.
             *relative = folder.join(&relative);
         }

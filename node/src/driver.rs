@@ -16,7 +16,7 @@ mod writer;
 
 use std::future::Future;
 
-pub(crate) use setup::BLOBS_DIR;
+pub(crate) use setup::{BLOBS_DIR, first_model};
 pub use telling::{Line, Sink};
 
 use crate::{

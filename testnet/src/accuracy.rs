@@ -4,12 +4,14 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     thread,
     time::{Duration, Instant},
 };
 
 use althing_protocol::ids::{BlobRef, Hash};
+use serde::Deserialize;
 
 use crate::error::Error;
 
@@ -19,14 +21,39 @@ const WAITING_MAX: usize = 1024;
 
 /// Judges models on the test set.
 pub trait Evaluator: Send {
-    /// Share of test samples that a model with these parameters names right, from 0 to 1.
+    /// Share of test samples that the model in this file names right, from 0 to 1.
     ///
     /// # Errors
-    /// Words for people, if the parameters do not fit the model.
-    fn accuracy(&mut self, parameters: &[f32]) -> Result<f64, String>;
+    /// Words for people, if it cannot be judged.
+    fn accuracy(&mut self, model: &Path) -> Result<f64, String>;
+}
 
-    /// What is measured, for the report: the data and how much of it.
-    fn source(&self) -> String;
+/// The node binary as judge: it alone knows its models and its data.
+#[derive(Debug, Clone)]
+pub struct Examiner {
+    /// The binary.
+    pub althing: PathBuf,
+    /// The configuration of any node: all have the same test set.
+    pub config: PathBuf,
+}
+
+/// What the binary answers, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    accuracy: f64,
+}
+
+impl Evaluator for Examiner {
+    fn accuracy(&mut self, model: &Path) -> Result<f64, String> {
+        let mut command = Command::new(&self.althing);
+        command.args(["model", "evaluate", "--json", "--config"]).arg(&self.config).arg("--model-file").arg(model);
+        let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        Ok(answer.accuracy)
+    }
 }
 
 /// A model whose parameters lie in this file.
@@ -47,7 +74,8 @@ pub struct Judge {
     verdicts: Receiver<Verdict>,
     /// `None` while the model is being judged.
     known: BTreeMap<Hash, Option<f64>>,
-    complaints: Vec<String>,
+    /// Why models could not be judged, and how many for each reason.
+    complaints: BTreeMap<String, usize>,
 }
 
 impl Judge {
@@ -61,7 +89,7 @@ impl Judge {
         let (outbox, verdicts) = sync_channel(WAITING_MAX);
         let work = move || judge_all(&mut *evaluator, &inbox, &outbox);
         thread::Builder::new().name("judge".to_owned()).spawn(work).map_err(Error::io("start a thread"))?;
-        Ok(Self { folder, jobs, verdicts, known: BTreeMap::new(), complaints: Vec::new() })
+        Ok(Self { folder, jobs, verdicts, known: BTreeMap::new(), complaints: BTreeMap::new() })
     }
 
     /// A model may lie at `blob`. If it does and is new, it is copied and judged.
@@ -92,7 +120,7 @@ impl Judge {
             Ok(accuracy) => {
                 self.known.insert(model, Some(accuracy));
             }
-            Err(reason) => self.complaints.push(format!("model {} could not be judged: {reason}", model.short())),
+            Err(reason) => *self.complaints.entry(reason).or_default() += 1,
         }
     }
 
@@ -106,7 +134,8 @@ impl Judge {
             self.note(verdict);
         }
         let judged = self.known.into_iter().filter_map(|(model, accuracy)| Some((model, accuracy?))).collect();
-        (judged, self.complaints)
+        let complaint = |(reason, count)| format!("{count} models could not be judged: {reason}");
+        (judged, self.complaints.into_iter().map(complaint).collect())
     }
 }
 
@@ -138,23 +167,13 @@ fn judge_all(evaluator: &mut dyn Evaluator, inbox: &Receiver<Job>, outbox: &Sync
             Err(_) => {}
         }
         let Some(Job { model, file }) = waiting.pop() else { continue };
-        let verdict = read_parameters(&file).and_then(|parameters| evaluator.accuracy(&parameters));
+        let verdict = evaluator.accuracy(&file);
         // The copy has served; one that cannot be removed is only litter in a folder that the next run replaces.
         let _ = fs::remove_file(&file);
         if outbox.send((model, verdict)).is_err() {
             return;
         }
     }
-}
-
-/// A blob's parameters: little-endian `f32`, one after the other.
-fn read_parameters(file: &Path) -> Result<Vec<f32>, String> {
-    let bytes = fs::read(file).map_err(|error| error.to_string())?;
-    let (numbers, rest) = bytes.as_chunks::<4>();
-    if !rest.is_empty() {
-        return Err(format!("{} bytes are no whole number of parameters", bytes.len()));
-    }
-    Ok(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
 }
 
 #[cfg(test)]
@@ -170,15 +189,12 @@ mod tests {
     }
 
     impl Evaluator for Slow {
-        fn accuracy(&mut self, parameters: &[f32]) -> Result<f64, String> {
-            let first = *parameters.first().ok_or("no parameters")?;
+        fn accuracy(&mut self, model: &Path) -> Result<f64, String> {
+            let bytes = fs::read(model).unwrap();
+            let first = f32::from_le_bytes(bytes.try_into().map_err(|_| "this is no number")?);
             self.begun.send(first).unwrap();
             self.may.recv().unwrap();
             Ok(f64::from(first))
-        }
-
-        fn source(&self) -> String {
-            "a test".into()
         }
     }
 
@@ -224,12 +240,12 @@ mod tests {
         let (begun, _order) = channel();
         let (_allow, may) = channel();
         let mut judge = Judge::start(Box::new(Slow { begun, may }), folder.path().join("models")).unwrap();
-        for bytes in [&b"abcde"[..], b""] {
+        for bytes in [&b"abcde"[..], b"abc"] {
             let (model, path) = blob(folder.path(), bytes);
             judge.offer(&model, &path);
         }
         let (accuracies, complaints) = judge.finish(Duration::from_secs(60));
         assert!(accuracies.is_empty());
-        assert_eq!(complaints.len(), 2, "{complaints:?}");
+        assert_eq!(complaints, ["2 models could not be judged: this is no number"]);
     }
 }

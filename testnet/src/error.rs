@@ -17,7 +17,7 @@ pub enum Error {
     #[error("there is no node binary at {}; build it with `cargo build --bin althing`, or name it with --althing PATH", .0.display())]
     NoBinary(PathBuf),
     /// The training data is missing.
-    #[error("there is no folder {}; name the folder of the MNIST files with --data DIR", .0.display())]
+    #[error("there is no folder {}; name the folder of the data with --data DIR", .0.display())]
     NoData(PathBuf),
     /// An option asks for what cannot be had.
     #[error("{0}")]

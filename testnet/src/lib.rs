@@ -20,6 +20,5 @@ pub mod report;
 pub mod run;
 pub mod setup;
 pub mod status;
-pub mod test_set;
 pub mod traffic;
 pub mod warden;

@@ -7,7 +7,6 @@ use althing_testnet::{
     options::{Cli, Command, RunOptions},
     replay::{self, Published, ReplayOptions},
     report, run,
-    test_set::TestSet,
 };
 use clap::Parser;
 
@@ -24,8 +23,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run_and_tell(options: &RunOptions) -> Result<ExitCode, Error> {
-    let test_set = TestSet::load(&options.data, &options.model)?;
-    let summary = run::run(options, Some(Box::new(test_set))).await?;
+    let summary = run::run(options).await?;
     if options.json {
         print!("{}", summary.to_json());
     } else {

@@ -39,6 +39,8 @@ Examples:
   testnet run                                  eight nodes, twenty rounds of MNIST
   testnet run --nodes 4 --rounds 5             a quick one
   testnet run --kill-aggregator-every 4        kill -9 the chair in rounds 4, 8, 12, ... and bring it back
+  testnet run --model mlp --dataset csv-4-3 --data flowers
+                                               your own data: flowers/train.csv and flowers/test.csv
   testnet run --json > summary.json            for a script; progress stays on the error stream";
 
 const REPLAY_EXAMPLES: &str = "\
@@ -67,9 +69,13 @@ pub struct RunOptions {
     #[arg(long, default_value = "dirichlet:0.5", value_name = "KIND")]
     pub partition: String,
 
-    /// What is trained: 2nn, lenet or fedavg-cnn
+    /// What is trained: 2nn, lenet, fedavg-cnn or mlp, or a model of the node binary's own
     #[arg(long, default_value = "lenet", value_name = "MODEL")]
     pub model: String,
+
+    /// What the data is: mnist, cifar10, cifar100, csv-FEATURES-CLASSES, or a schema of the node binary's own
+    #[arg(long, default_value = "mnist", value_name = "SCHEMA")]
+    pub dataset: String,
 
     /// Folder of the report; it must be new, empty or an earlier report, which is replaced
     #[arg(long, default_value = "testnet-report", value_name = "DIR")]
@@ -91,7 +97,7 @@ pub struct RunOptions {
     #[arg(long, value_name = "PATH")]
     pub althing: Option<PathBuf>,
 
-    /// Folder of the four MNIST files
+    /// Folder of the data, with what --dataset says in it; accuracy needs a test set there
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"), value_name = "DIR")]
     pub data: PathBuf,
 }
@@ -129,6 +135,7 @@ mod tests {
         let options = parse(&[]).unwrap();
         assert_eq!((options.nodes, options.rounds, options.seed), (8, 20, 1));
         assert_eq!((options.partition.as_str(), options.model.as_str()), ("dirichlet:0.5", "lenet"));
+        assert_eq!(options.dataset, "mnist");
         assert_eq!(options.kill_aggregator_every, None);
         assert!(options.data.join("README.md").exists(), "the data of the repository is the default");
     }

@@ -20,7 +20,7 @@ use tokio::{
 
 use self::fleet::Fleet;
 use crate::{
-    accuracy::{Evaluator, Judge},
+    accuracy::{Examiner, Judge},
     althing::Althing,
     audit,
     chaos::{Chaos, Order},
@@ -31,7 +31,7 @@ use crate::{
     process::{Input, Life},
     progress::{Progress, RoundLine},
     report::{self, Findings, Summary},
-    setup,
+    setup::{self, Federation, Node},
     traffic::Traffic,
 };
 
@@ -42,12 +42,10 @@ const JUDGE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a federation as `options` say and writes its report.
 ///
-/// Without an `evaluator` the accuracy of the models stays unknown.
-///
 /// # Errors
 /// [`Error`] if the run could not be made at all. A run that was made but went wrong has a summary that did not pass.
-pub async fn run(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) -> Result<Summary, Error> {
-    unless_interrupted(conduct(options, evaluator)).await
+pub async fn run(options: &RunOptions) -> Result<Summary, Error> {
+    unless_interrupted(conduct(options)).await
 }
 
 /// Drops `work`, and with it every node, at ctrl-c and at SIGTERM.
@@ -62,13 +60,12 @@ async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Error>>) -> 
     }
 }
 
-async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) -> Result<Summary, Error> {
+async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
     let althing = Althing::find(options)?;
     let data = setup::find_data(options)?;
     let folder = folder::prepare(&options.report)?;
     let federation = setup::prepare(&althing, options, &data, folder).await?;
-    let source = evaluator.as_ref().map(|evaluator| evaluator.source());
-    let judge = evaluator.map(|evaluator| Judge::start(evaluator, federation.folder.join("models"))).transpose()?;
+    let judge = start_judge(&althing, &federation)?;
     let progress = Progress::start(options.rounds);
     progress.say(&format!(
         "network {}: {} nodes in {}",
@@ -82,7 +79,7 @@ async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) ->
         fleet: Fleet::new(&althing, &federation)?,
         chaos: Chaos::new(options.kill_aggregator_every.and_then(NonZeroU64::new)),
         traffic: Traffic::default(),
-        judge,
+        judge: Some(judge),
         accuracies: BTreeMap::new(),
         progress,
         shown: 0,
@@ -104,7 +101,7 @@ async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) ->
         observer: &run.observer,
         traffic: &run.traffic,
         accuracies: &run.accuracies,
-        accuracy_source: source,
+        accuracy_source: Some(format!("test set of {}, judged by althing model evaluate", options.dataset)),
         audit: &audit,
         kills: run.chaos.kills(),
         peak_rss_bytes: &peak_rss_bytes,
@@ -112,6 +109,12 @@ async fn conduct(options: &RunOptions, evaluator: Option<Box<dyn Evaluator>>) ->
         complaints,
         remarks,
     })
+}
+
+fn start_judge(althing: &Althing, federation: &Federation) -> Result<Judge, Error> {
+    let config = federation.nodes.first().map(Node::config).unwrap_or_default();
+    let examiner = Examiner { althing: althing.binary().to_owned(), config };
+    Judge::start(Box::new(examiner), federation.folder.join("models"))
 }
 
 /// A federation at work.

@@ -151,6 +151,8 @@ async fn make_genesis(
         "testnet".into(),
         "--model".into(),
         options.model.clone().into(),
+        "--dataset".into(),
+        options.dataset.clone().into(),
         "--seed".into(),
         options.seed.to_string().into(),
         "--out".into(),

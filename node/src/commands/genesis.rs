@@ -2,16 +2,21 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use althing_protocol::genesis::{Aggregation, Genesis};
+use althing_protocol::{
+    aggregate,
+    genesis::{Aggregation, Genesis},
+    ids::BlobRef,
+};
 use serde_json::json;
 
 use super::{Answer, credits};
 use crate::{
     cli::{GenesisCommand, GenesisNewArgs, MemberArg},
     failure::Failure,
+    files,
     genesis_file::{self, Draft, aggregating, draft},
     keyfile::KeyFile,
-    learn::catalogue::Catalogue,
+    learn::{catalogue::Catalogue, params},
 };
 
 pub(super) fn execute(command: &GenesisCommand, catalogue: &Catalogue) -> Result<Answer, Failure> {
@@ -32,7 +37,10 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
         let key = KeyFile::load(path)?;
         members.push(MemberArg { name: key.name.clone(), id: key.id(), anchor: key.anchor() });
     }
-    let facts = catalogue.facts(&args.model, &args.dataset, args.seed)?;
+    let mut facts = catalogue.facts(&args.model, &args.dataset, args.seed)?;
+    if let Some(file) = &args.initial_model {
+        facts.initial_model = given(file, facts.initial_model.size)?;
+    }
     let founder = Draft {
         name: args.name.clone(),
         model: args.model.clone(),
@@ -42,6 +50,21 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     };
     let aggregation = Aggregation { rule: args.aggregation, mixing: args.mixing };
     Ok(aggregating(draft(founder, facts), aggregation))
+}
+
+/// A first model in a file, which must have as many bytes as one of these tensors.
+fn given(file: &Path, size: u64) -> Result<BlobRef, Failure> {
+    let bytes = files::read_bytes(file, size)?;
+    if bytes.len() as u64 != size {
+        return Err(Failure::user(format_args!(
+            "{} has {} bytes, and a first model {size}; make one with `althing model import`",
+            file.display(),
+            bytes.len()
+        )));
+    }
+    let weights: Vec<f32> = aggregate::parameters(&bytes).collect();
+    params::check_finite(&weights).map_err(Failure::user)?;
+    Ok(BlobRef::of(&bytes))
 }
 
 /// That it is good, and which network it names.

@@ -18,7 +18,7 @@ use crate::{
     blobs,
     cli::{ExportArgs, ExportFormat, ImportArgs, ModelArgs, ModelCommand},
     config::Config,
-    driver::BLOBS_DIR,
+    driver::{BLOBS_DIR, first_model},
     failure::Failure,
     files::{self, Readers},
     genesis_file,
@@ -59,7 +59,7 @@ impl Model {
         let task = catalogue.check(&genesis.task)?;
         let bytes = match &args.model_file {
             Some(file) => files::read_bytes(file, MAX_BLOB_BYTES)?,
-            None => settled(&Config::load(&args.config)?, &genesis, &*task)?,
+            None => settled(&Config::load(&args.config)?, &genesis, catalogue)?,
         };
         let wanted = genesis.task.initial_model.size;
         if bytes.len() as u64 != wanted {
@@ -80,17 +80,17 @@ impl Model {
 }
 
 /// The bytes of the model that a node has settled last.
-fn settled(config: &Config, genesis: &Genesis, task: &dyn Task) -> Result<Vec<u8>, Failure> {
-    let first = || aggregate::encode(&task.first_model(genesis.task.seed));
+fn settled(config: &Config, genesis: &Genesis, catalogue: &Catalogue) -> Result<Vec<u8>, Failure> {
+    let first = || first_model(config, genesis, catalogue);
     if !Store::exists(&config.data_dir) {
-        return Ok(first());
+        return first();
     }
     let store = Store::open(&config.data_dir, &genesis.network())?;
-    let Some((_, state)) = store.state()? else { return Ok(first()) };
+    let Some((_, state)) = store.state()? else { return first() };
     let state = State::decode(&state)
         .map_err(|why| Failure::machine(format_args!("the store is damaged ({why}); move it away and sync anew")))?;
     if state.model == genesis.task.initial_model {
-        return Ok(first());
+        return first();
     }
     let found = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?.get(&state.model)?;
     found.ok_or_else(|| {

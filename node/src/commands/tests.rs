@@ -1,3 +1,5 @@
+mod model;
+
 use std::{fs, path::Path};
 
 use clap::Parser;
@@ -77,7 +79,7 @@ fn what_a_founder_gets_wrong_leaves_no_file() {
     for (words, wanted) in [
         (
             format!("--name v {member} --model oracle --out HERE/new.toml"),
-            "it has: 2nn for mnist, fedavg-cnn for mnist, lenet for mnist",
+            "it has: 2nn for mnist, fedavg-cnn for mnist, lenet for cifar10",
         ),
         (format!("--name v {member} {member} --out HERE/new.toml"), "listed twice"),
         (format!("--name v {member} --out HERE/genesis.toml"), "never overwritten"),

@@ -24,6 +24,7 @@ fn three_lines_suffice_and_paths_are_relative_to_the_file() {
 fn every_field_can_be_said() {
     let config = parse(
         r#"
+        first_model = "model.bin"
         [net]
         listen = ["/ip4/127.0.0.1/tcp/0"]
         bootstrap = ["/dns4/hub.example/tcp/4001"]
@@ -33,6 +34,8 @@ fn every_field_can_be_said() {
         listen = "[::1]:8080"
         [data]
         path = "/data/mnist"
+        format = "csv"
+        label = "species"
         partition = "dirichlet:0.5"
         parts = 8
         part = 7
@@ -49,6 +52,8 @@ fn every_field_can_be_said() {
     assert_eq!((config.net.mdns, config.net.max_peers), (false, 8));
     assert_eq!(config.http.listen.port(), 8080);
     assert_eq!(config.data.path, Path::new("/data/mnist"));
+    assert_eq!(config.first_model.as_deref(), Some(Path::new("/nodes/one/model.bin")));
+    assert_eq!((config.data.format, config.data.label.as_deref()), (Some(Format::Csv), Some("species")));
     assert_eq!((config.data.partition.as_str(), config.data.part, config.data.seed), ("dirichlet:0.5", 7, 3));
     assert_eq!(config.limits.memory_mb, 128);
 }
@@ -68,6 +73,7 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
         ("[http]\nlisten = \"localhost\"", 5, "must be like \"127.0.0.1:0\""),
         ("[data]\n\nparts = 0", 6, "from 1 to 1000000"),
         ("[data]\nseed = -1", 5, "expected u64"),
+        ("[data]\nformat = \"png\"", 5, "expected one of `idx`, `cifar`, `csv`"),
         ("[data]\nheld_out = 0", 5, "from 1 to 1000000"),
         ("[agents]\ncost_per_sample = 1000001", 5, "from 0 to 1000000"),
         ("[limits]\nmemory_mb = 1", 5, "from 64 to 1048576"),

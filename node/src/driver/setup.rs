@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use althing_agents::Council;
 use althing_protocol::{
-    aggregate,
     event::Event,
     genesis::Genesis,
     ids::{BlobRef, MemberId},
@@ -31,7 +30,7 @@ use crate::{
     cli::RunArgs,
     config::{self, Config},
     failure::Failure,
-    genesis_file,
+    files, genesis_file,
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
@@ -52,12 +51,12 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let key = KeyFile::load(&config.key)?;
     let me = member(&genesis, &key)?;
     let task = catalogue.check(&genesis.task)?;
+    let first = first_model(&config, &genesis, catalogue)?;
     let learner = task.learner(&config.data)?;
     let samples = learner.samples();
     let federation = Federation::new(genesis.clone());
     let store = Store::open(&config.data_dir, &federation.network)?;
     let blob_store = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?;
-    let first = aggregate::encode(&task.first_model(genesis.task.seed));
     blob_store.put(&first, Durability::Refetchable)?;
 
     let clock = Instant::now();
@@ -100,6 +99,13 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     shell.tell(&Event::Serving { address: server.address().to_string() });
     shell.server = Some(server);
     Ok(shell)
+}
+
+/// The model that the first round starts from.
+pub(crate) fn first_model(config: &Config, genesis: &Genesis, catalogue: &Catalogue) -> Result<Vec<u8>, Failure> {
+    let read = |path| files::read_bytes(path, genesis.task.initial_model.size);
+    let file = config.first_model.as_deref().map(read).transpose()?;
+    Ok(catalogue.first_model(&genesis.task, file)?)
 }
 
 /// The member that the key speaks for.

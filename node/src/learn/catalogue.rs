@@ -64,14 +64,26 @@ pub enum TaskError {
     },
     /// This program's model is not the genesis's.
     #[error(
-        "the genesis names another {what} for {model} than this program computes: it was made by another version of \
+        "the genesis names another list of tensors for {0} than this program computes: it was made by another version of \
          the program; use that version, or found another federation"
     )]
-    Differs {
-        /// What differs.
-        what: &'static str,
-        /// Of which model.
-        model: String,
+    Differs(String),
+    /// This program's first model is not the genesis's.
+    #[error(
+        "the genesis names another first model for {0} than this program computes: say its file as first_model in the \
+         configuration, if the founder gave one with the genesis; or use the version of the program that made the genesis"
+    )]
+    OtherStart(String),
+    /// A file is not the first model.
+    #[error(
+        "the first_model of the configuration has the hash {}, and the genesis names {}: get the file from the founder, or \
+         leave it out if the genesis was made without one", .found.hash, .wanted.hash
+    )]
+    OtherFile {
+        /// What the file is.
+        found: BlobRef,
+        /// What the genesis names.
+        wanted: BlobRef,
     },
     /// The model of this program cannot be used at all.
     #[error("the model {model} cannot be used: {source}")]
@@ -175,20 +187,30 @@ impl Catalogue {
         Ok(ModelFacts { tensors, initial_model })
     }
 
-    /// The task of a genesis, once this program is known to compute the same first model.
+    /// The task of a genesis, once this program is known to compute the same tensors.
     ///
     /// # Errors
     /// [`TaskError`] when it does not, or knows no such task.
     pub fn check(&self, wanted: &genesis::Task) -> Result<Arc<dyn Task>, TaskError> {
-        let ours = self.facts(&wanted.model, &wanted.dataset, wanted.seed)?;
-        let differs = |what| TaskError::Differs { what, model: wanted.model.clone() };
-        if ours.tensors != wanted.tensors {
-            return Err(differs("list of tensors"));
+        let task = self.find(&wanted.model, &wanted.dataset)?;
+        if task.manifest() == wanted.tensors { Ok(task) } else { Err(TaskError::Differs(wanted.model.clone())) }
+    }
+
+    /// The bytes of the first model of a genesis: of `file`, if there is one, or what its seed leads to.
+    ///
+    /// # Errors
+    /// [`TaskError`] when they are not those that the genesis names, or this program knows no such task.
+    pub fn first_model(&self, wanted: &genesis::Task, file: Option<Vec<u8>>) -> Result<Vec<u8>, TaskError> {
+        let task = self.check(wanted)?;
+        let (bytes, is_file) = match file {
+            Some(bytes) => (bytes, true),
+            None => (aggregate::encode(&task.first_model(wanted.seed)), false),
+        };
+        match BlobRef::of(&bytes) {
+            found if found == wanted.initial_model => Ok(bytes),
+            found if is_file => Err(TaskError::OtherFile { found, wanted: wanted.initial_model }),
+            _ => Err(TaskError::OtherStart(wanted.model.clone())),
         }
-        if ours.initial_model != wanted.initial_model {
-            return Err(differs("first model"));
-        }
-        self.find(&wanted.model, &wanted.dataset)
     }
 }
 

@@ -70,7 +70,7 @@ impl ModuleVisitor for Lister {
 #[cfg(test)]
 mod tests {
     use burn::{
-        nn::{BatchNormConfig, EmbeddingConfig, Linear, LinearConfig},
+        nn::{EmbeddingConfig, LayerNormConfig, Linear, LinearConfig},
         tensor::Device,
     };
 
@@ -81,7 +81,7 @@ mod tests {
     struct Deep {
         words: burn::nn::Embedding,
         layers: Vec<Linear>,
-        norm: burn::nn::BatchNorm,
+        norm: burn::nn::LayerNorm,
     }
 
     fn named(entries: &[Entry]) -> Vec<(&str, Layout)> {
@@ -101,7 +101,7 @@ mod tests {
         let deep = Deep {
             words: EmbeddingConfig::new(5, 3).init(&device),
             layers: vec![LinearConfig::new(3, 3).with_bias(false).init(&device)],
-            norm: BatchNormConfig::new(3).init(&device),
+            norm: LayerNormConfig::new(3).init(&device),
         };
         let expected =
             [("words.weight", Same), ("layers.0.weight", Transposed), ("norm.weight", Same), ("norm.bias", Same)];

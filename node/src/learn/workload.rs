@@ -5,7 +5,7 @@
 //! Who classifies labelled examples has still less to say: see [`classifier`](super::classifier).
 //!
 //! All that a federation exchanges of a module are its float parameters, in the order in which it declares them. A module
-//! must have no other state that training changes, as running means of a batch norm are: each member would have its own.
+//! must have no state besides that a forward pass changes, as the running means of a batch norm are.
 
 mod learner;
 mod task;

@@ -84,7 +84,7 @@ const CASES: [Case; 21] = [
     Case {
         what: "another first model",
         spoil: |dir| edit(dir, "../genesis.toml", "seed = 1", "seed = 2"),
-        says: &["another", "version of althing"],
+        says: &["another first model", "version of the program"],
     },
     Case { what: "no key", spoil: |dir| remove(dir, "key.toml"), says: &["key.toml does not exist"] },
     Case {

@@ -90,6 +90,8 @@ pub struct Asked {
     pub partition: String,
     /// What was trained.
     pub model: String,
+    /// Schema of the data.
+    pub dataset: String,
     /// Every how many rounds the aggregator was killed.
     pub kill_aggregator_every: Option<u64>,
 }
@@ -132,6 +134,7 @@ impl Summary {
                 rounds: options.rounds,
                 partition: options.partition.clone(),
                 model: options.model.clone(),
+                dataset: options.dataset.clone(),
                 kill_aggregator_every: options.kill_aggregator_every,
             },
             seed: options.seed,

@@ -89,6 +89,7 @@ fn options(rounds: u64) -> RunOptions {
         seed: 1,
         partition: "iid".into(),
         model: "lenet".into(),
+        dataset: "mnist".into(),
         report: PathBuf::new(),
         kill_aggregator_every: Some(2),
         json: false,
