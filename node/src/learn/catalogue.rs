@@ -24,6 +24,9 @@ use super::{
 };
 use crate::config;
 
+/// What a batch norm calls the mean that it keeps.
+const RUNNING: &str = "running_mean";
+
 /// A model together with the kind of data that it learns from.
 pub trait Task: Send + Sync {
     /// The tensors of the model at all its widths.
@@ -92,6 +95,16 @@ pub enum TaskError {
         model: String,
         /// What is wrong with it.
         source: ManifestError,
+    },
+    /// The model has numbers that a forward pass changes and no gradient trains.
+    #[error(
+        "the model {model} keeps a running mean in {path}, which no federation can train: use a layer norm or a group norm"
+    )]
+    Running {
+        /// Which model.
+        model: String,
+        /// Which tensor.
+        path: String,
     },
     /// The data cannot be read.
     #[error(transparent)]
@@ -183,6 +196,9 @@ impl Catalogue {
         let task = self.find(model, dataset)?;
         let tensors = task.manifest();
         tensors.validate().map_err(|source| TaskError::Manifest { model: model.to_owned(), source })?;
+        if let Some(running) = tensors.tensors.iter().find(|tensor| tensor.path.ends_with(RUNNING)) {
+            return Err(TaskError::Running { model: model.to_owned(), path: running.path.clone() });
+        }
         let initial_model = BlobRef::of(&aggregate::encode(&task.first_model(seed)));
         Ok(ModelFacts { tensors, initial_model })
     }

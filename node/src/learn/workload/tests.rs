@@ -2,13 +2,15 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use althing_agents::privacy::{Budget, rehearse};
 use burn::{
-    nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig},
+    nn::{BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig},
     tensor::TensorData,
 };
 
 use super::*;
 use crate::learn::{
     catalogue::Catalogue,
+    classifier::{self, Classifier},
+    data::Schema,
     job::{EvaluateJob, Learn, Method, TrainJob},
     private::{Clip, NoiseLicence, PrivateHyper},
     train::{EvaluateOn, Evaluation, Hyper, Trained},
@@ -199,6 +201,39 @@ fn scales_of_norms_start_as_ones() {
     let start = params::start(&params::manifest_of([normed]), [1; 32]);
     assert_eq!(&start[..4], [1.0, 1.0, 0.0, 0.0]);
     assert!(start[4] != 0.0 && start[6] == 0.0, "{start:?}");
+}
+
+/// A network with a running mean.
+struct Batched;
+
+#[derive(burn::module::Module, Debug)]
+struct BatchedNetwork {
+    norm: BatchNorm,
+    layer: Linear,
+}
+
+impl Classifier for Batched {
+    type Network = BatchedNetwork;
+
+    fn schema(&self) -> Schema {
+        Schema::Csv { features: 2, classes: 2 }
+    }
+
+    fn network(&self, _: Width, device: &Device) -> BatchedNetwork {
+        let layer = LinearConfig::new(2, 2).init(device);
+        BatchedNetwork { norm: BatchNormConfig::new(2).init(device), layer }
+    }
+
+    fn logits(&self, network: &BatchedNetwork, inputs: Tensor<2>) -> Tensor<2> {
+        network.layer.forward(network.norm.forward(inputs.unsqueeze_dim::<3>(2)).squeeze_dim(2))
+    }
+}
+
+#[test]
+fn a_running_mean_is_refused_and_not_lost() {
+    let catalogue = Catalogue::default().with("batched", "csv-2-2", classifier::task(Batched));
+    let error = catalogue.facts("batched", "csv-2-2", 1).unwrap_err().to_string();
+    assert!(error.contains("running mean in norm.running_mean") && error.contains("use a layer norm"), "{error}");
 }
 
 fn at(folder: &Path, parts: u32) -> config::Data {
