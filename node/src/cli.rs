@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use althing_agents::privacy::Conversion;
 use althing_protocol::{
     aggregate::{Mixing, Rule},
+    epidemic::{Acceptance, Topology},
     genesis::Member,
     ids::{Hash, MemberId},
 };
@@ -186,6 +187,14 @@ pub struct GenesisNewArgs {
     /// What is done to updates before: `none`, or `nearest:F` to replace each by the mean of its n-F nearest.
     #[arg(long, value_name = "MIXING", default_value_t)]
     pub mixing: Mixing,
+    /// How models travel: `elected`, in rounds with an elected aggregator and a ledger; or `epidemic:S`, in steps of
+    /// each member's own, each of which sends its model to S random members and averages with what comes.
+    #[arg(long, value_name = "TOPOLOGY", default_value_t)]
+    pub exchange: Topology,
+    /// With `epidemic:S`: whose models a member averages with, `all`, or `balance:GAMMA:KAPPA:STEPS` for those that are
+    /// near its own.
+    #[arg(long, value_name = "RULE", default_value_t)]
+    pub acceptance: Acceptance,
     /// A member, as `althing key show` prints it. Repeat for each.
     #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
     pub members: Vec<MemberArg>,

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use althing_protocol::machine::WhenHalted;
 use libp2p::Multiaddr;
 use serde::Deserialize;
 
@@ -51,6 +52,9 @@ pub struct Config {
     /// What the node may use.
     #[serde(default)]
     pub limits: Limits,
+    /// How models travel beside the rounds.
+    #[serde(default)]
+    pub exchange: Exchange,
 }
 
 /// The network.
@@ -146,6 +150,22 @@ pub struct Agents {
 impl Default for Agents {
     fn default() -> Self {
         Self { cost_per_sample: 10 }
+    }
+}
+
+/// How models travel beside the rounds. What all members hold in common about it stands in the genesis.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Exchange {
+    /// Whether this member goes on learning, with whoever is there, while the ledger is halted. Each member chooses for
+    /// itself, because it spends its own time and privacy, and no genesis can be changed then. Default: false.
+    pub continue_when_halted: bool,
+}
+
+impl Exchange {
+    /// What the member does while the ledger is halted.
+    pub const fn when_halted(self) -> WhenHalted {
+        if self.continue_when_halted { WhenHalted::Continue } else { WhenHalted::Wait }
     }
 }
 

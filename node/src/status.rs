@@ -11,7 +11,7 @@ mod tests;
 
 use althing_protocol::{
     event::Phase,
-    ids::{Hash, Height, MemberId, NetworkId, Round},
+    ids::{Hash, Height, MemberId, NetworkId, Round, Step},
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub struct Status {
     pub credits: u64,
     /// The member's reputation.
     pub reputation: i64,
+    /// Its epidemic exchange since the node started, if there was one.
+    #[serde(default)]
+    pub exchange: Option<Steps>,
     /// Most memory that the process ever had resident, in MiB, rounded up; 0 where the system does not tell.
     /// Filled in when asked for.
     pub peak_rss_mb: u64,
@@ -61,6 +64,21 @@ pub struct Wire {
     pub blob_sent_bytes: u64,
     /// Received as blobs.
     pub blob_received_bytes: u64,
+}
+
+/// Steps of epidemic exchange.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steps {
+    /// The step that the member is in, by its own count over all its lives.
+    pub step: Step,
+    /// Steps that have ended.
+    pub ended: u64,
+    /// Models of others that came in time.
+    pub received: u64,
+    /// Those of them that entered the member's own.
+    pub accepted: u64,
+    /// The rest of them.
+    pub refused: u64,
 }
 
 /// Decisions of agents, by who made them.
@@ -90,6 +108,7 @@ impl Status {
             decisions: Decisions::default(),
             credits: 0,
             reputation: 0,
+            exchange: None,
             peak_rss_mb: 0,
         }
     }

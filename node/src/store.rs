@@ -40,6 +40,9 @@ const JOURNAL: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("jo
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const AGENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("agents");
 
+/// Under this name the store remembers where the epidemic exchange stands. No agent has it.
+pub const EXCHANGE: &str = "exchange";
+
 const META_SCHEMA: &str = "schema";
 const META_NETWORK: &str = "network";
 const META_HEIGHT: &str = "height";
@@ -269,7 +272,7 @@ impl Store {
         })
     }
 
-    /// What the agent `name` remembers.
+    /// What the agent `name`, or [`EXCHANGE`], remembers.
     ///
     /// # Errors
     /// [`StoreError`] when the disk cannot be read.
@@ -277,7 +280,7 @@ impl Store {
         self.read(|transaction| Ok(transaction.open_table(AGENTS)?.get(name)?.map(|bytes| bytes.value().to_vec())))
     }
 
-    /// Makes the agent `name` remember `bytes` in place of what it remembered.
+    /// Makes the agent `name`, or [`EXCHANGE`], remember `bytes` in place of what it remembered.
     ///
     /// # Errors
     /// [`StoreError`] when the disk refuses.

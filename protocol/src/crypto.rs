@@ -33,6 +33,8 @@ pub enum Domain {
     Body = 8,
     /// A greeting between peers.
     Hello = 9,
+    /// A member's own model, offered to a peer.
+    Model = 10,
 }
 
 /// A member's secret key.

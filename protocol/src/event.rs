@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round};
+use crate::ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round, Step};
 
 /// Something that happened at this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +155,35 @@ pub enum Event {
         round: Round,
         /// The model.
         model: BlobRef,
+    },
+    /// Steps of epidemic exchange begin at this node.
+    ExchangeBegun {
+        /// The first of them.
+        step: Step,
+        /// The model that it sets out from.
+        from: BlobRef,
+    },
+    /// A step of epidemic exchange has ended at this node.
+    Stepped {
+        /// Which, by its own count.
+        step: Step,
+        /// Its own model after it.
+        model: BlobRef,
+        /// Models of others that came in time.
+        received: usize,
+        /// Those of them that entered its own.
+        accepted: usize,
+        /// The rest of them.
+        refused: usize,
+        /// Examples that it trained on; 0 if its training failed, or was done before a restart.
+        samples: u64,
+        /// Time that training took, in milliseconds.
+        training_ms: u64,
+    },
+    /// No more steps of epidemic exchange are taken: the ledger decides again.
+    ExchangeEnded {
+        /// The step that would have been next.
+        step: Step,
     },
     /// The node has caught up with decisions of others.
     Synced {

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     aggregate::{Mixing, Rule},
     codec,
+    epidemic::Topology,
     ids::{BlobRef, Hash, MemberId, NetworkId},
     limits,
     model::{Manifest, ManifestError, Width},
     update::Codec,
 };
+
+pub use crate::epidemic::Exchange;
 
 /// Everything that members must hold in common before the first round.
 ///
@@ -34,7 +37,7 @@ pub struct Genesis {
     /// How updates become the next model; the weighted mean if the file does not say.
     #[serde(default)]
     pub aggregation: Aggregation,
-    /// How updates travel; as they are if the file does not say.
+    /// How models travel; in elected rounds if the file does not say.
     #[serde(default)]
     pub exchange: Exchange,
     /// The contracts that members may bid for.
@@ -149,15 +152,6 @@ pub struct Aggregation {
     /// What is done to them before.
     #[serde(default)]
     pub mixing: Mixing,
-}
-
-/// How updates travel from member to member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exchange {
-    /// What their bytes are.
-    #[serde(default)]
-    pub codec: Codec,
 }
 
 /// One line of the public menu.
@@ -298,7 +292,16 @@ impl Genesis {
 
     fn validate_aggregation(&self) -> Result<(), GenesisError> {
         let Aggregation { rule, mixing } = self.aggregation;
-        let most = u64::from(self.market.max_winners).min(self.members.len() as u64);
+        let members = self.members.len() as u64;
+        let most = match self.exchange.topology {
+            Topology::Elected => members.min(self.market.max_winners.into()),
+            Topology::Epidemic { .. } => members.min(1 + self.exchange.topology.most_received() as u64),
+        };
+        let codec = self.exchange.codec;
+        if matches!(self.exchange.topology, Topology::Epidemic { .. }) && codec != Codec::F32 {
+            let want = "f32, because the steps of an epidemic federation send whole models as they are".into();
+            return Err(GenesisError::OutOfBounds { field: "exchange.codec", got: codec.to_string(), want });
+        }
         keeps_promise("aggregation.rule", &rule, rule.least_updates(), most)?;
         keeps_promise("aggregation.mixing", &mixing, mixing.least_updates(), most)
     }
@@ -310,11 +313,13 @@ impl Genesis {
             ("phases.reveal", phases.reveal),
             ("phases.train", phases.train),
             ("phases.appraise", phases.appraise),
+            ("exchange.listen", self.exchange.listen),
         ] {
             within(field, bounds.min_ms, 1, bounds.max_ms)?;
             within(field, bounds.max_ms, 1, limits::MAX_PHASE_MS)?;
         }
         within("phases.absence_grace_ms", phases.absence_grace_ms, 0, limits::MAX_PHASE_MS)?;
+        within("exchange.halted_after_ms", self.exchange.halted_after_ms, 1, limits::MAX_PHASE_MS)?;
         within("agreement.propose_ms", self.agreement.propose_ms, 1, limits::MAX_PHASE_MS)?;
         within("agreement.vote_ms", self.agreement.vote_ms, 1, limits::MAX_PHASE_MS)?;
         within("agreement.step_ms", self.agreement.step_ms, 0, limits::MAX_PHASE_MS)?;

@@ -179,3 +179,7 @@ counter_id! {
     /// A round of learning, from 1.
     Round
 }
+counter_id! {
+    /// A step of one member in an epidemic exchange, from 1. Members count their own; nobody compares them.
+    Step
+}

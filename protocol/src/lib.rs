@@ -18,6 +18,7 @@ pub mod codec;
 pub mod consensus;
 pub mod crypto;
 pub mod election;
+pub mod epidemic;
 pub mod event;
 pub mod genesis;
 pub mod ids;

@@ -12,6 +12,7 @@ mod bid;
 mod deadlines;
 mod decide;
 mod effect;
+mod exchange;
 mod input;
 mod listen;
 mod pool;
@@ -24,9 +25,10 @@ mod train;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::{
-    AggregateOrder, BatchId, BidQuestion, Candidate, Commit, Effect, JournalEntry, MarksQuestion, OrderedUpdate,
-    ReplyId, TrainOrder,
+    AggregateOrder, Answer, BatchId, BidQuestion, Candidate, Commit, Effect, JournalEntry, MarksQuestion,
+    OrderedUpdate, ReplyId, TrainOrder,
 };
+pub use exchange::WhenHalted;
 pub use input::{Input, Made, Score, Timer};
 pub use listen::Verdict;
 pub use recover::Durable;
@@ -37,6 +39,7 @@ use crate::{
     consensus::{Engine, EngineError, Equivocation, ValidatorSet},
     crypto::Keypair,
     election::HashChain,
+    epidemic::{self, Epidemic},
     event::{Event, Phase},
     ids::{BlobRef, Height, MemberId},
     state::{Federation, Invalid, State},
@@ -118,6 +121,10 @@ pub struct Machine {
     previous_model: BlobRef,
     deadlines: Deadlines,
 
+    /// Steps without rounds: all that there is in an epidemic federation, and what may bridge a halt in an elected one.
+    epidemic: Epidemic,
+    when_halted: WhenHalted,
+
     now: Time,
     effects: Vec<Effect>,
 }
@@ -139,13 +146,22 @@ impl Machine {
     /// [`MachineError`], which ends the process.
     pub fn handle(&mut self, input: Input, now: Time) -> Result<Vec<Effect>> {
         self.now = self.now.max(now);
+        if self.is_epidemic() {
+            self.handle_step(input);
+        } else {
+            self.handle_in_round(input)?;
+        }
+        Ok(std::mem::take(&mut self.effects))
+    }
+
+    fn handle_in_round(&mut self, input: Input) -> Result {
         match input {
             Input::PeerUp(member) => self.peer_up(member)?,
             Input::PeerDown(member) => self.peer_down(member)?,
             Input::Gossip { author, via, bytes } => {
                 self.hear(author, via, &bytes)?;
             }
-            Input::Asked { reply, bytes } => self.asked(reply, &bytes),
+            Input::Asked { from, reply, bytes } => self.asked(from, reply, &bytes),
             Input::Answered { from, bytes } => self.answered(from, &bytes)?,
             Input::Unanswered { from } => self.unanswered(from),
             Input::TimerFired(timer) => self.timer_fired(timer)?,
@@ -155,8 +171,9 @@ impl Machine {
             Input::BlobReady(blob) => self.blob_ready(blob)?,
             Input::Appraised { round, maker, score } => self.appraised(round, maker, score)?,
             Input::Aggregated { batch, mean } => self.aggregated(batch, mean)?,
+            Input::Epidemic(input) => self.exchange(input),
         }
-        Ok(std::mem::take(&mut self.effects))
+        Ok(())
     }
 
     /// Takes a message and says what is to become of it.
@@ -171,7 +188,7 @@ impl Machine {
         now: Time,
     ) -> Result<(Verdict, Vec<Effect>)> {
         self.now = self.now.max(now);
-        let verdict = self.hear(author, via, bytes)?;
+        let verdict = if self.is_epidemic() { Verdict::Ignore } else { self.hear(author, via, bytes)? };
         Ok((verdict, std::mem::take(&mut self.effects)))
     }
 
@@ -209,22 +226,36 @@ impl Machine {
                 self.repeat();
                 Ok(())
             }
+            Timer::Halted(height) if height == self.state.height.next() => {
+                self.check_halted();
+                Ok(())
+            }
+            Timer::Epidemic(timer) => {
+                self.exchange(epidemic::Input::TimerFired(timer));
+                Ok(())
+            }
             Timer::Pause(_)
             | Timer::Commit(_)
             | Timer::Reveal(_)
             | Timer::Train(_)
             | Timer::Absence(_)
             | Timer::Appraise(_)
-            | Timer::ProposerAbsence(..) => Ok(()),
+            | Timer::ProposerAbsence(..)
+            | Timer::Halted(_) => Ok(()),
         }
     }
 
     fn peer_up(&mut self, member: MemberId) -> Result {
+        let could_decide = self.quorum_is_here();
         if member == self.me || !self.state.ledger.accounts.contains_key(&member) || !self.present.insert(member) {
             return Ok(());
         }
         self.absent_since.remove(&member);
         self.tell(Event::PeerUp { member });
+        self.exchange(epidemic::Input::PeerUp(member));
+        if !could_decide && self.quorum_is_here() {
+            self.quorum_returned();
+        }
         self.repeat_soon();
         self.fetch_what_is_missing();
         self.check_quorum_present()
@@ -237,6 +268,7 @@ impl Machine {
         }
         self.absent_since.insert(member, self.now);
         self.tell(Event::PeerDown { member });
+        self.exchange(epidemic::Input::PeerDown(member));
         if could_decide && !self.quorum_is_here() {
             let why = "members with two thirds of the votes are no longer connected; nothing is decided until they are";
             self.tell(Event::Hindered { why: why.into() });
@@ -280,6 +312,7 @@ impl Machine {
         self.phase = phase;
         self.phase_since = self.now;
         self.tell(Event::PhaseEntered { round: self.state.round, phase });
+        self.watch_for_halt();
     }
 
     /// R29: publishes a statement of this member, and remembers it first: it never says anything else in its place.

@@ -12,6 +12,7 @@ mod agent;
 mod archive;
 pub mod attack;
 mod byzantine;
+mod epidemic;
 mod exchange;
 mod fault;
 mod forger;
@@ -32,6 +33,7 @@ mod world;
 
 pub use agent::Habits;
 pub use byzantine::Lie;
+pub use epidemic::Stepped;
 pub use fault::{Fault, Moment};
 pub use link::Link;
 pub use property::Violation;

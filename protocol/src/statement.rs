@@ -9,7 +9,7 @@ use crate::{
     codec,
     crypto::{Domain, Statement},
     genesis::Genesis,
-    ids::{BlobRef, Hash, Height, MemberId, Round},
+    ids::{BlobRef, Hash, Height, MemberId, Round, Step},
     limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MESSAGE_BYTES, MAX_MINT, MAX_STATEMENT_BYTES},
 };
 
@@ -128,6 +128,20 @@ impl UpdateOffer {
 
 impl Statement for UpdateOffer {
     const DOMAIN: Domain = Domain::Update;
+    const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
+}
+
+/// A member's own model, offered to a peer in an epidemic exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelOffer {
+    /// The member's step. It never offers two models for one.
+    pub step: Step,
+    /// The trained parameters.
+    pub model: BlobRef,
+}
+
+impl Statement for ModelOffer {
+    const DOMAIN: Domain = Domain::Model;
     const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
 }
 

@@ -9,7 +9,7 @@ use crate::{
     crypto::Signed,
     ids::{BlobRef, Height},
     limits::{MAX_MESSAGE_BYTES, MAX_SYNC_HEIGHTS},
-    statement::{Appraisal, BidCommit, BidReveal, BodyOffer, Marks, UpdateOffer},
+    statement::{Appraisal, BidCommit, BidReveal, BodyOffer, Marks, ModelOffer, UpdateOffer},
 };
 
 /// What members gossip about. Each subject has a topic of its own, so that a flood of one delays no other.
@@ -77,14 +77,16 @@ impl Message {
 }
 
 /// A question to one peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Decisions from this height on.
     Decisions(Height),
+    /// The sender's own model, for whoever exchanges models.
+    Model(Signed<ModelOffer>),
 }
 
-/// Longest encoded [`Request`], in bytes.
-pub const MAX_REQUEST_BYTES: usize = 64;
+/// Longest encoded [`Request`], in bytes: a signed offer takes about 180.
+pub const MAX_REQUEST_BYTES: usize = 256;
 
 /// Longest encoded [`Response`], in bytes. A single decision always fits.
 pub const MAX_RESPONSE_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
@@ -94,6 +96,8 @@ pub const MAX_RESPONSE_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
 pub enum Response {
     /// Decisions in order, from the height asked for; fewer than there are if they would be too long together.
     Decisions(Vec<Decision>),
+    /// The request has come; there is nothing to say to it.
+    Heard,
 }
 
 /// A decided body with the proof that it is.

@@ -3,6 +3,8 @@
 //! The same decision is reported by every node, at its own time and perhaps again after a restart. What was decided
 //! counts once; when it happened is kept for every node, and figures take the median node.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use althing_protocol::{
@@ -10,6 +12,8 @@ use althing_protocol::{
     ids::{BlobRef, Hash, Height, MemberId},
 };
 use serde::{Deserialize, Serialize};
+
+pub use self::steps::{Ended, Steps};
 
 /// One line of a node's standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,7 @@ pub struct Observer {
     conflicts: BTreeSet<Height>,
     bodies: BTreeMap<Height, Hash>,
     unbalanced: BTreeSet<Height>,
+    steps: Steps,
 }
 
 /// What a node has said of itself.
@@ -46,6 +51,8 @@ pub struct NodeView {
     pub height: Height,
     /// Last round that it is known to have settled, in this life.
     pub round: u64,
+    /// Last step of epidemic exchange that it has ended, in this life.
+    pub step: u64,
     /// Where it listens, in this life.
     pub address: Option<String>,
     /// `host:port` of its HTTP side, in this life.
@@ -160,6 +167,11 @@ impl Observer {
         &self.rounds
     }
 
+    /// Steps of epidemic exchange.
+    pub const fn steps(&self) -> &Steps {
+        &self.steps
+    }
+
     /// What the agents have decided.
     pub const fn decisions(&self) -> Decisions {
         self.decisions
@@ -214,6 +226,10 @@ impl Observer {
                 round.phase = round.phase.max(Some(*phase));
             }
             Event::Decided { by, .. } => self.decisions.count(*by),
+            Event::Stepped { step, .. } => {
+                view.step = view.step.max(step.0);
+                self.steps.observe(node, line);
+            }
             Event::Planned { .. } => self.observe_plan(node, &line.event),
             Event::Settled { .. } => self.observe_settle(node, line),
             Event::PeerUp { .. }
@@ -223,6 +239,8 @@ impl Observer {
             | Event::Debited { .. }
             | Event::Forfeited { .. }
             | Event::Adopted { .. }
+            | Event::ExchangeBegun { .. }
+            | Event::ExchangeEnded { .. }
             | Event::Misbehaved { .. }
             | Event::Refused { .. }
             | Event::Hindered { .. } => {}

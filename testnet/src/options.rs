@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use althing_protocol::limits::MAX_MEMBERS;
+use althing_protocol::{
+    epidemic::{Acceptance, Topology},
+    limits::MAX_MEMBERS,
+};
 use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::replay::ReplayOptions;
@@ -41,6 +44,7 @@ Examples:
   testnet run --kill-aggregator-every 4        kill -9 the chair in rounds 4, 8, 12, ... and bring it back
   testnet run --model mlp --dataset csv-4-3 --data flowers
                                                your own data: flowers/train.csv and flowers/test.csv
+  testnet run --exchange epidemic:3            no aggregator and no ledger: steps in place of rounds
   testnet run --json > summary.json            for a script; progress stays on the error stream";
 
 const REPLAY_EXAMPLES: &str = "\
@@ -57,7 +61,7 @@ pub struct RunOptions {
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
     pub nodes: u16,
 
-    /// Rounds that must be settled before the nodes are stopped
+    /// Rounds that must be settled, or steps that every node must end, before the nodes are stopped
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u64).range(1..=100_000))]
     pub rounds: u64,
 
@@ -68,6 +72,18 @@ pub struct RunOptions {
     /// How the training data is divided: iid, dirichlet:ALPHA (smaller is more uneven), shards:K or label:K
     #[arg(long, default_value = "dirichlet:0.5", value_name = "KIND")]
     pub partition: String,
+
+    /// How models travel: elected (rounds with an aggregator and a ledger) or epidemic:S (steps of each node's own)
+    #[arg(long, default_value_t, value_name = "TOPOLOGY")]
+    pub exchange: Topology,
+
+    /// With epidemic:S, whose models a node accepts: all, or balance:GAMMA:KAPPA:STEPS for those near its own
+    #[arg(long, default_value_t, value_name = "RULE")]
+    pub acceptance: Acceptance,
+
+    /// Let the nodes of an elected federation learn on in steps while their ledger is halted
+    #[arg(long)]
+    pub continue_when_halted: bool,
 
     /// What is trained: 2nn, lenet, fedavg-cnn or mlp, or a model of the node binary's own
     #[arg(long, default_value = "lenet", value_name = "MODEL")]
@@ -81,7 +97,8 @@ pub struct RunOptions {
     #[arg(long, default_value = "testnet-report", value_name = "DIR")]
     pub report: PathBuf,
 
-    /// In every Kth round, kill -9 the elected aggregator while the others train, and start it again later
+    /// In every Kth round, kill -9 the elected aggregator while the others train, and start it again later; in an
+    /// epidemic federation, one node after the other
     #[arg(long, value_name = "K", value_parser = value_parser!(u64).range(1..))]
     pub kill_aggregator_every: Option<u64>,
 
@@ -106,6 +123,11 @@ impl RunOptions {
     /// How long the rounds may take.
     pub const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_s)
+    }
+
+    /// Whether nodes take steps in place of rounds.
+    pub const fn is_epidemic(&self) -> bool {
+        matches!(self.exchange, Topology::Epidemic { .. })
     }
 
     /// Nodes as an index bound.

@@ -5,7 +5,7 @@ use std::{io::IsTerminal, time::Duration};
 use althing_protocol::event::Phase;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::format_credits;
+use crate::report::{Spread, format_credits};
 
 /// How often the bar's spinner moves.
 const SPIN: Duration = Duration::from_millis(150);
@@ -31,6 +31,21 @@ pub struct RoundLine {
     /// Decisions taken over so far.
     pub takeovers: u64,
     /// Length of the round.
+    pub duration_ms: Option<u64>,
+}
+
+/// A step of epidemic exchange that every node has ended, in the words of the progress lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepLine {
+    /// Which.
+    pub step: u64,
+    /// Of the nodes' own models, if known by now.
+    pub accuracy: Option<Spread>,
+    /// Models that entered another node's.
+    pub accepted: usize,
+    /// Models that came and did not.
+    pub refused: usize,
+    /// Length of the step at the median node.
     pub duration_ms: Option<u64>,
 }
 
@@ -64,6 +79,14 @@ impl Progress {
         }
     }
 
+    /// A step is over.
+    pub fn stepped(&self, line: &StepLine) {
+        self.say(&line.words(self.rounds));
+        if let Some(bar) = &self.bar {
+            bar.set_position(line.step.min(self.rounds));
+        }
+    }
+
     /// Where the open round stands; shown by the bar only.
     pub fn stands(&self, round: u64, aggregator: &str, phase: Option<Phase>) {
         if let Some(bar) = &self.bar {
@@ -88,6 +111,21 @@ impl RoundLine {
         let (least, most) = (format_credits(self.credits.0), format_credits(self.credits.1));
         format!(
             "round {round:>3}/{rounds}  {aggregator:<10} accuracy {accuracy}  credits {least} to {most}  takeovers {takeovers}  {seconds} s"
+        )
+    }
+}
+
+impl StepLine {
+    fn words(&self, steps: u64) -> String {
+        let Self { step, accepted, refused, .. } = self;
+        let figure = |value: f64| format!("{value:.4}");
+        let [worst, mean, best] = match self.accuracy {
+            Some(Spread { mean, worst, best }) => [worst, mean, best].map(figure),
+            None => ["?", "?", "?"].map(str::to_owned),
+        };
+        let seconds = self.duration_ms.map_or_else(|| "?".to_owned(), |ms| format!("{:.2}", ms as f64 / 1000.0));
+        format!(
+            "step {step:>3}/{steps}  accuracy {mean} ({worst} to {best})  models {accepted} accepted, {refused} refused  {seconds} s"
         )
     }
 }
@@ -124,5 +162,15 @@ mod tests {
         }
         line.accuracy = None;
         assert!(line.words(20).contains("accuracy   ?"));
+    }
+
+    #[test]
+    fn a_line_tells_a_step() {
+        let accuracy = Spread::of(&[0.5, 0.9]);
+        let mut line = StepLine { step: 7, accuracy, accepted: 20, refused: 3, duration_ms: Some(1_500) };
+        let expected = "step   7/20  accuracy 0.7000 (0.5000 to 0.9000)  models 20 accepted, 3 refused  1.50 s";
+        assert_eq!(line.words(20), expected);
+        line.accuracy = None;
+        assert!(line.words(20).contains("accuracy ? (? to ?)"));
     }
 }

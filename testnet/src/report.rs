@@ -3,6 +3,7 @@
 mod csv;
 pub(crate) mod plots;
 mod rows;
+mod steps;
 mod summary;
 mod table;
 
@@ -12,6 +13,7 @@ use althing_protocol::ids::Hash;
 
 pub use self::{
     rows::{RoundRow, rows},
+    steps::{ExchangeSummary, Spread, StepRow, step_rows},
     summary::{Asked, Head, KillRecord, Summary},
     table::table,
 };
@@ -56,8 +58,16 @@ pub struct Findings<'a> {
 pub fn write(findings: &Findings<'_>) -> Result<Summary, Error> {
     let folder = &findings.federation.folder;
     let rows = rows(findings);
-    let summary = Summary::of(findings, &rows);
+    let steps = step_rows(findings);
+    let summary = Summary::of(findings, &rows, &steps);
     write_file(&folder.join("summary.json"), &summary.to_json())?;
+    if !steps.is_empty() {
+        write_file(&folder.join("steps.csv"), &csv::steps(&steps))?;
+        plots::draw_steps(folder, &steps)?;
+    }
+    if findings.options.is_epidemic() {
+        return Ok(summary);
+    }
     write_file(&folder.join("rounds.csv"), &csv::rounds(&rows))?;
     let names: Vec<&str> = findings.federation.nodes.iter().map(|node| node.name.as_str()).collect();
     write_file(&folder.join("credits.csv"), &csv::credits(&names, &rows))?;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use althing_protocol::{
+    epidemic::Topology,
     event::Event,
     ids::{BlobRef, Hash},
 };
@@ -22,15 +23,15 @@ use self::fleet::Fleet;
 use crate::{
     accuracy::{Examiner, Judge},
     althing::Althing,
-    audit,
+    audit::{self, Audit},
     chaos::{Chaos, Order},
     error::Error,
     folder,
     observer::{Line, Observer},
     options::RunOptions,
     process::{Input, Life},
-    progress::{Progress, RoundLine},
-    report::{self, Findings, Summary},
+    progress::{Progress, RoundLine, StepLine},
+    report::{self, Findings, Spread, Summary},
     setup::{self, Federation, Node},
     traffic::Traffic,
 };
@@ -39,6 +40,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(200);
 /// How long the models that are still to be judged may take after the last round.
 const JUDGE_PATIENCE: Duration = Duration::from_secs(120);
+/// Steps by which the line of a step may be late, so that it can tell its accuracies.
+const STEP_LINES_LATE: u64 = 3;
 
 /// Runs a federation as `options` say and writes its report.
 ///
@@ -84,13 +87,14 @@ async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
         progress,
         shown: 0,
         rounds: options.rounds,
+        topology: options.exchange,
     };
     run.fleet.start_all(&mut run.observer).await?;
     let mut complaints = run.drive(options.timeout()).await?;
     let wall = begun.elapsed();
     run.progress.say("the rounds are over: stopping the nodes, checking their ledgers, judging the last models");
     complaints.extend(run.stop().await?);
-    let audit = audit::audit(&althing, &federation).await;
+    let audit = if options.is_epidemic() { Audit::default() } else { audit::audit(&althing, &federation).await };
     let remarks = run.judge_rest().await;
     run.show();
     run.progress.finish();
@@ -130,8 +134,10 @@ struct Run<'a> {
     progress: Progress,
     /// The last round of which a line was shown.
     shown: u64,
-    /// Rounds wanted.
+    /// Rounds or steps wanted.
     rounds: u64,
+    /// Whether nodes take rounds or steps.
+    topology: Topology,
 }
 
 impl Run<'_> {
@@ -159,7 +165,23 @@ impl Run<'_> {
 
     fn is_finished(&self) -> bool {
         let all = 0..self.observer.nodes().len();
-        !self.chaos.is_anybody_down() && all.into_iter().all(|node| self.observer.has_settled(node, self.rounds))
+        !self.chaos.is_anybody_down() && all.into_iter().all(|node| self.has_reached(node, self.rounds))
+    }
+
+    /// Whether `node`, in its present life, is known to have come through this round or step.
+    fn has_reached(&self, node: usize, number: u64) -> bool {
+        match self.topology {
+            Topology::Elected => self.observer.has_settled(node, number),
+            Topology::Epidemic { .. } => self.observer.nodes().get(node).is_some_and(|view| view.step >= number),
+        }
+    }
+
+    /// The last round that anybody has settled, or step that anybody has ended.
+    fn last_reached(&self) -> u64 {
+        match self.topology {
+            Topology::Elected => self.observer.last_settled(),
+            Topology::Epidemic { .. } => self.observer.steps().last(),
+        }
     }
 
     /// Takes in one input. A complaint means that the run is broken.
@@ -170,7 +192,7 @@ impl Run<'_> {
             Input::Ended(life, status) => {
                 if let Some(error) = self.fleet.ended(life, status) {
                     // Before the first decision there is nothing to report, and the reason is likely the user's to mend.
-                    return if self.observer.last_settled() == 0 { Err(error) } else { Ok(Some(error.to_string())) };
+                    return if self.last_reached() == 0 { Err(error) } else { Ok(Some(error.to_string())) };
                 }
             }
         }
@@ -179,6 +201,7 @@ impl Run<'_> {
 
     async fn take_line(&mut self, life: Life, line: &Line) -> Result<(), Error> {
         let settled_before = self.observer.last_settled();
+        let stepped_before = self.observer.steps().last();
         self.observer.observe(life.node, line);
         match &line.event {
             Event::Planned { round, elected, .. } if round.0 <= self.rounds => {
@@ -194,10 +217,27 @@ impl Run<'_> {
                 }
             }
             Event::Adopted { model, .. } => self.offer(life.node, model),
+            Event::Stepped { step, model, .. } => {
+                self.offer(life.node, model);
+                if step.0 > stepped_before {
+                    self.began_step(step.0).await?;
+                }
+            }
             _ => {}
         }
         self.look_for_returns();
         Ok(())
+    }
+
+    /// Somebody is the first to have ended a step. In an epidemic federation its number is the run's clock.
+    async fn began_step(&mut self, step: u64) -> Result<(), Error> {
+        if matches!(self.topology, Topology::Elected) || step > self.rounds {
+            return Ok(());
+        }
+        self.fleet.ask_all(&self.observer, step);
+        let victim = usize::try_from(step).unwrap_or_default() % self.observer.nodes().len();
+        let order = self.chaos.planned(step, victim, now_ms());
+        self.carry_out(order, step).await
     }
 
     fn offer(&mut self, node: usize, model: &BlobRef) {
@@ -210,7 +250,11 @@ impl Run<'_> {
         match order {
             Some(Order::Kill(node)) => {
                 let name = &self.fleet.federation().nodes[node].name;
-                self.progress.say(&format!("round {round:>3}: kill -9 {name}, which chairs it"));
+                let whom = match self.topology {
+                    Topology::Elected => format!("round {round:>3}: kill -9 {name}, which chairs it"),
+                    Topology::Epidemic { .. } => format!("step {round:>3}: kill -9 {name}"),
+                };
+                self.progress.say(&whom);
                 let wire = self.fleet.kill(node, &self.observer).await?;
                 if let Some((life, wire)) = wire {
                     self.traffic.note(life, round.saturating_sub(1), wire);
@@ -219,7 +263,7 @@ impl Run<'_> {
             Some(Order::Restart(node)) => {
                 self.fleet.restart(node, &mut self.observer)?;
                 let name = &self.fleet.federation().nodes[node].name;
-                self.progress.say(&format!("round {round:>3}: {name} is started again"));
+                self.progress.say(&format!("{} {round:>3}: {name} is started again", self.unit()));
             }
             None => {}
         }
@@ -228,7 +272,7 @@ impl Run<'_> {
 
     fn look_for_returns(&mut self) {
         let waiting = |kill: &&crate::chaos::Kill| kill.back_ms.is_none() && kill.restarted_ms.is_some();
-        let here = |kill: &crate::chaos::Kill| self.observer.has_settled(kill.node, kill.round);
+        let here = |kill: &crate::chaos::Kill| self.has_reached(kill.node, kill.round);
         let returned: Vec<(usize, u64)> = self
             .chaos
             .kills()
@@ -240,7 +284,7 @@ impl Run<'_> {
         for (node, round) in returned {
             self.chaos.caught_up(node, round, now_ms());
             let name = &self.fleet.federation().nodes[node].name;
-            self.progress.say(&format!("round {round:>3}: {name} has caught up"));
+            self.progress.say(&format!("{} {round:>3}: {name} has caught up", self.unit()));
         }
     }
 
@@ -251,16 +295,30 @@ impl Run<'_> {
         if self.fleet.is_anybody_dying() {
             return Ok(());
         }
-        let settled = self.observer.last_settled();
-        if let Some(Order::Restart(node)) = self.chaos.tick(settled, now_ms()) {
+        let reached = self.last_reached();
+        // A node is killed when others have ended a step, and stays down until they have ended the next.
+        let over = reached.saturating_sub(u64::from(matches!(self.topology, Topology::Epidemic { .. })));
+        if let Some(Order::Restart(node)) = self.chaos.tick(over, now_ms()) {
             self.fleet.restart(node, &mut self.observer)?;
             let name = &self.fleet.federation().nodes[node].name;
-            self.progress.say(&format!("round {settled:>3}: {name} is started again"));
+            self.progress.say(&format!("{} {reached:>3}: {name} is started again", self.unit()));
         }
         Ok(())
     }
 
+    /// What a run counts.
+    const fn unit(&self) -> &'static str {
+        match self.topology {
+            Topology::Elected => "round",
+            Topology::Epidemic { .. } => "step",
+        }
+    }
+
     fn show(&mut self) {
+        while let Some(line) = self.next_step_line() {
+            self.shown = line.step;
+            self.progress.stepped(&line);
+        }
         while let Some(line) = self.next_round_line() {
             self.shown = line.round;
             self.progress.settled(&line);
@@ -296,6 +354,29 @@ impl Run<'_> {
         })
     }
 
+    /// The next step to be shown, once every node has ended it. It waits for its accuracies, but not for long.
+    fn next_step_line(&mut self) -> Option<StepLine> {
+        let step = self.shown + 1;
+        let nodes = self.observer.nodes().len();
+        let is_due = !matches!(self.topology, Topology::Elected) && step <= self.rounds;
+        let ended = self.observer.steps().get(step).filter(|ended| is_due && ended.len() == nodes)?;
+        let mut accuracies = Vec::new();
+        for ended in ended.values() {
+            accuracies.extend(match &mut self.judge {
+                Some(judge) => judge.accuracy(&ended.model.hash),
+                None => self.accuracies.get(&ended.model.hash).copied(),
+            });
+        }
+        let may_wait = self.judge.is_some() && self.last_reached() < step + STEP_LINES_LATE;
+        if accuracies.len() < nodes && may_wait {
+            return None;
+        }
+        let accuracy = Spread::of(&accuracies).filter(|_| accuracies.len() == nodes);
+        let accepted = ended.values().map(|ended| ended.accepted).sum();
+        let refused = ended.values().map(|ended| ended.refused).sum();
+        Some(StepLine { step, accuracy, accepted, refused, duration_ms: self.observer.steps().duration_ms(step) })
+    }
+
     /// Stops all nodes in good order and takes in their last words. Returns what went wrong.
     async fn stop(&mut self) -> Result<Vec<String>, Error> {
         self.fleet.read_memory();
@@ -310,8 +391,9 @@ impl Run<'_> {
 
     /// Judges what is left. Returns remarks about models that could not be judged.
     async fn judge_rest(&mut self) -> Vec<String> {
-        let models: Vec<BlobRef> =
-            self.observer.rounds().values().filter_map(|view| Some(view.settle.as_ref()?.model)).collect();
+        let settled = self.observer.rounds().values().filter_map(|view| Some(view.settle.as_ref()?.model));
+        let stepped = self.observer.steps().iter().flat_map(|(_, nodes)| nodes.values().map(|ended| ended.model));
+        let models: Vec<BlobRef> = settled.chain(stepped).collect();
         for model in &models {
             for node in 0..self.observer.nodes().len() {
                 self.offer(node, model);

@@ -155,6 +155,10 @@ async fn make_genesis(
         options.dataset.clone().into(),
         "--seed".into(),
         options.seed.to_string().into(),
+        "--exchange".into(),
+        options.exchange.to_string().into(),
+        "--acceptance".into(),
+        options.acceptance.to_string().into(),
         "--out".into(),
         out.into(),
     ];
@@ -185,6 +189,7 @@ struct Config {
     http: Http,
     data: Data,
     agents: Agents,
+    exchange: Exchange,
 }
 
 #[derive(Debug, Serialize)]
@@ -213,6 +218,11 @@ struct Agents {
     cost_per_sample: u64,
 }
 
+#[derive(Debug, Serialize)]
+struct Exchange {
+    continue_when_halted: bool,
+}
+
 impl Config {
     fn of(options: &RunOptions, data: &Path, part: usize, cost_per_sample: u64) -> Self {
         let (path, partition) = (data.to_owned(), options.partition.clone());
@@ -224,6 +234,7 @@ impl Config {
             http: Http { listen: "127.0.0.1:0" },
             data: Data { path, partition, parts: options.node_count(), part, seed: options.seed },
             agents: Agents { cost_per_sample },
+            exchange: Exchange { continue_when_halted: options.continue_when_halted },
         }
     }
 }

@@ -49,7 +49,10 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
         members: members.into_iter().map(MemberArg::into_member).collect(),
     };
     let aggregation = Aggregation { rule: args.aggregation, mixing: args.mixing };
-    Ok(aggregating(draft(founder, facts), aggregation))
+    let mut genesis = aggregating(draft(founder, facts), aggregation);
+    genesis.exchange.topology = args.exchange;
+    genesis.exchange.acceptance = args.acceptance;
+    Ok(genesis)
 }
 
 /// A first model in a file, which must have as many bytes as one of these tensors.
@@ -81,7 +84,8 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         "network    {}\nname       {}\ntask       {} on {}, seed {}, first model of {} bytes\n\
          mint       {} credits a round\n\
          budget     {} credits a round, {} to {} winners\n\
-         aggregate  {}, mixing {}\n",
+         aggregate  {}, mixing {}\n\
+         exchange   {}, accepting {}\n",
         genesis.network(),
         genesis.name,
         task.model,
@@ -94,6 +98,8 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.market.max_winners,
         genesis.aggregation.rule,
         genesis.aggregation.mixing,
+        genesis.exchange.topology,
+        genesis.exchange.acceptance,
     );
     // Writing to a string cannot fail.
     for contract in &genesis.contracts {

@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     genesis_file,
     keyfile::KeyFile,
-    status::{self, AskError, Status},
+    status::{self, AskError, Status, Steps},
     store::{Store, StoreError},
 };
 
@@ -58,6 +58,11 @@ fn resting(member: MemberId, network: NetworkId, height: Option<u64>) -> Answer 
     Answer { text, json }
 }
 
+fn steps(steps: Steps) -> String {
+    let Steps { step, ended, received, accepted, .. } = steps;
+    format!("exchange    step {step}, {ended} ended; {accepted} of {received} models accepted\n")
+}
+
 fn running(status: &Status, genesis: &Genesis) -> Answer {
     let name = |id: &MemberId| genesis.member(id).map_or_else(|| id.short(), |member| member.name.clone());
     let phase = status.phase.and_then(|phase| serde_json::to_value(phase).ok());
@@ -75,7 +80,7 @@ fn running(status: &Status, genesis: &Genesis) -> Answer {
          decisions   {} by model, {} by rules, {} by rules after the model failed\n\
          credits     {}\n\
          reputation  {}\n\
-         memory      {} MiB at the most\n",
+         {}memory      {} MiB at the most\n",
         status.member,
         name(&status.member),
         status.network,
@@ -92,6 +97,7 @@ fn running(status: &Status, genesis: &Genesis) -> Answer {
         status.decisions.fallback,
         credits(status.credits),
         status.reputation,
+        status.exchange.map(steps).unwrap_or_default(),
         status.peak_rss_mb,
     );
     let mut json = json!(status);

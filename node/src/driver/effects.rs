@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 use althing_agents::{Deliberation, guardian::Capacity};
 use althing_protocol::{
     event::{DecidedBy, Event},
-    ids::{BlobRef, Height, MemberId, Round},
-    machine::{BidQuestion, Commit, Effect, Input, MarksQuestion, ReplyId},
-    wire::Topic,
+    ids::{BlobRef, MemberId, Round},
+    machine::{Answer, BidQuestion, Commit, Effect, Input, MarksQuestion, ReplyId},
+    wire::{Response, Topic},
 };
 
 use super::{
@@ -36,7 +36,7 @@ impl Shell {
             Effect::Commit(commit) => self.commit(&commit)?,
             Effect::Publish { topic, bytes } => self.publish(topic, bytes).await?,
             Effect::Request { to, request } => requests::ask(self.network.clone(), to, request, self.bring.clone()),
-            Effect::Reply { reply, from } => self.reply(reply, from).await,
+            Effect::Reply { reply, answer } => self.reply(reply, answer).await,
             Effect::Blame { member } => self.network.ban(member, "it sent what it must know to be false").await,
             Effect::SetTimer(timer, span) => self.timers.set(timer, span),
             Effect::CancelTimer(timer) => self.timers.cancel(&timer),
@@ -55,6 +55,13 @@ impl Shell {
             }
             Effect::Aggregate(order) => self.jobs.aggregate(order),
             Effect::Keep(blobs) => self.keep(&blobs),
+            Effect::Save(bytes) => self.save_step(&bytes)?,
+            Effect::Offer { to, offer } => self.offer(to, offer),
+            Effect::TrainStep(order) => {
+                tokio::task::block_in_place(|| self.jobs.train_step(order)).map_err(Failure::machine)?;
+            }
+            Effect::Mix(order) => self.jobs.mix(self.me, order),
+            Effect::Forget(blobs) => self.forget(&blobs),
             Effect::Tell(event) => self.tell_and_prepare(event)?,
         }
         Ok(None)
@@ -80,11 +87,13 @@ impl Shell {
         Ok(())
     }
 
-    async fn reply(&mut self, reply: ReplyId, from: Height) {
-        if let Some(token) = self.desk.give(reply) {
-            let decisions = tokio::task::block_in_place(|| requests::decisions(self.journal.store(), from));
-            self.network.respond(token, decisions.encode()).await;
-        }
+    async fn reply(&mut self, reply: ReplyId, answer: Answer) {
+        let Some(token) = self.desk.give(reply) else { return };
+        let response = match answer {
+            Answer::Decisions(from) => tokio::task::block_in_place(|| requests::decisions(self.journal.store(), from)),
+            Answer::Heard => Response::Heard,
+        };
+        self.network.respond(token, response.encode()).await;
     }
 
     fn fetch(&self, blob: BlobRef, from: &[MemberId]) {
@@ -137,6 +146,7 @@ impl Shell {
     /// A model that was adopted is scored at once, so that updates can be compared with it as soon as they come.
     fn tell_and_prepare(&mut self, event: Event) -> Result<(), Failure> {
         self.tell(&event);
+        self.count_step(&event);
         if let Event::Adopted { round, model } = event {
             let scored = tokio::task::block_in_place(|| self.jobs.score_base(model));
             self.started(round, scored)?;

@@ -1,5 +1,7 @@
 //! Slow work off the loop: training and scoring on the learner's thread, checking and aggregating on blocking threads.
 
+mod epidemic;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -11,7 +13,8 @@ use std::{
 
 use althing_protocol::{
     aggregate::{self, Held, Weighted},
-    genesis::{Aggregation, Genesis},
+    epidemic::bring_back,
+    genesis::{Aggregation, Contract, Genesis},
     ids::{BlobRef, Hash, MemberId, Round},
     machine::{AggregateOrder, Input, Made, Score, TrainOrder},
     model::Width,
@@ -111,17 +114,11 @@ impl Jobs {
 
     /// Trains the slice of the contract, stores the coded update and brings its reference.
     pub(super) fn train(&self, order: TrainOrder) -> Result<(), JobError> {
-        let task = &self.genesis.task;
-        let hyper = Hyper {
-            epochs: order.contract.epochs,
-            batch: task.batch as usize,
-            learning_rate: task.learning_rate,
-            momentum: task.momentum,
-        };
         let width = order.contract.width;
-        let method = Method::Plain(hyper);
-        let weights: Arc<[f32]> = self.weights(&order.base, width)?.into();
-        let writer = self.writer(width, Arc::clone(&weights), order.seed)?;
+        let method = Method::Plain(self.hyper(&order.contract));
+        let base: Arc<[f32]> = self.weights(&order.base, width)?.into();
+        let writer = self.writer(width, Arc::clone(&base), order.seed)?;
+        let weights = self.start(&order, base)?;
         let job = TrainJob { weights, width, method, seed: order.seed.0 };
         let (blobs, brought, sample_ns) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.sample_ns));
         let (round, epochs) = (order.round, u64::from(order.contract.epochs));
@@ -144,6 +141,27 @@ impl Jobs {
             Err(error) => tracing::error!(%round, %error, "training failed; this round goes on without its update"),
         })?;
         Ok(())
+    }
+
+    /// How a contract trains.
+    fn hyper(&self, contract: &Contract) -> Hyper {
+        let task = &self.genesis.task;
+        Hyper {
+            epochs: contract.epochs,
+            batch: task.batch as usize,
+            learning_rate: task.learning_rate,
+            momentum: task.momentum,
+        }
+    }
+
+    /// Where a round's training starts: at the `slice` of the global model, or from what was learned while the ledger was
+    /// halted.
+    fn start(&self, order: &TrainOrder, slice: Arc<[f32]>) -> Result<Arc<[f32]>, JobError> {
+        let Some(progress) = order.progress else { return Ok(slice) };
+        let (base, progress) = (self.bytes(&order.base)?, self.bytes(&progress)?);
+        let start = bring_back(&base, &progress, self.genesis.limits.max_update_norm);
+        let Some((start, holds)) = start.zip(self.format.slice(order.contract.width)) else { return Ok(slice) };
+        Ok(holds.gather(&aggregate::parameters(&start).collect::<Vec<f32>>()).into())
     }
 
     /// Stops the training that runs, if one does.

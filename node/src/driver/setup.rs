@@ -35,7 +35,7 @@ use crate::{
     learn::{catalogue::Catalogue, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
     status::{Server, Status},
-    store::Store,
+    store::{EXCHANGE, Store},
 };
 
 /// Inputs that wait for the loop.
@@ -62,8 +62,9 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let clock = Instant::now();
     let durable = durable(&store, blob_store.list())?;
     let identity = Identity { keypair: key.keypair(), chain: key.chain() };
-    let (machine, first) =
+    let (mut machine, mut first) =
         Machine::recover(federation.clone(), identity, durable, Time(0)).map_err(Failure::machine)?;
+    first.extend(machine.when_halted(config.exchange.when_halted()));
 
     let (network, net_events) = connect(&config.net, &args.bootstrap, &config.limits, &key, &federation)?;
     let (blobs, blob_events) = share(&network, blob_store.clone(), &federation)?;
@@ -129,7 +130,8 @@ fn member(genesis: &Genesis, key: &KeyFile) -> Result<MemberId, Failure> {
 fn durable(store: &Store, blobs: BTreeSet<BlobRef>) -> Result<Durable, Failure> {
     let state = store.state()?.map(|(_, bytes)| bytes);
     let journal = store.journal()?.into_iter().map(|(_, bytes)| bytes).collect();
-    Ok(Durable { state, journal, blobs })
+    let step = store.recall(EXCHANGE)?;
+    Ok(Durable { state, journal, step, blobs })
 }
 
 fn connect(

@@ -133,9 +133,9 @@ impl Shell {
                 self.network.report(token, net_verdict(verdict)).await;
                 self.carry_out(effects).await?;
             }
-            net::Event::Request { bytes, reply, .. } => {
+            net::Event::Request { from, bytes, reply } => {
                 let reply = self.desk.take(reply);
-                self.feed(Input::Asked { reply, bytes }).await?;
+                self.feed(Input::Asked { from, reply, bytes }).await?;
             }
             net::Event::ForeignGenesis { peer, theirs } => self.met_foreigner(peer, theirs),
             net::Event::Stranger { peer } => {

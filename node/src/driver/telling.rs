@@ -119,6 +119,12 @@ impl Names {
                     paid as f64 / 1e6
                 )
             }
+            Event::ExchangeBegun { step, .. } => format!("step {step}: exchanging models with whoever is here"),
+            Event::Stepped { step, received, accepted, samples, training_ms, .. } => format!(
+                "step {step}: trained on {samples} examples in {:.1} s, {received} models came, {accepted} accepted",
+                *training_ms as f64 / 1e3
+            ),
+            Event::ExchangeEnded { step } => format!("step {step} is not taken: the ledger decides again"),
             Event::Synced { height } => format!("caught up to height {height}"),
             Event::Misbehaved { member, why } => format!("{} misbehaved: {why}", self.name(member)),
             Event::Refused { member, why } => format!("refused {}: {why}", member.short()),

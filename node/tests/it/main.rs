@@ -2,6 +2,7 @@
 //! says to bad input. All of it is one test binary, because linking one takes seconds.
 
 mod bad_input;
+mod epidemic;
 mod harness;
 mod hostile;
 mod kill_nine;

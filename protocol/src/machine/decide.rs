@@ -1,6 +1,6 @@
 //! What follows from a decision.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use super::{
     Commit, Effect, Machine, MachineError, Result, Timer, agree::Bodies, bid::Bidding, pool::Pool, train::Training,
@@ -23,6 +23,7 @@ impl Machine {
         let (next, body, outcome) = self.state.apply(&self.federation, &bytes).map_err(disagrees)?;
         self.validators = next.validators().map_err(|why| disagrees(why.into()))?;
         self.state = next;
+        self.end_exchange();
         let decision = Decision { body: bytes.into(), certificate };
         self.effects.push(Effect::Commit(Box::new(Commit { height, decision, state: self.state.clone() })));
         self.bodies = Bodies::default();
@@ -115,7 +116,8 @@ impl Machine {
 
     /// R30: the last two models stay: somebody may still be fetching the one before.
     fn keep_what_is_needed(&mut self) {
-        let keep: BTreeSet<_> = [self.state.model, self.previous_model].into_iter().collect();
+        let mut keep = self.exchange_needs();
+        keep.extend([self.state.model, self.previous_model]);
         self.blobs.retain(|blob| keep.contains(blob));
         self.effects.push(Effect::Keep(keep));
         self.previous_model = self.state.model;

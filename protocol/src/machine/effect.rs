@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Timer;
 use crate::{
+    crypto::Signed,
+    epidemic::{MixOrder, StepOrder},
     event::Event,
     genesis::Contract,
     ids::{BlobRef, Hash, Height, MemberId, Round},
     model::Width,
     state::State,
-    statement::Bid,
+    statement::{Bid, ModelOffer},
     wire::{Decision, Request, Topic},
 };
 
@@ -43,12 +45,12 @@ pub enum Effect {
         /// What.
         request: Request,
     },
-    /// Answer a peer with decisions from this height on.
+    /// Answer a peer.
     Reply {
         /// The question.
         reply: ReplyId,
-        /// The first height of the answer.
-        from: Height,
+        /// What to say.
+        answer: Answer,
     },
     /// The peer that delivered the message of this input is to blame for it: score it down.
     Blame {
@@ -91,8 +93,32 @@ pub enum Effect {
     Aggregate(AggregateOrder),
     /// These blobs are needed; all others may go.
     Keep(BTreeSet<BlobRef>),
+    /// Make this durable in place of what was saved before, before any later effect is carried out.
+    Save(Vec<u8>),
+    /// Send this model's offer to a peer. It may get lost.
+    Offer {
+        /// To whom.
+        to: MemberId,
+        /// What.
+        offer: Signed<ModelOffer>,
+    },
+    /// Train a model for a step of epidemic exchange. A training that runs is of no more use: stop it.
+    TrainStep(StepOrder),
+    /// Average models by [`crate::epidemic::mix`].
+    Mix(MixOrder),
+    /// These blobs are no longer needed: stop fetching them, and delete them.
+    Forget(BTreeSet<BlobRef>),
     /// Tell the observers.
     Tell(Event),
+}
+
+/// An answer to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Decisions from this height on.
+    Decisions(Height),
+    /// That it was heard.
+    Heard,
 }
 
 /// What survives a crash.
@@ -161,8 +187,11 @@ pub struct Candidate {
 pub struct TrainOrder {
     /// For this round.
     pub round: Round,
-    /// From this model.
+    /// The model that the update is measured from.
     pub base: BlobRef,
+    /// What to start from instead, as far as [`crate::epidemic::bring_back`] allows: what this member has learned while
+    /// the ledger was halted.
+    pub progress: Option<BlobRef>,
     /// Under this contract.
     pub contract: Contract,
     /// With this seed.

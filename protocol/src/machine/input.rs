@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{BatchId, ReplyId};
 use crate::{
-    consensus,
+    consensus, epidemic,
     ids::{BlobRef, Height, MemberId, Round},
     statement::Bid,
 };
@@ -29,6 +29,8 @@ pub enum Input {
     },
     /// A peer asks.
     Asked {
+        /// Who.
+        from: MemberId,
         /// Names the question, for the answer.
         reply: ReplyId,
         /// The encoded [`crate::wire::Request`].
@@ -89,6 +91,8 @@ pub enum Input {
         /// The mean, which is stored here, or the makers whose updates cannot enter one.
         mean: Result<BlobRef, Vec<MemberId>>,
     },
+    /// Something that an order of epidemic exchange has led to.
+    Epidemic(epidemic::Input),
 }
 
 /// What a training made.
@@ -141,4 +145,8 @@ pub enum Timer {
     Agreement(consensus::Timer),
     /// Time to say again what may have been lost.
     Repeat,
+    /// This height is still not decided.
+    Halted(Height),
+    /// Of epidemic exchange.
+    Epidemic(epidemic::Timer),
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer,
+    Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer, WhenHalted,
     agree::Bodies,
     bid::Bidding,
     deadlines::Deadline,
@@ -15,6 +15,7 @@ use crate::{
     codec,
     consensus::{Engine, Timeouts, WalEntry},
     crypto::Signed,
+    epidemic::Epidemic,
     event::{Event, Phase},
     genesis::Genesis,
     ids::BlobRef,
@@ -34,6 +35,8 @@ pub struct Durable {
     pub state: Option<Vec<u8>>,
     /// The journal, in order.
     pub journal: Vec<Vec<u8>>,
+    /// What an exchange has saved last; `None` before the first time.
+    pub step: Option<Vec<u8>>,
     /// Blobs that are here.
     pub blobs: BTreeSet<BlobRef>,
 }
@@ -73,6 +76,9 @@ impl Machine {
         let me = identity.keypair.id();
         let engine = Engine::new(identity.keypair.clone(), federation.network, timeouts(&federation.genesis));
         let round = state.round;
+        let (saved, keypair) = (durable.step.as_deref(), identity.keypair.clone());
+        let epidemic = Epidemic::recover(federation.clone(), keypair, saved, &durable.blobs)
+            .map_err(damaged("a step of the exchange"))?;
         let mut machine = Self {
             deadlines: Deadlines::new(&federation.genesis),
             previous_model: state.model,
@@ -96,6 +102,8 @@ impl Machine {
             present: BTreeSet::new(),
             blobs: durable.blobs,
             repeat_at: now,
+            epidemic,
+            when_halted: WhenHalted::default(),
             now,
             effects: Vec::new(),
         };
@@ -106,6 +114,10 @@ impl Machine {
     }
 
     fn begin(&mut self, journal: &[Vec<u8>]) -> Result {
+        if self.is_epidemic() {
+            self.begin_exchange();
+            return Ok(());
+        }
         let effects = self.engine.rest_at(self.state.height, self.validators.clone())?;
         self.carry(effects)?;
         let steps = self.recall(journal)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Effect, Machine, ReplyId, Result};
+use super::{Effect, Machine, Result};
 use crate::{
     body::Body,
     event::Event,
@@ -50,16 +50,6 @@ impl Machine {
         let Some((&to, _)) = ahead.max_by_key(worth) else { return };
         self.sync.asked = Some(to);
         self.effects.push(Effect::Request { to, request: Request::Decisions(self.state.height.next()) });
-    }
-
-    /// A peer asks for decisions.
-    pub(super) fn asked(&mut self, reply: ReplyId, bytes: &[u8]) {
-        // A malformed request gets an empty answer: nothing is decided after the last height there can be.
-        let from = match Request::decode(bytes) {
-            Ok(Request::Decisions(from)) => from,
-            Err(_) => Height(u64::MAX),
-        };
-        self.effects.push(Effect::Reply { reply, from });
     }
 
     /// R21: decisions are believed for their certificates, in order, and applied as if decided here.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Effect, Machine, Made, Result, Score, Timer, TrainOrder};
 use crate::{
     crypto::Signed,
+    epidemic,
     event::{Award, Event, Phase},
     ids::{BlobRef, Hash, MemberId, Round},
     state::Stage,
@@ -72,7 +73,8 @@ impl Machine {
         self.training.ordered = true;
         let round = self.state.round;
         let seed = Hash::derive("althing 1 training", &[self.state.seed.as_bytes(), self.me.as_bytes()]);
-        self.effects.push(Effect::Train(TrainOrder { round, base: self.state.model, contract, seed }));
+        let progress = self.progress();
+        self.effects.push(Effect::Train(TrainOrder { round, base: self.state.model, progress, contract, seed }));
     }
 
     /// R10: a winner signs its update.
@@ -127,6 +129,12 @@ impl Machine {
 
     /// R27: a blob has come: an update to score and to pass on, or the model.
     pub(super) fn blob_ready(&mut self, blob: BlobRef) -> Result {
+        if self.epidemic.awaits(&blob) {
+            self.exchange(epidemic::Input::BlobReady(blob));
+            if !self.rounds_want(&blob) {
+                return Ok(());
+            }
+        }
         if !self.blobs.insert(blob) {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{archive::Archive, byzantine::Lie, rng::Rng};
 use crate::{
     aggregate::{self, Held, Mixing, Rule, Weighted},
+    epidemic::bring_back,
     genesis::Genesis,
     ids::{BlobRef, MemberId, Round},
     machine::{AggregateOrder, BidQuestion, Input, Made, MarksQuestion, Score, TrainOrder},
@@ -55,6 +56,7 @@ pub(super) struct Agent {
     pub(super) rng: Rng,
     pub(super) habits: Habits,
     format: Format,
+    max_norm: u32,
     /// What its updates have left out, over the whole model.
     residual: Vec<f32>,
 }
@@ -62,7 +64,8 @@ pub(super) struct Agent {
 impl Agent {
     pub(super) fn new(rng: Rng, habits: Habits, genesis: &Genesis) -> Self {
         let residual = vec![0.0; genesis.task.tensors.parameters() as usize];
-        Self { rng, habits, format: Format::of(genesis), residual }
+        let max_norm = genesis.limits.max_update_norm;
+        Self { rng, habits, format: Format::of(genesis), max_norm, residual }
     }
 
     fn pause(&mut self) -> u64 {
@@ -96,12 +99,16 @@ impl Agent {
         if self.rng.chance(self.habits.failure_permille) {
             return None;
         }
-        let base: Vec<f32> = aggregate::parameters(&archive.get(&order.base)?).collect();
+        let model = archive.get(&order.base)?;
+        let progress = order.progress.and_then(|progress| archive.get(&progress));
+        let start = progress.and_then(|progress| bring_back(&model, &progress, self.max_norm));
+        let [base, start] = [&model[..], start.as_deref().unwrap_or(&model)]
+            .map(|bytes| aggregate::parameters(bytes).collect::<Vec<f32>>());
         let slice = self.format.slice(order.contract.width)?;
-        let (base, mut residual) = (slice.gather(&base), slice.gather(&self.residual));
+        let (base, start, mut residual) = (slice.gather(&base), slice.gather(&start), slice.gather(&self.residual));
         let mut draws = Rng::new(order.seed.as_bytes().iter().fold(0, |sum, &byte| (sum << 7) ^ u64::from(byte)));
         let mut step = || (draws.below(2_001) as f32 - 1_000.0) / 5_000.0;
-        let mut trained: Vec<f32> = base.iter().map(|parameter| parameter + step()).collect();
+        let mut trained: Vec<f32> = start.iter().map(|parameter| parameter + step()).collect();
         let garbled = poison && self.rng.chance(500);
         if let Some(first) = trained.first_mut().filter(|_| poison && !garbled) {
             *first = 1e9;

@@ -43,7 +43,8 @@ impl World<'_> {
         let reply = node.asked;
         node.questions.insert(reply, (from, asked_in));
         self.trace.note(self.queue.now(), to, "question", &bytes);
-        self.step(to, Input::Asked { reply, bytes });
+        let from = self.nodes[from].id;
+        self.step(to, Input::Asked { from, reply, bytes });
     }
 
     pub(super) fn reply(&mut self, who: usize, reply: ReplyId, from: Height) {

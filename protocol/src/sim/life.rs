@@ -54,9 +54,9 @@ impl World<'_> {
         for node in &mut self.nodes {
             node.doom = None;
         }
-        let farthest = self.nodes.iter().map(|node| node.state().round).max().unwrap_or_default();
+        let farthest = (0..self.nodes.len()).map(|who| self.reached(who)).max().unwrap_or_default();
         let until = Time(self.queue.now().0 + self.scenario.patience_ms);
-        self.goal = Some((until, Round(farthest.0 + self.scenario.rounds)));
+        self.goal = Some((until, farthest + self.scenario.rounds));
     }
 
     /// Ends the life of `who`, for so long.
@@ -84,7 +84,8 @@ impl World<'_> {
         self.trace.note(self.queue.now(), who, "start", &[]);
         let durable = node.store.durable();
         match Machine::recover(self.federation.clone(), node.identity.clone(), durable, self.queue.now()) {
-            Ok((machine, effects)) => {
+            Ok((mut machine, mut effects)) => {
+                effects.extend(machine.when_halted(self.scenario.when_halted));
                 node.machine = Some(machine);
                 self.look_around();
                 self.carry_out(who, effects);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{agent::Agent, byzantine::Liar, fault::Moment, queue::Life};
+use super::{agent::Agent, byzantine::Liar, epidemic::Stepped, fault::Moment, queue::Life};
 use crate::{
     ids::{BlobRef, Height, MemberId},
     machine::{Commit, Durable, Identity, JournalEntry, Machine, ReplyId, Timer},
@@ -15,6 +15,7 @@ use crate::{
 pub(super) struct Store {
     state: Option<Vec<u8>>,
     journal: Vec<JournalEntry>,
+    pub(super) step: Option<Vec<u8>>,
     pub(super) decisions: BTreeMap<Height, Decision>,
     pub(super) blobs: BTreeSet<BlobRef>,
 }
@@ -37,7 +38,7 @@ impl Store {
 
     pub(super) fn durable(&self) -> Durable {
         let journal = self.journal.iter().map(|entry| entry.bytes.to_vec()).collect();
-        Durable { state: self.state.clone(), journal, blobs: self.blobs.clone() }
+        Durable { state: self.state.clone(), journal, step: self.step.clone(), blobs: self.blobs.clone() }
     }
 
     /// Whether `needle` stands anywhere in the journal.
@@ -63,6 +64,8 @@ pub(super) struct Node {
     pub(super) store: Store,
     /// Where it stood when it died.
     pub(super) last: State,
+    /// Steps of epidemic exchange that it has ended, over all its lives.
+    pub(super) steps: Vec<Stepped>,
     /// The setting that counts, of each timer that runs.
     pub(super) timers: BTreeMap<Timer, u64>,
     pub(super) set: u64,

@@ -5,15 +5,18 @@ mod chain;
 mod mean;
 mod reading;
 mod speech;
+mod step;
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{archive::Archive, node::Store};
 use crate::{
     body::Body,
+    epidemic::Mixture,
     genesis::Genesis,
     ids::{Height, MemberId},
     machine::{Commit, Effect, Verdict},
+    statement::ModelOffer,
     time::Time,
     wire::Message,
 };
@@ -26,6 +29,10 @@ pub(super) enum Sight<'a> {
     Lie { message: &'a Message },
     /// An honest member has decided.
     Commit { who: usize, commit: &'a Commit },
+    /// An honest member offers its model.
+    Offered { who: usize, said: &'a ModelOffer, store: &'a Store },
+    /// A member has averaged.
+    Mixed { own: &'a [u8], received: &'a [(MemberId, &'a [u8])], mixture: &'a Mixture },
     /// A forgery has reached a member.
     Forgery { who: usize, verdict: Verdict, effects: &'a [Effect] },
 }
@@ -75,6 +82,8 @@ impl Witness {
                 Box::new(speech::LogFirst),
                 Box::new(speech::NoForgery),
                 Box::new(mean::TrueMean::new(genesis)),
+                Box::new(step::OneModel::default()),
+                Box::new(step::TrueAverage::new(genesis.limits.max_update_norm)),
             ],
             chain: BTreeMap::new(),
             decided_at: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::property::Violation;
+use super::{epidemic::Stepped, property::Violation};
 use crate::{body::Body, ids::Hash, ids::Height, state::State, time::Time};
 
 /// How much of what happened.
@@ -23,7 +23,7 @@ pub struct Counts {
 }
 
 /// What came of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The seed that the run came from.
     pub seed: u64,
@@ -33,6 +33,8 @@ pub struct Report {
     pub ended: Time,
     /// Where each member stands; the last durable state of one that is dead.
     pub states: Vec<State>,
+    /// Steps of epidemic exchange that each member has ended, over all its lives.
+    pub steps: Vec<Vec<Stepped>>,
     /// Every decided body.
     pub chain: BTreeMap<Height, Body>,
     /// When each was first decided by anybody honest.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     agent::Habits,
     byzantine::Lie,
+    epidemic::target,
     fault::{Fault, Moment},
     link::Link,
     rng::Rng,
@@ -15,7 +16,7 @@ use crate::{
     election::HashChain,
     genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
     ids::{BlobRef, Hash},
-    machine::Identity,
+    machine::{Identity, WhenHalted},
     model::{Manifest, TensorSpec, Width},
     time::Time,
     update::Codec,
@@ -38,8 +39,12 @@ pub struct Scenario {
     pub seed: u64,
     /// The voting power of each member.
     pub powers: Vec<u64>,
-    /// Rounds that everybody must settle once the faults have ceased.
+    /// Rounds that everybody must settle, or steps that it must end, once the faults have ceased.
     pub rounds: u64,
+    /// How models travel.
+    pub exchange: Exchange,
+    /// What members do while the ledger is halted.
+    pub when_halted: WhenHalted,
     /// The links, while there are faults.
     pub link: Link,
     /// How updates are coded.
@@ -66,6 +71,8 @@ impl Scenario {
             seed,
             powers: vec![1; members],
             rounds: 2,
+            exchange: Exchange::default(),
+            when_halted: WhenHalted::Wait,
             link: Link::GOOD,
             codec: Codec::F32,
             widths: vec![Width::Full],
@@ -143,6 +150,11 @@ impl Scenario {
             .collect()
     }
 
+    /// What the data of the member in this place would have it learn in an epidemic federation.
+    pub fn target(&self, place: usize) -> Vec<f32> {
+        self.identities().get(place).map(|who| target(&who.keypair.id(), MODEL.len())).unwrap_or_default()
+    }
+
     /// The bytes of the first model.
     pub fn first_model() -> Vec<u8> {
         aggregate::encode(&MODEL)
@@ -171,7 +183,7 @@ impl Scenario {
             agreement: Agreement { propose_ms: 1_000, vote_ms: 300, step_ms: 300, rebroadcast_ms: 600 },
             limits: Limits { max_update_bytes: 1_024, max_samples: 1_000, max_update_norm: 10 },
             aggregation: Aggregation::default(),
-            exchange: Exchange { codec: self.codec },
+            exchange: Exchange { codec: self.codec, ..self.exchange },
             contracts: self.widths.iter().flat_map(|width| contracts(*width)).collect(),
             members: identities.iter().zip(&self.powers).enumerate().map(member).collect(),
         }

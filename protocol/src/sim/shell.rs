@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    agent::{Answer, poisons},
+    agent::{Answer as Work, poisons},
     byzantine::Audience,
     fault::Moment,
     property::Sight,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     event::Event as Told,
     ids::BlobRef,
-    machine::{Effect, Machine},
+    machine::{Answer, Effect, Machine},
     wire::Message,
 };
 
@@ -30,10 +30,22 @@ impl World<'_> {
 
     fn carry(&mut self, who: usize, effect: Effect) {
         match effect {
-            Effect::Append(_) | Effect::Commit(_) => self.write(who, effect),
+            Effect::Append(_) | Effect::Commit(_) | Effect::Save(_) => self.write(who, effect),
             Effect::Publish { bytes, .. } => self.publish(who, bytes),
             Effect::Request { to, request } => self.ask(who, &to, request),
-            Effect::Reply { reply, from } => self.reply(who, reply, from),
+            Effect::Reply { reply, answer: Answer::Decisions(from) } => self.reply(who, reply, from),
+            Effect::Reply { reply, answer: Answer::Heard } => drop(self.nodes[who].questions.remove(&reply)),
+            Effect::Offer { to, offer } => self.offer(who, &to, offer),
+            Effect::TrainStep(order) => {
+                self.check_blobs(who, &[order.base]);
+                self.train_step(who, &order);
+            }
+            Effect::Mix(order) => {
+                let needed: Vec<BlobRef> = order.received.iter().map(|(_, model)| *model).chain([order.own]).collect();
+                self.check_blobs(who, &needed);
+                self.mix(who, &order);
+            }
+            Effect::Forget(blobs) => self.forget(who, &blobs),
             Effect::SetTimer(timer, span) => {
                 let (life, set) = (self.nodes[who].life, self.nodes[who].set_timer(timer));
                 self.queue.put_in(span, Event::Timer { who, life, timer, set });
@@ -52,6 +64,7 @@ impl World<'_> {
             | Effect::Appraise { .. }
             | Effect::Aggregate(_) => self.order(who, effect),
             Effect::Tell(Told::PhaseEntered { round, phase }) => self.spring_ambush(who, round, phase),
+            Effect::Tell(told @ Told::Stepped { .. }) => self.stepped(who, &told),
             // A training that nobody waits for any more ends by itself, and its update is of no use.
             Effect::StopTraining | Effect::Blame { .. } | Effect::Tell(_) => {}
         }
@@ -65,6 +78,7 @@ impl World<'_> {
         }
         match effect {
             Effect::Append(entry) => self.nodes[who].store.append(entry),
+            Effect::Save(bytes) => self.nodes[who].store.step = Some(bytes),
             Effect::Commit(commit) => {
                 let now = self.queue.now();
                 self.trace.note(now, who, "commit", commit.state.root().as_bytes());
@@ -123,10 +137,10 @@ impl World<'_> {
 
     /// Lets an agent act, or the store; its answer comes later, if at all.
     fn order(&mut self, who: usize, effect: Effect) {
-        self.check_blobs(who, &effect);
+        self.check_order(who, &effect);
         let poison = self.scenario.liars.get(&who).is_some_and(poisons);
         let (agent, archive) = (&mut self.nodes[who].agent, &mut self.archive);
-        let answer: Answer = match &effect {
+        let answer: Work = match &effect {
             Effect::AskBid(question) => agent.bid(question),
             Effect::AskMarks(question) => agent.marks(question),
             Effect::Train(order) => agent.train(order, archive, poison),
@@ -143,16 +157,20 @@ impl World<'_> {
         }
     }
 
-    /// No order names a blob that is not here.
-    fn check_blobs(&mut self, who: usize, effect: &Effect) {
+    fn check_order(&mut self, who: usize, effect: &Effect) {
         let needed: Vec<BlobRef> = match effect {
-            Effect::Train(order) => vec![order.base],
+            Effect::Train(order) => order.progress.into_iter().chain([order.base]).collect(),
             Effect::Appraise { base, update, .. } => vec![*base, *update],
             Effect::Aggregate(order) => {
                 order.updates.iter().map(|ordered| ordered.update).chain([order.base]).collect()
             }
             _ => Vec::new(),
         };
+        self.check_blobs(who, &needed);
+    }
+
+    /// No order names a blob that is not here.
+    fn check_blobs(&mut self, who: usize, needed: &[BlobRef]) {
         let store = &self.nodes[who].store;
         if let Some(missing) = needed.iter().find(|blob| !store.blobs.contains(blob)) {
             let why = format!("{who} orders work on {missing}, which it does not hold");

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     body::{Body, Evidence},
+    epidemic::Topology,
     event::Phase,
     ids::{Height, MemberId, Round},
     machine::{Input, Machine},
@@ -52,8 +53,8 @@ pub(super) struct World<'a> {
     pub(super) counts: Counts,
     pub(super) rng: Rng,
     pub(super) ambushes: Vec<Ambush>,
-    /// When all must have settled which round; unknown until the faults cease.
-    pub(super) goal: Option<(Time, Round)>,
+    /// When all must have ended so many rounds or steps; unknown until the faults cease.
+    pub(super) goal: Option<(Time, u64)>,
 }
 
 impl<'a> World<'a> {
@@ -72,6 +73,7 @@ impl<'a> World<'a> {
                 life: 0,
                 store: Store::holding(model),
                 last: State::genesis(&federation),
+                steps: Vec::new(),
                 timers: BTreeMap::new(),
                 set: 0,
                 peers: BTreeMap::new(),
@@ -126,25 +128,30 @@ impl<'a> World<'a> {
 
     /// Over once the goal is reached, or its time is up, which is a violation.
     fn is_over(&mut self) -> bool {
-        let Some((until, round)) = self.goal else { return false };
-        let behind: Vec<usize> = self
-            .scenario
-            .honest()
-            .filter(|who| self.is_expected(*who) && self.nodes[*who].state().round < round)
-            .collect();
+        let Some((until, goal)) = self.goal else { return false };
+        let behind: Vec<usize> =
+            self.scenario.honest().filter(|who| self.is_expected(*who) && self.reached(*who) < goal).collect();
         if behind.is_empty() {
             return true;
         }
         if self.queue.now() > until {
             let where_ = |who: &usize| {
-                let node = &self.nodes[*who];
-                format!("{who} is in {:?} of round {}", node.machine.as_ref().map(Machine::phase), node.state().round)
+                let phase = self.nodes[*who].machine.as_ref().map(Machine::phase);
+                format!("{who} is in {phase:?} after {}", self.reached(*who))
             };
             let standing: Vec<String> = behind.iter().map(where_).collect();
-            let why = format!("round {round} is not settled everywhere: {}", standing.join(", "));
+            let why = format!("{goal} rounds or steps are not ended everywhere: {}", standing.join(", "));
             self.witness.complain("every round ends", self.queue.now(), why);
         }
         false
+    }
+
+    /// Rounds that this member has settled, or steps that it has ended where there are no rounds.
+    pub(super) fn reached(&self, who: usize) -> u64 {
+        match self.federation.genesis.exchange.topology {
+            Topology::Elected => self.nodes[who].state().round.0,
+            Topology::Epidemic { .. } => self.nodes[who].steps.len() as u64,
+        }
     }
 
     /// Whether this member lives or will again.
@@ -219,6 +226,7 @@ impl<'a> World<'a> {
             trace: trace.hash(),
             ended: self.queue.now(),
             states: self.nodes.iter().map(|node| node.state().clone()).collect(),
+            steps: self.nodes.iter().map(|node| node.steps.clone()).collect(),
             chain,
             decided_at,
             counts: Counts { takeovers, empty_rounds, ..self.counts },

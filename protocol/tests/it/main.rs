@@ -5,6 +5,8 @@ mod agreement_steps;
 mod certificates;
 mod crashes;
 mod election;
+mod epidemic;
 mod hostile;
+mod mixing;
 mod network;
 mod spec;

@@ -1,4 +1,5 @@
 //! A federation under virtual time, with everything going wrong that a seed can think of.
 
+mod epidemic;
 mod scenarios;
 mod seeds;

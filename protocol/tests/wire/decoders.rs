@@ -195,7 +195,7 @@ proptest! {
         if verdict == Verdict::Accept {
             prop_assert!(matches!(Message::decode(&bytes), Ok(Message::Have(_) | Message::Tip(_))));
         }
-        machine.handle(Input::Asked { reply: 1, bytes: bytes.clone() }, Time(2)).unwrap();
+        machine.handle(Input::Asked { from: member, reply: 1, bytes: bytes.clone() }, Time(2)).unwrap();
         machine.handle(Input::Answered { from: member, bytes }, Time(3)).unwrap();
         prop_assert_eq!(machine.state(), &before);
     }

@@ -3,7 +3,8 @@
 
 use althing_protocol::{
     codec,
-    ids::{Hash, Height},
+    epidemic::{self, Epidemic},
+    ids::{Hash, Height, Step},
     machine::{Durable, Effect, Input, Machine},
     sim::Scenario,
     state::Federation,
@@ -33,10 +34,12 @@ const GOLDEN: &[(&str, &str)] = &[
     ("body: plan", "abfa2777"),
     ("body: settle", "a983a0cf"),
     ("request", "e08b620d"),
+    ("request: model", "f9832ade"),
     ("response", "36412059"),
-    ("genesis", "c7b40d39"),
-    ("state", "666c23da"),
-    ("journal", "5528a2e4"),
+    ("genesis", "37ec913a"),
+    ("state", "0d2364db"),
+    ("journal", "581efc89"),
+    ("saved step", "26ddec8d"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {
@@ -48,10 +51,12 @@ fn encoded() -> Vec<(String, Vec<u8>)> {
         all.push((format!("body: {name}"), body.encode()));
     }
     all.push(("request".into(), samples::request().encode()));
+    all.push(("request: model".into(), samples::offered_model().encode()));
     all.push(("response".into(), samples::response().encode()));
     all.push(("genesis".into(), codec::encode(&samples::federation().genesis)));
     all.push(("state".into(), samples::state().encode()));
     all.push(("journal".into(), journal().concat()));
+    all.push(("saved step".into(), saved_step()));
     all
 }
 
@@ -74,6 +79,20 @@ fn journal() -> Vec<Vec<u8>> {
     appended.collect()
 }
 
+/// What a member saves when it has trained its first step.
+fn saved_step() -> Vec<u8> {
+    let federation = samples::federation();
+    let first = federation.genesis.task.initial_model;
+    let mut epidemic = Epidemic::recover(federation, samples::keypair(), None, &[first].into()).unwrap();
+    epidemic.start(first, Time(0));
+    let trained = epidemic::Input::Trained { step: Step(1), model: first, samples: 1, training_ms: 1 };
+    let saved = epidemic.handle(trained, Time(1)).into_iter().find_map(|effect| match effect {
+        epidemic::Effect::Save(bytes) => Some(bytes),
+        _ => None,
+    });
+    saved.unwrap()
+}
+
 #[test]
 fn formats_are_frozen() {
     let found: Vec<(String, String)> =
@@ -91,6 +110,8 @@ fn what_is_encoded_is_decoded_to_the_same() {
     for (name, body) in samples::bodies() {
         assert_eq!(althing_protocol::body::Body::decode(&body.encode()), Ok(body), "{name}");
     }
-    assert_eq!(althing_protocol::wire::Request::decode(&samples::request().encode()), Ok(samples::request()));
+    for request in [samples::request(), samples::offered_model()] {
+        assert_eq!(althing_protocol::wire::Request::decode(&request.encode()), Ok(request));
+    }
     assert_eq!(althing_protocol::wire::Response::decode(&samples::response().encode()), Ok(samples::response()));
 }

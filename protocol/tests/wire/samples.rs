@@ -9,10 +9,10 @@ use althing_protocol::{
         VoteKind,
     },
     crypto::{Keypair, Signed, Statement},
-    ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round, Signature},
+    ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round, Signature, Step},
     sim::Scenario,
     state::{Federation, State},
-    statement::{Appraisal, Bid, BidCommit, BidReveal, BodyOffer, Marks, UpdateOffer},
+    statement::{Appraisal, Bid, BidCommit, BidReveal, BodyOffer, Marks, ModelOffer, UpdateOffer},
     wire::{Decision, Message, Request, Response},
 };
 
@@ -146,6 +146,10 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
 
 pub(crate) fn request() -> Request {
     Request::Decisions(Height(300))
+}
+
+pub(crate) fn offered_model() -> Request {
+    Request::Model(sign(&ModelOffer { step: Step(u64::MAX), model: blob() }))
 }
 
 pub(crate) fn response() -> Response {

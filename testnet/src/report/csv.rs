@@ -1,6 +1,6 @@
 //! Tables for spreadsheets. No field holds a comma, a quote or a line break, so nothing is quoted.
 
-use super::RoundRow;
+use super::{RoundRow, StepRow};
 
 /// Header of `rounds.csv`.
 const ROUNDS: &str = "round,elected,settled_by,takeovers,bids,winners,updates,seconds,training_s,overhead_s,accuracy,\
@@ -28,6 +28,33 @@ pub(super) fn rounds(rows: &[RoundRow]) -> String {
             row.pool.to_string(),
             row.balances.iter().min().copied().unwrap_or_default().to_string(),
             row.balances.iter().max().copied().unwrap_or_default().to_string(),
+            row.sent_bytes.to_string(),
+            row.blob_sent_bytes.to_string(),
+        ];
+        text.push_str(&fields.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+/// Header of `steps.csv`.
+const STEPS: &str = "step,nodes,seconds,training_s,accuracy_mean,accuracy_worst,accuracy_best,accepted,refused,\
+    sent_bytes,blob_sent_bytes\n";
+
+/// `steps.csv`: a line for every step of epidemic exchange. An unknown figure is an empty field.
+pub(super) fn steps(rows: &[StepRow]) -> String {
+    let mut text = STEPS.to_owned();
+    for row in rows {
+        let fields = [
+            row.step.to_string(),
+            row.nodes.to_string(),
+            decimal(row.seconds, 3),
+            decimal(row.training_s, 3),
+            decimal(row.accuracy.map(|accuracy| accuracy.mean), 4),
+            decimal(row.accuracy.map(|accuracy| accuracy.worst), 4),
+            decimal(row.accuracy.map(|accuracy| accuracy.best), 4),
+            row.accepted.to_string(),
+            row.refused.to_string(),
             row.sent_bytes.to_string(),
             row.blob_sent_bytes.to_string(),
         ];

@@ -8,7 +8,7 @@ use std::path::Path;
 use plotters::style::RGBColor;
 
 use self::picture::{Axis, Corner, Drawing, Layer, Picture};
-use super::RoundRow;
+use super::{RoundRow, Spread, StepRow};
 use crate::error::Error;
 
 /// Colours that stay apart for colour-blind readers, after Okabe and Ito, darkened where they were pale.
@@ -38,6 +38,38 @@ pub(super) fn draw_all(folder: &Path, names: &[&str], rows: &[RoundRow]) -> Resu
     accuracy(rows).draw(folder, "accuracy")?;
     credits(names, rows).draw(folder, "credits")?;
     bytes(rows).draw(folder, "bytes")
+}
+
+/// Draws the pictures of epidemic steps into `folder`.
+///
+/// # Errors
+/// [`Error::Plot`] if a file cannot be written.
+pub(super) fn draw_steps(folder: &Path, rows: &[StepRow]) -> Result<(), Error> {
+    steps(rows).draw(folder, "steps")
+}
+
+fn steps(rows: &[StepRow]) -> Picture {
+    let line = |name: &str, colour, figure: fn(Spread) -> f64| Layer::Line {
+        name: name.to_owned(),
+        colour,
+        points: rows.iter().filter_map(|row| Some((row.step as f64, 100.0 * figure(row.accuracy?)))).collect(),
+    };
+    let last = rows.iter().rev().find_map(|row| row.accuracy);
+    let title = match last {
+        Some(spread) => format!("Accuracy of the nodes' own models: {:.2} % on average", 100.0 * spread.mean),
+        None => "Accuracy of the nodes' own models: not measured".to_owned(),
+    };
+    Picture {
+        title,
+        x: Axis::steps(rows.last().map_or(1.0, |row| row.step as f64)),
+        y: Axis::new("right on the test set (%)", 0.0, 100.0),
+        layers: vec![
+            line("best node", SKY, |spread| spread.best),
+            line("mean of all nodes", BLUE, |spread| spread.mean),
+            line("worst node", VERMILION, |spread| spread.worst),
+        ],
+        legend: Corner::LowerRight,
+    }
 }
 
 fn last_round(rows: &[RoundRow]) -> f64 {

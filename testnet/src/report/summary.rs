@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use althing_protocol::ids::{Hash, Height, NetworkId};
+use althing_protocol::{
+    epidemic::Topology,
+    ids::{Hash, Height, NetworkId},
+};
 use serde::Serialize;
 
-use super::{Findings, RoundRow, rounded};
+use super::{ExchangeSummary, Findings, RoundRow, StepRow, rounded};
 use crate::{
     chaos::Kill,
-    observer::{Decisions, median},
+    observer::{Decisions, Observer, median},
     setup::Federation,
     status::Wire,
 };
@@ -49,10 +52,10 @@ pub struct Summary {
     pub distinct_aggregators: usize,
     /// Plans and Settles that another than the elected aggregator had to propose.
     pub takeovers: u64,
-    /// Whether all ledgers verify and agree.
-    pub heads_equal: bool,
-    /// Whether every body of every ledger conserves supply.
-    pub supply_conserved: bool,
+    /// Whether all ledgers verify and agree; an epidemic federation has none.
+    pub heads_equal: Option<bool>,
+    /// Whether every body of every ledger conserves supply; an epidemic federation has none.
+    pub supply_conserved: Option<bool>,
     /// Height and head of each node's verified ledger.
     pub heads: BTreeMap<String, Head>,
     /// Median length of a round.
@@ -79,6 +82,8 @@ pub struct Summary {
     pub decisions: Decisions,
     /// Nodes that were killed on purpose.
     pub kills: Vec<KillRecord>,
+    /// Steps of epidemic exchange, if there were any.
+    pub exchange: Option<ExchangeSummary>,
 }
 
 /// What was asked for.
@@ -92,6 +97,8 @@ pub struct Asked {
     pub model: String,
     /// Schema of the data.
     pub dataset: String,
+    /// How models travelled.
+    pub exchange: Topology,
     /// Every how many rounds the aggregator was killed.
     pub kill_aggregator_every: Option<u64>,
 }
@@ -120,10 +127,11 @@ pub struct KillRecord {
 
 impl Summary {
     /// Draws the conclusions.
-    pub fn of(findings: &Findings<'_>, rows: &[RoundRow]) -> Self {
+    pub fn of(findings: &Findings<'_>, rows: &[RoundRow], steps: &[StepRow]) -> Self {
         let Findings { options, federation, observer, traffic, audit, .. } = findings;
         let last = rows.last();
         let settle = last.and_then(|row| observer.rounds().get(&row.round)?.settle.as_ref());
+        let has_ledger = !options.is_epidemic();
         let proposers: BTreeSet<&str> = rows.iter().map(|row| row.settled_by.as_str()).collect();
         let mut summary = Self {
             passed: false,
@@ -135,6 +143,7 @@ impl Summary {
                 partition: options.partition.clone(),
                 model: options.model.clone(),
                 dataset: options.dataset.clone(),
+                exchange: options.exchange,
                 kill_aggregator_every: options.kill_aggregator_every,
             },
             seed: options.seed,
@@ -146,8 +155,9 @@ impl Summary {
             accuracy_source: findings.accuracy_source.clone(),
             distinct_aggregators: proposers.len(),
             takeovers: rows.iter().map(|row| row.takeovers).sum(),
-            heads_equal: audit.heads_equal(observer, settle.map_or(Height(1), |settle| settle.height)),
-            supply_conserved: audit.supply_conserved(observer),
+            heads_equal: has_ledger
+                .then(|| audit.heads_equal(observer, settle.map_or(Height(1), |settle| settle.height))),
+            supply_conserved: has_ledger.then(|| audit.supply_conserved(observer)),
             heads: heads(findings),
             seconds_per_round: median_s(rows, |row| row.seconds),
             overhead_seconds_per_round: median_s(rows, |row| row.overhead_s),
@@ -161,25 +171,48 @@ impl Summary {
             burned: last.map_or(0, |row| row.burned),
             decisions: observer.decisions(),
             kills: findings.kills.iter().map(|kill| KillRecord::of(kill, federation)).collect(),
+            exchange: ExchangeSummary::of(steps, federation.nodes.len()),
         };
+        if !has_ledger {
+            summary.take_from_steps(observer, steps);
+        }
         summary.failures = summary.why_it_failed(findings);
         summary.passed = summary.failures.is_empty();
         summary
     }
 
+    /// Fills the figures that rounds and steps have in common from the steps.
+    fn take_from_steps(&mut self, observer: &Observer, steps: &[StepRow]) {
+        let last = self.exchange.as_ref().and_then(|exchange| exchange.final_accuracy);
+        self.final_accuracy = last.map(|spread| spread.mean);
+        self.accuracy_by_round = steps.iter().map(|row| Some(row.accuracy?.mean)).collect();
+        self.seconds_per_round = median_s(steps, |row| row.seconds);
+        self.overhead_seconds_per_round = median_s(steps, |row| Some((row.seconds? - row.training_s?).max(0.0)));
+        let models = observer.steps().iter().flat_map(|(_, nodes)| nodes.values().map(|ended| ended.model.size));
+        self.model_bytes = models.max().unwrap_or(0);
+    }
+
     fn why_it_failed(&self, findings: &Findings<'_>) -> Vec<String> {
         let mut failures = findings.complaints.clone();
-        if self.rounds_settled < self.options.rounds {
-            failures.push(format!("{} of {} rounds were settled", self.rounds_settled, self.options.rounds));
+        let wanted = self.options.rounds;
+        let steps_ended = self.exchange.as_ref().map_or(0, |exchange| exchange.steps_ended);
+        match self.options.exchange {
+            Topology::Elected if self.rounds_settled < wanted => {
+                failures.push(format!("{} of {wanted} rounds were settled", self.rounds_settled));
+            }
+            Topology::Epidemic { .. } if steps_ended < wanted => {
+                failures.push(format!("{steps_ended} of {wanted} steps were ended by every node"));
+            }
+            Topology::Elected | Topology::Epidemic { .. } => {}
         }
         for kill in self.kills.iter().filter(|kill| kill.catch_up_s.is_none()) {
             failures.push(format!("{}, killed in round {}, did not come back", kill.node, kill.round));
         }
         failures.extend(findings.audit.complaints.iter().cloned());
-        if !self.heads_equal {
+        if self.heads_equal == Some(false) {
             failures.push("the ledgers do not agree, or not all of them verify".to_owned());
         }
-        if !self.supply_conserved {
+        if self.supply_conserved == Some(false) {
             failures.push("supply is not conserved, or not all ledgers verify".to_owned());
         }
         failures
@@ -222,7 +255,7 @@ fn accuracy_by_round(rows: &[RoundRow]) -> Vec<Option<f64>> {
 }
 
 /// The median over the rounds that have the figure, to the millisecond.
-fn median_s(rows: &[RoundRow], figure: impl Fn(&RoundRow) -> Option<f64>) -> Option<f64> {
+fn median_s<T>(rows: &[T], figure: impl Fn(&T) -> Option<f64>) -> Option<f64> {
     let milliseconds = rows.iter().filter_map(figure).map(|value| (value * 1000.0).round() as u64).collect();
     median(milliseconds).map(|value| value as f64 / 1000.0)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Summary, format_credits};
+use super::{ExchangeSummary, Spread, Summary, format_credits};
 
 /// The table that ends a run.
 pub fn table(summary: &Summary) -> String {
@@ -15,11 +15,16 @@ pub fn table(summary: &Summary) -> String {
     for remark in &summary.remarks {
         line(&mut text, "remark", remark);
     }
-    let rounds = format!(
-        "{} settled, {} of them empty, in {:.1} s",
-        summary.rounds_settled, summary.rounds_empty, summary.wall_s
-    );
-    line(&mut text, "rounds", &rounds);
+    if summary.heads_equal.is_some() {
+        let rounds = format!(
+            "{} settled, {} of them empty, in {:.1} s",
+            summary.rounds_settled, summary.rounds_empty, summary.wall_s
+        );
+        line(&mut text, "rounds", &rounds);
+    }
+    if let Some(exchange) = &summary.exchange {
+        push_exchange(&mut text, exchange, summary.wall_s);
+    }
     let figure = |value: Option<f64>, digits: usize| value.map_or_else(unknown, |value| format!("{value:.digits$}"));
     line(&mut text, "accuracy", &figure(summary.final_accuracy, 4));
     let pace = format!(
@@ -27,11 +32,13 @@ pub fn table(summary: &Summary) -> String {
         figure(summary.seconds_per_round, 2),
         figure(summary.overhead_seconds_per_round, 2)
     );
-    line(&mut text, "a round", &pace);
-    let aggregators = format!("{} distinct, {} takeovers", summary.distinct_aggregators, summary.takeovers);
-    line(&mut text, "aggregators", &aggregators);
-    line(&mut text, "ledgers", if summary.heads_equal { "verified, and all agree" } else { "DISAGREE" });
-    line(&mut text, "supply", if summary.supply_conserved { "conserved" } else { "NOT conserved" });
+    line(&mut text, if summary.heads_equal.is_some() { "a round" } else { "a step" }, &pace);
+    if let (Some(equal), Some(conserved)) = (summary.heads_equal, summary.supply_conserved) {
+        let aggregators = format!("{} distinct, {} takeovers", summary.distinct_aggregators, summary.takeovers);
+        line(&mut text, "aggregators", &aggregators);
+        line(&mut text, "ledgers", if equal { "verified, and all agree" } else { "DISAGREE" });
+        line(&mut text, "supply", if conserved { "conserved" } else { "NOT conserved" });
+    }
     let wire = format!(
         "{:.1} MB sent, {:.1} MB of them models of {:.2} MB",
         megabytes(summary.wire.sent_bytes),
@@ -42,6 +49,14 @@ pub fn table(summary: &Summary) -> String {
     text.push('\n');
     push_nodes(&mut text, summary);
     text
+}
+
+fn push_exchange(text: &mut String, exchange: &ExchangeSummary, wall_s: f64) {
+    line(text, "steps", &format!("{} ended by every node, in {wall_s:.1} s", exchange.steps_ended));
+    if let Some(Spread { worst, best, .. }) = exchange.final_accuracy {
+        line(text, "own models", &format!("accuracy from {worst:.4} to {best:.4} after the last step"));
+    }
+    line(text, "exchanged", &format!("{} models accepted, {} refused", exchange.accepted, exchange.refused));
 }
 
 fn push_nodes(text: &mut String, summary: &Summary) {

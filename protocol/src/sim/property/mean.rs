@@ -129,7 +129,7 @@ impl Property for TrueMean {
                     return self.check_vote(body, archive);
                 }
             }
-            Sight::Forgery { .. } => {}
+            Sight::Forgery { .. } | Sight::Offered { .. } | Sight::Mixed { .. } => {}
         }
         Ok(())
     }

@@ -94,6 +94,11 @@ impl Axis {
         Self { name: "round".to_owned(), from: 0.5, to: last.max(1.0) + 0.5, ticks: Ticks::Whole }
     }
 
+    /// Steps, from the first to `last`.
+    pub(crate) fn steps(last: f64) -> Self {
+        Self { name: "step".into(), ..Self::rounds(last) }
+    }
+
     const fn range(&self) -> Range<f64> {
         self.from..self.to
     }
