@@ -34,6 +34,16 @@ settle() { # settle ROUND: prints the event; whoever is found dead was taken ove
 \"credits\":{\"minted\":$((owned + 7)),\"burned\":2,\"pool\":4,\"escrow\":1,\"balances\":{${balances#,}}}"
 }
 
+# Steps of its own, one after the other, in place of rounds.
+take_steps() {
+    while :; do
+        height=$((height + 1)); echo "$height" >"$height_file.new"; mv "$height_file.new" "$height_file"
+        say "\"stepped\",\"step\":$height,\"model\":{\"hash\":\"$(id $((height * 10 + number)))\",\"size\":177704},\
+\"received\":2,\"accepted\":2,\"refused\":0,\"samples\":10,\"training_ms\":50"
+        sleep 0.15
+    done
+}
+
 run() {
     locate "$(option --config "$@")"
     if [ "${FAKE_REFUSE:-}" = "$number" ]; then echo "no such partition: use iid" >&2; exit 2; fi
@@ -42,6 +52,7 @@ run() {
     say "\"started\",\"member\":\"$(id "$number")\",\"network\":\"$(id 7)\",\"height\":$height"
     say "\"hummed\",\"tune\":\"unknown to observers\""
     say "\"listening\",\"address\":\"/ip4/127.0.0.1/tcp/$((4000 + number))\""
+    if grep -q epidemic "$home/genesis.toml"; then take_steps; fi
     [ -e "$home/clock" ] || now_ms >"$home/clock"
     local begin round elected
     begin=$(cat "$home/clock")
@@ -81,7 +92,7 @@ ledger() {
 verb=$1; shift
 case $verb in
 key) number=$(option --name "$@"); printf '{"id":"%s","anchor":"%s"}\n' "$(id "${number##*-}")" "$(id 0)" ;;
-genesis) printf 'fake' >"$(option --out "$@")"; printf '{"network":"%s"}\n' "$(id 7)" ;;
+genesis) option --exchange "$@" >"$(option --out "$@")"; printf '{"network":"%s"}\n' "$(id 7)" ;;
 run) run "$@" ;;
 ledger) ledger "$@" ;;
 esac

@@ -81,6 +81,22 @@ fn a_run_with_kills_passes_and_reports() {
 }
 
 #[test]
+fn an_epidemic_run_counts_steps_and_audits_nothing() {
+    let options = ["--exchange", "epidemic:2", "--kill-aggregator-every", "3"];
+    let mut testnet = Testnet::new(&[&["--nodes", "3", "--rounds", "7"], &options[..]].concat());
+    let (code, summary) = testnet.summary();
+    assert_eq!(code, 0, "{summary:#}");
+    assert_eq!((&summary["options"]["exchange"], &summary["heads_equal"]), (&"epidemic:2".into(), &Value::Null));
+    assert_eq!((&summary["exchange"]["steps_ended"], &summary["rounds_settled"]), (&7.into(), &0.into()));
+    assert!(summary["exchange"]["accepted"].as_u64().unwrap() >= 2 * 3 * 7 - 6, "{summary:#}");
+    let kills = summary["kills"].as_array().unwrap();
+    assert!(!kills.is_empty() && kills.iter().all(|kill| kill["catch_up_s"].is_f64()), "{kills:?}");
+    let table = fs::read_to_string(testnet.report().join("steps.csv")).unwrap();
+    assert!(table.lines().count() == 8 && table.starts_with("step,nodes,seconds"), "{table}");
+    assert!(!testnet.report().join("rounds.csv").exists());
+}
+
+#[test]
 fn without_json_the_last_words_are_a_table() {
     let mut testnet = Testnet::new(&["--nodes", "1", "--rounds", "1"]);
     let kept: Vec<_> = testnet.command.get_args().filter(|argument| *argument != "--json").map(Into::into).collect();
