@@ -112,9 +112,8 @@ mod tests {
             let (first, rest) = all.split_at(5);
             let made = learner.gradients(&weights, &[&all, first, rest]).unwrap();
             assert!((made[0].loss - stepped.loss).abs() < 1e-5);
-            for place in 0..weights.len() {
-                let gradient = made[0].values[place];
-                let step = (weights[place] - stepped.weights[place]) / 0.5;
+            for (place, (&gradient, weight)) in made[0].values.iter().zip(&weights).enumerate() {
+                let step = (weight - stepped.weights[place]) / 0.5;
                 assert!((gradient - step).abs() < 1e-5, "{architecture} {place}: {gradient} {step}");
                 let of_parts = (5.0 * made[1].values[place] + 7.0 * made[2].values[place]) / 12.0;
                 assert!((gradient - of_parts).abs() < 1e-5, "{architecture} {place}: {gradient} {of_parts}");
