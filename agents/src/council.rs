@@ -11,7 +11,7 @@ use althing_protocol::{
 
 use crate::{
     bidder::{self, BidOption, BidderQuestion, Offer, Truthful},
-    guardian::{Capacity, Effort, GuardianQuestion, WhatFits},
+    guardian::{Capacity, Evenly, GuardianQuestion, Means, PaceOption, PaceQuestion, Stint, WhatFits},
     policy::{Pick, Policy, ask},
     selector::{Coverage, Focus, SelectorOption, SelectorQuestion},
 };
@@ -27,9 +27,10 @@ pub struct Deliberation {
     pub choice: String,
 }
 
-/// A node's guardian, bidder and selector.
+/// A node's guardian, with its two questions, bidder and selector.
 pub struct Council {
     guardian: Box<dyn Policy<GuardianQuestion>>,
+    spender: Box<dyn Policy<PaceQuestion>>,
     bidder: Box<dyn Policy<BidderQuestion>>,
     selector: Box<dyn Policy<SelectorQuestion>>,
     cost_per_sample: u64,
@@ -38,23 +39,33 @@ pub struct Council {
 impl Council {
     /// A council that decides by rules. An example costs this member `cost_per_sample` micro-credits.
     pub fn by_rules(cost_per_sample: u64) -> Self {
-        Self { guardian: Box::new(WhatFits), bidder: Box::new(Truthful), selector: Box::new(Coverage), cost_per_sample }
+        Self {
+            guardian: Box::new(WhatFits),
+            spender: Box::new(Evenly),
+            bidder: Box::new(Truthful),
+            selector: Box::new(Coverage),
+            cost_per_sample,
+        }
     }
 
     /// The member's bid, within what its guardian allows; `None` passes.
-    pub fn bid(&mut self, question: BidQuestion, capacity: Capacity) -> (Option<Bid>, Vec<Deliberation>) {
-        let guarded = GuardianQuestion::new(capacity, &question.menu);
-        let effort =
-            ask(&mut *self.guardian, &guarded).unwrap_or(Pick { option: Effort::Rest, by: DecidedBy::Fallback });
-        let mut said =
-            vec![Deliberation { role: Role::Guardian, by: effort.by, choice: effort.option.name().to_owned() }];
+    pub fn bid(
+        &mut self,
+        question: BidQuestion,
+        capacity: Capacity,
+        means: Means<'_>,
+    ) -> (Option<Bid>, Vec<Deliberation>) {
+        let samples = capacity.samples;
+        let guarded = GuardianQuestion::new(capacity, &question.menu, means);
+        let stint = ask(&mut *self.guardian, &guarded).unwrap_or(Pick { option: Stint::Rest, by: DecidedBy::Fallback });
+        let mut said = vec![Deliberation { role: Role::Guardian, by: stint.by, choice: guarded.words(stint.option) }];
 
         let contracts = question.menu.iter().zip(0_u8..);
-        let fitting = contracts.filter(|(contract, _)| capacity.fits(contract, effort.option));
+        let fitting = contracts.filter(|(contract, _)| guarded.allows(stint.option, contract));
         let offers = fitting.map(|(contract, place)| Offer {
             place,
             value: contract.value,
-            cost: bidder::cost(contract, capacity.samples, self.cost_per_sample),
+            cost: bidder::cost(contract, samples, self.cost_per_sample),
         });
         let asked =
             BidderQuestion::new(offers.collect(), question.reserve_price, question.reputation, question.idle_rounds);
@@ -68,6 +79,17 @@ impl Council {
         };
         said.push(Deliberation { role: Role::Bidder, by: pick.by, choice });
         (asked.bid(pick.option), said)
+    }
+
+    /// How fast to spend the privacy budget on a contract that was won; nothing if what is left is not worth a round.
+    pub fn pace(&mut self, question: &PaceQuestion) -> (Option<PaceOption>, Deliberation) {
+        let pick = ask(&mut *self.spender, question);
+        let choice = pick.map_or_else(
+            || "rest: the privacy budget is spent".to_owned(),
+            |pick| format!("{} pace, {} steps", pick.option.pace.name(), pick.option.terms.steps),
+        );
+        let by = pick.map_or(DecidedBy::Rules, |pick| pick.by);
+        (pick.map(|pick| pick.option), Deliberation { role: Role::Guardian, by, choice })
     }
 
     /// How many to hire, and the candidates' weights.
@@ -88,6 +110,7 @@ mod tests {
     use althing_protocol::{genesis::Contract, ids::Round, model::Width};
 
     use super::*;
+    use crate::guardian::{Machine, Need};
 
     fn question() -> BidQuestion {
         let contract =
@@ -97,23 +120,33 @@ mod tests {
     }
 
     fn capacity(samples: u64) -> Capacity {
-        Capacity { samples, time_per_sample: Duration::from_micros(100), deadline: Duration::from_secs(1) }
+        let need = Need { time_per_sample: Duration::from_micros(100), load_permille: 0, memory_bytes: 0 };
+        Capacity {
+            samples,
+            deadline: Duration::from_secs(1),
+            machine: Machine { cores: 1, free_memory_bytes: u64::MAX, load_permille: 0 },
+            max_load_permille: None,
+            needs: [(Width::Full, need)].into(),
+        }
     }
 
     #[test]
     fn the_bidder_bids_only_for_what_the_guardian_allows() {
-        let (bid, said) = Council::by_rules(10).bid(question(), capacity(1_000));
+        let (bid, said) = Council::by_rules(10).bid(question(), capacity(1_000), Means::Unlimited);
         assert_eq!(bid, Some(Bid { contract: 0, price: 10_000 }));
         assert_eq!(said.iter().map(|s| s.role).collect::<Vec<_>>(), [Role::Guardian, Role::Bidder]);
         assert_eq!(said[1].choice, "one at none margin");
 
-        let (bid, said) = Council::by_rules(10).bid(question(), capacity(20_000));
-        assert_eq!((bid, said[0].choice.as_str(), said[1].choice.as_str()), (None, "rest", "pass"));
+        let (bid, said) = Council::by_rules(10).bid(question(), capacity(20_000), Means::Unlimited);
+        assert_eq!(
+            (bid, said[0].choice.as_str(), said[1].choice.as_str()),
+            (None, "rest: no contract fits this machine in time", "pass")
+        );
     }
 
     #[test]
     fn a_price_above_the_reserve_passes() {
-        let (bid, _) = Council::by_rules(1_000).bid(question(), capacity(1_000));
+        let (bid, _) = Council::by_rules(1_000).bid(question(), capacity(1_000), Means::Unlimited);
         assert_eq!(bid, None);
     }
 }

@@ -1,126 +1,140 @@
-//! The guardian: how much work the round may cost this machine.
+//! The guardian: how much work, how much model and how much privacy the round may cost this member.
+//!
+//! Before a bid it says what the machine may be used for ([`GuardianQuestion`]); for a contract that was won it says how
+//! fast the privacy budget is spent ([`PaceQuestion`]). Code has left out beforehand whatever does not fit the deadline,
+//! the memory, the load or the budget.
 
-use std::time::Duration;
+mod machine;
+mod pace;
 
-use althing_protocol::{event::DecidedBy, genesis::Contract};
+use althing_protocol::{event::DecidedBy, genesis::Contract, model::Width};
 
-use crate::policy::{Pick, Policy, Question};
+pub use machine::{Capacity, Effort, Machine, Need};
+pub use pace::{Evenly, PaceOption, PaceQuestion};
 
-/// How much of what would fit the member is willing to do.
+use crate::{
+    policy::{Pick, Policy, Question},
+    privacy::{Filter, Pace, Plan},
+};
+
+/// An entry of the guardian's menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
+pub enum Stint {
     /// Nothing: rest this round.
     Rest,
-    /// Contracts that take at most half of the deadline.
-    Half,
-    /// Whatever fits the deadline.
-    Full,
+    /// Contracts of at most this effort, and of no wider a slice of the model.
+    Work {
+        /// How much of the time they may take.
+        effort: Effort,
+        /// The widest slice.
+        widest: Width,
+    },
 }
 
-impl Effort {
-    /// Its name in logs.
-    pub const fn name(self) -> &'static str {
+/// What pays for training.
+#[derive(Debug, Clone, Copy)]
+pub enum Means<'a> {
+    /// Training is without noise, and nothing is paid.
+    Unlimited,
+    /// A privacy budget, and the plan to spend it.
+    Budget(&'a Plan, &'a Filter),
+}
+
+impl Means<'_> {
+    /// Whether they pay for `contract` at any pace.
+    fn afford(&self, contract: &Contract) -> bool {
         match self {
-            Self::Rest => "rest",
-            Self::Half => "half",
-            Self::Full => "full",
+            Self::Unlimited => true,
+            // Where any pace pays, the fastest does: it asks for the least noise.
+            Self::Budget(plan, filter) => plan.terms(filter, contract.epochs, Pace::Spend).is_some(),
         }
     }
 }
 
-/// What the member's machine can do.
+/// Why a contract is not on offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capacity {
-    /// Examples that it trains on in one epoch.
-    pub samples: u64,
-    /// Measured time for one example; zero while nothing was measured.
-    pub time_per_sample: Duration,
-    /// Time that the genesis allows for training.
-    pub deadline: Duration,
+enum Obstacle {
+    /// The machine is busy.
+    Load,
+    /// It would come too late, or take too much memory.
+    Machine,
+    /// The privacy budget does not pay for it.
+    Budget,
 }
 
-impl Capacity {
-    /// How long `contract` would take here.
-    pub fn duration(&self, contract: &Contract) -> Duration {
-        let samples = self.samples.saturating_mul(u64::from(contract.epochs));
-        self.time_per_sample.saturating_mul(u32::try_from(samples).unwrap_or(u32::MAX))
-    }
-
-    /// Whether `contract` is done in time with this `effort`.
-    pub fn fits(&self, contract: &Contract, effort: Effort) -> bool {
-        let allowed = match effort {
-            Effort::Rest => return false,
-            Effort::Half => self.deadline / 2,
-            Effort::Full => self.deadline,
-        };
-        self.samples > 0 && self.duration(contract) <= allowed
-    }
-}
-
-/// The question to a guardian.
+/// The question what the machine may be used for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GuardianQuestion {
     /// What the machine can do.
     pub capacity: Capacity,
-    menu: Vec<Effort>,
+    affordable: Vec<Contract>,
+    obstacle: Option<Obstacle>,
+    menu: Vec<Stint>,
 }
 
 impl GuardianQuestion {
-    /// May this machine work, and how hard? Efforts under which no contract fits are not on the menu.
-    pub fn new(capacity: Capacity, contracts: &[Contract]) -> Self {
-        let useful = |effort: &Effort| contracts.iter().any(|contract| capacity.fits(contract, *effort));
-        let menu = std::iter::once(Effort::Rest).chain([Effort::Half, Effort::Full].into_iter().filter(useful));
-        Self { capacity, menu: menu.collect() }
+    /// May this machine work, how hard, and on how much of the model? Answers under which no contract fits are not on
+    /// the menu; it goes from the least to the most work.
+    pub fn new(capacity: Capacity, contracts: &[Contract], means: Means<'_>) -> Self {
+        let affordable: Vec<Contract> = contracts.iter().filter(|contract| means.afford(contract)).cloned().collect();
+        let fitting = |effort, width| {
+            affordable.iter().any(|contract| contract.width == width && capacity.fits(contract, effort))
+        };
+        let mut menu = vec![Stint::Rest];
+        for effort in [Effort::Half, Effort::Full] {
+            let widths = Width::ALL.into_iter().rev().filter(|width| fitting(effort, *width));
+            menu.extend(widths.map(|widest| Stint::Work { effort, widest }));
+        }
+        let obstacle = match menu.len() {
+            1 if capacity.is_busy() => Some(Obstacle::Load),
+            1 if affordable.is_empty() => Some(Obstacle::Budget),
+            1 => Some(Obstacle::Machine),
+            _ => None,
+        };
+        Self { capacity, affordable, obstacle, menu }
+    }
+
+    /// Whether `stint` allows `contract`.
+    pub fn allows(&self, stint: Stint, contract: &Contract) -> bool {
+        match stint {
+            Stint::Rest => false,
+            Stint::Work { effort, widest } => {
+                contract.width >= widest && self.affordable.contains(contract) && self.capacity.fits(contract, effort)
+            }
+        }
+    }
+
+    /// `stint` in words, with the reason if there is no choice but to rest.
+    pub fn words(&self, stint: Stint) -> String {
+        match (stint, self.obstacle) {
+            (Stint::Rest, None) => "rest".to_owned(),
+            (Stint::Rest, Some(Obstacle::Load)) => "rest: the machine is busy".to_owned(),
+            (Stint::Rest, Some(Obstacle::Machine)) => "rest: no contract fits this machine in time".to_owned(),
+            (Stint::Rest, Some(Obstacle::Budget)) => "rest: the privacy budget is spent".to_owned(),
+            (Stint::Work { effort: Effort::Half, widest }, _) => format!("half the time, width {widest} at most"),
+            (Stint::Work { effort: Effort::Full, widest }, _) => format!("all the time, width {widest} at most"),
+        }
     }
 }
 
 impl Question for GuardianQuestion {
-    type Option = Effort;
+    type Option = Stint;
 
-    fn menu(&self) -> &[Effort] {
+    fn menu(&self) -> &[Stint] {
         &self.menu
     }
 }
 
-/// Works as hard as the machine can in time.
+/// Works as hard, and on as much of the model, as the machine can in time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WhatFits;
 
 impl Policy<GuardianQuestion> for WhatFits {
-    fn decide(&mut self, question: &GuardianQuestion) -> Pick<Effort> {
+    fn decide(&mut self, question: &GuardianQuestion) -> Pick<Stint> {
         let hardest = question.menu().last().copied();
-        Pick { option: hardest.unwrap_or(Effort::Rest), by: DecidedBy::Rules }
+        Pick { option: hardest.unwrap_or(Stint::Rest), by: DecidedBy::Rules }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use althing_protocol::model::Width;
-
-    use super::*;
-
-    fn contract(epochs: u32) -> Contract {
-        Contract { name: format!("{epochs} epochs"), epochs, width: Width::Full, value: 100 }
-    }
-
-    fn capacity(ms_per_sample: u64) -> Capacity {
-        let time_per_sample = Duration::from_millis(ms_per_sample);
-        Capacity { samples: 1_000, time_per_sample, deadline: Duration::from_secs(10) }
-    }
-
-    #[test]
-    fn a_machine_that_is_too_slow_rests() {
-        let contracts = [contract(1), contract(2)];
-        let decide = |ms| WhatFits.decide(&GuardianQuestion::new(capacity(ms), &contracts)).option;
-        assert_eq!(decide(11), Effort::Rest);
-        assert_eq!(decide(10), Effort::Full);
-        assert_eq!(GuardianQuestion::new(capacity(10), &contracts).menu(), [Effort::Rest, Effort::Full]);
-        assert!(capacity(10).fits(&contract(1), Effort::Full) && !capacity(10).fits(&contract(2), Effort::Full));
-    }
-
-    #[test]
-    fn a_machine_without_data_rests() {
-        let idle = Capacity { samples: 0, ..capacity(1) };
-        assert_eq!(GuardianQuestion::new(idle, &[contract(1)]).menu(), [Effort::Rest]);
-    }
-}
+mod tests;

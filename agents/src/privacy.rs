@@ -17,13 +17,15 @@ mod curve;
 mod filter;
 mod gaussian;
 mod line;
+mod plan;
 mod special;
 mod spend;
 
 pub use budget::{Budget, BudgetError};
 pub use curve::{Conversion, Curve, Guarantee, default_orders};
 pub use filter::{
-    Debit, Debited, Filter, MAX_FILTER_BYTES, MAX_TICKETS, Receipt, Refused, RestoreError, Ticket, rehearse,
+    Debit, Debited, Filter, LimitError, MAX_FILTER_BYTES, MAX_TICKETS, Receipt, Refused, RestoreError, Ticket, rehearse,
 };
 pub use gaussian::{MAX_ORDER, rdp};
+pub use plan::{Pace, Plan, PlanError, Terms};
 pub use spend::{MAX_SIGMA, MAX_STEPS, Spend, SpendError};

@@ -72,6 +72,40 @@ pub enum Refused {
 )]
 pub struct RestoreError(#[from] DecodeError);
 
+/// Why a budget stays as it is.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LimitError {
+    /// It would give up more privacy than was promised when noise was drawn before.
+    #[error(
+        "the privacy account has a budget of epsilon {have} and the configuration asks for {asked}: noise that was drawn \
+         cannot be undone, so a budget only shrinks by itself; to give up more on purpose, run `althing privacy raise`"
+    )]
+    Higher {
+        /// The account's epsilon.
+        have: f64,
+        /// The epsilon asked for.
+        asked: f64,
+    },
+    /// It is no raise.
+    #[error(
+        "the privacy account has a budget of epsilon {have}, which is more than {asked}; a lower one needs no raise"
+    )]
+    Lower {
+        /// The account's epsilon.
+        have: f64,
+        /// The epsilon asked for.
+        asked: f64,
+    },
+    /// Delta is part of what was promised.
+    #[error("the privacy account has a budget at delta {have:e}, not {asked:e}; delta never changes: write {have:e}")]
+    Delta {
+        /// The account's delta.
+        have: f64,
+        /// The delta asked for.
+        asked: f64,
+    },
+}
+
 /// What is spent, at which orders, and for which tickets. One per member and data set, for their whole life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
@@ -81,6 +115,8 @@ pub struct Filter {
     /// Tickets of earlier rounds are no longer remembered, so they are refused.
     first_round: Round,
     entries: Vec<Entry>,
+    /// Debits ever made.
+    debits: u64,
 }
 
 /// One debit.
@@ -97,6 +133,7 @@ struct Stored {
     lines: Vec<Line>,
     first_round: Round,
     entries: Vec<Entry>,
+    debits: u64,
 }
 
 impl TryFrom<Stored> for Filter {
@@ -109,8 +146,8 @@ impl TryFrom<Stored> for Filter {
         if stored.entries.len() > MAX_TICKETS {
             return Err("it has more tickets than a filter keeps");
         }
-        let Stored { budget, lines, first_round, entries } = stored;
-        Ok(Self { budget, lines, first_round, entries })
+        let Stored { budget, lines, first_round, entries, debits } = stored;
+        Ok(Self { budget, lines, first_round, entries, debits })
     }
 }
 
@@ -129,7 +166,7 @@ impl Filter {
     /// A filter over `budget`, with nothing spent. Of `expected`, what the member expects to do most, rate and noise
     /// choose the leading order; the choice must not look at the private data, and it never changes.
     pub fn new(budget: Budget, expected: &Spend) -> Self {
-        Self { budget, lines: line::fresh(&budget, expected), first_round: Round(0), entries: Vec::new() }
+        Self { budget, lines: line::fresh(&budget, expected), first_round: Round(0), entries: Vec::new(), debits: 0 }
     }
 
     /// The filter that `bytes` hold.
@@ -171,6 +208,7 @@ impl Filter {
         }
         let entry = Entry { ticket, spend };
         self.entries.push(entry);
+        self.debits = self.debits.saturating_add(1);
         self.forget();
         Ok(Debit::Fresh(Receipt { filter: self, entry }))
     }
@@ -184,12 +222,60 @@ impl Filter {
     /// guaranteed at any time is the budget.
     pub fn epsilon_spent(&self) -> f64 {
         let epsilons = self.lines.iter().map(|line| line.epsilon(&self.budget));
-        epsilons.fold(self.budget.epsilon(), f64::min)
+        epsilons.fold(f64::INFINITY, f64::min)
     }
 
-    /// What of the budget's epsilon is not spent.
+    /// What of the budget's epsilon is not spent. Nothing is left when more was spent before the budget was lowered.
     pub fn remaining(&self) -> f64 {
-        self.budget.epsilon() - self.epsilon_spent()
+        (self.budget.epsilon() - self.epsilon_spent()).max(0.0)
+    }
+
+    /// Debits ever made.
+    pub const fn debits(&self) -> u64 {
+        self.debits
+    }
+
+    /// Whether `ticket` was debited, as far as is remembered.
+    pub fn has(&self, ticket: &Ticket) -> bool {
+        self.entries.iter().any(|entry| entry.ticket == *ticket)
+    }
+
+    /// A filter over the same budget and orders with nothing spent: to plan with, never to debit.
+    pub(super) fn emptied(&self) -> Self {
+        let lines = self.lines.iter().map(Line::emptied).collect();
+        Self { budget: self.budget, lines, first_round: Round(0), entries: Vec::new(), debits: 0 }
+    }
+
+    /// Lowers the budget's epsilon, for good. What was spent stays spent, be it more than that.
+    ///
+    /// # Errors
+    /// [`LimitError`] when that would raise it, or when delta is another.
+    pub fn lower(&mut self, budget: Budget) -> Result<(), LimitError> {
+        if budget.epsilon() > self.budget.epsilon() {
+            return Err(LimitError::Higher { have: self.budget.epsilon(), asked: budget.epsilon() });
+        }
+        self.set_epsilon(budget)
+    }
+
+    /// Raises the budget's epsilon: somebody has decided to give up more privacy than was promised when noise was drawn
+    /// before. The bound is that of a budget which was as large from the start, provided that the decision does not
+    /// rest on what the training has released.
+    ///
+    /// # Errors
+    /// [`LimitError`] when that would lower it, or when delta is another.
+    pub fn raise(&mut self, budget: Budget) -> Result<(), LimitError> {
+        if budget.epsilon() < self.budget.epsilon() {
+            return Err(LimitError::Lower { have: self.budget.epsilon(), asked: budget.epsilon() });
+        }
+        self.set_epsilon(budget)
+    }
+
+    fn set_epsilon(&mut self, budget: Budget) -> Result<(), LimitError> {
+        if budget.delta() != self.budget.delta() {
+            return Err(LimitError::Delta { have: self.budget.delta(), asked: budget.delta() });
+        }
+        self.budget = budget;
+        Ok(())
     }
 
     /// How many steps with rate `q` and noise `sigma` the budget still allows: that many are granted, one more is not.

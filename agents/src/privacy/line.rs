@@ -73,6 +73,11 @@ impl Line {
         spent <= bound(budget, self.order, self.share)
     }
 
+    /// The same order and share with nothing spent.
+    pub(super) const fn emptied(&self) -> Self {
+        Self { order: self.order, share: self.share, spent: 0.0 }
+    }
+
     /// Writes down what is spent now.
     pub(super) fn set(&mut self, spent: f64) {
         self.spent = spent;

@@ -151,6 +151,7 @@ struct Forged {
     lines: Vec<ForgedLine>,
     first_round: Round,
     entries: Vec<ForgedEntry>,
+    debits: u64,
 }
 
 #[derive(Serialize)]
@@ -189,6 +190,7 @@ fn only_what_a_filter_can_be_is_restored() {
             lines: vec![line.clone(), line],
             first_round: Round(0),
             entries: (0..entries).map(entry).collect(),
+            debits: entries,
         };
         Filter::restore(&codec::encode(&forged))
     };
