@@ -261,6 +261,34 @@ pub enum PrivacyCommand {
     /// Give the epsilon of some training with clipped gradients, Poisson sampling and Gaussian noise.
     #[command(after_help = EPSILON)]
     Epsilon(EpsilonArgs),
+    /// Show what of a member's privacy budget is spent, whether or not its node runs.
+    #[command(after_help = "Example:\n  althing privacy show --config node.toml --json")]
+    Show(AccountArgs),
+    /// Raise the budget of a member's account to the epsilon in its configuration. Its node must not run.
+    ///
+    /// A node lowers its budget by itself and never raises it: noise that was drawn under the old promise cannot be
+    /// drawn again. Raise it for reasons that have nothing to do with what the training has shown.
+    #[command(after_help = "Example:\n  althing privacy raise --config node.toml")]
+    Raise(AccountArgs),
+    /// Go on with the account when the member's examples have changed. Its node must not run.
+    ///
+    /// What is spent stays spent, for old examples and for new ones.
+    #[command(after_help = "Example:\n  althing privacy rebind --config node.toml")]
+    Rebind(AccountArgs),
+    /// Give up the account: nothing counts any more what was spent. Its node must not run.
+    ///
+    /// For a member that goes on without noise, or whose store is lost. What a fresh account spends comes on top of
+    /// what this one has.
+    #[command(after_help = "Example:\n  althing privacy close --config node.toml")]
+    Close(AccountArgs),
+}
+
+/// Whose account.
+#[derive(Debug, Args)]
+pub struct AccountArgs {
+    /// The node's configuration.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    pub config: PathBuf,
 }
 
 /// Training to account for.

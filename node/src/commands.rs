@@ -11,6 +11,7 @@ mod tests;
 
 use std::io::{self, Write};
 
+use althing_protocol::event::Account;
 use serde_json::Value;
 
 use crate::{
@@ -47,7 +48,7 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Key(command) => key::execute(command)?,
         Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
         Command::Status(args) => status::execute(args)?,
-        Command::Privacy(command) => privacy::execute(command)?,
+        Command::Privacy(command) => privacy::execute(command, &handlers.catalogue)?,
         Command::Model(command) => model::execute(command, &handlers.catalogue)?,
         Command::Run(args) => return (handlers.run)(args, &handlers.catalogue, cli.format()),
         Command::Ledger(command) => return (handlers.ledger)(command, cli.format()),
@@ -70,6 +71,19 @@ pub fn print(answer: &Answer, format: Format, out: &mut dyn Write) -> Result<(),
         }
         _ => Ok(()),
     }
+}
+
+/// A privacy account, for people.
+fn spent(account: &Account) -> String {
+    let micro = |value: u64| value as f64 / 1e6;
+    format!(
+        "epsilon {:.4} of {:.4} spent at delta {:e}, {:.4} left for {} rounds",
+        micro(account.spent_micro),
+        micro(account.epsilon_micro),
+        account.delta_pico as f64 / 1e12,
+        micro(account.epsilon_micro.saturating_sub(account.spent_micro)),
+        account.rounds_left,
+    )
 }
 
 /// Micro-credits as credits, for people.

@@ -4,6 +4,7 @@
 //! relative to the folder of the file, so that a node's folder can be moved as a whole.
 
 mod bounds;
+mod privacy;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use althing_protocol::machine::WhenHalted;
 use libp2p::Multiaddr;
 use serde::Deserialize;
 
+pub use self::privacy::Privacy;
 use crate::{
     files::{self, FileError},
     learn::data::Format,
@@ -55,6 +57,9 @@ pub struct Config {
     /// How models travel beside the rounds.
     #[serde(default)]
     pub exchange: Exchange,
+    /// What training may tell about the member's examples; anything, if nothing is said.
+    #[serde(default)]
+    pub privacy: Option<Privacy>,
 }
 
 /// The network.
@@ -176,11 +181,18 @@ pub struct Limits {
     /// Resident memory above which new connections are refused, in MiB, 64 to 1,048,576. Default: 1,024.
     #[serde(deserialize_with = "bounds::number::<64, 1_048_576, _, _>")]
     pub memory_mb: u64,
+    /// Share of one core that training may use, in percent, 1 to 100. Default: 100.
+    #[serde(deserialize_with = "bounds::number::<1, 100, _, _>")]
+    pub core_percent: u32,
+    /// Tasks that run or want to, for each core and in percent, above which the node rests, 1 to 100,000. Default: it
+    /// rests only when no contract would be done in time.
+    #[serde(deserialize_with = "bounds::some_number::<1, 100_000, _>")]
+    pub max_load_percent: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_mb: 1_024 }
+        Self { memory_mb: 1_024, core_percent: 100, max_load_percent: None }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use crate::{
+    account::{AccountError, WitnessError},
     blobs,
     config::ConfigError,
     files::FileError,
@@ -111,6 +112,34 @@ impl Blamed for StoreError {
         match self {
             Self::Locked { .. } | Self::OtherNetwork { .. } | Self::Newer { .. } | Self::Unusable { .. } => Blame::User,
             Self::Damaged { .. } | Self::Disk { .. } | Self::Gap { .. } | Self::Overwrite { .. } => Blame::Machine,
+        }
+    }
+}
+
+impl Blamed for AccountError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Store(error) => error.blame(),
+            Self::Witness(error) => error.blame(),
+            Self::Record(_) | Self::Restore(_) => Blame::Machine,
+            Self::Lost { .. }
+            | Self::OtherData { .. }
+            | Self::Unbound
+            | Self::Unused
+            | Self::None
+            | Self::Budget(_)
+            | Self::Limit(_)
+            | Self::Plan(_) => Blame::User,
+        }
+    }
+}
+
+impl Blamed for WitnessError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::File(error) => error.blame(),
+            Self::Damaged { .. } => Blame::Machine,
+            Self::Unwritable { .. } => Blame::User,
         }
     }
 }

@@ -128,7 +128,8 @@ pub fn replace(path: &Path, text: &str) -> Result<(), FileError> {
     fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, path)).map_err(|error| FileError::new(path, error))
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+/// Makes the name of `path` in its folder survive a power cut.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     File::open(folder)?.sync_all()
 }

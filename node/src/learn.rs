@@ -6,6 +6,7 @@
 //! needs to be bit-exact between machines but the start of a model ([`params::init`]) and the partition of the data
 //! ([`partition`]): those two every member works out for itself.
 
+pub mod calibrate;
 pub mod catalogue;
 pub mod classifier;
 pub mod data;
@@ -19,6 +20,7 @@ pub mod portion;
 pub mod private;
 pub mod safetensors;
 pub mod state_dict;
+pub mod throttle;
 pub mod train;
 pub mod worker;
 pub mod workload;

@@ -1,5 +1,6 @@
 //! A federation node: the loop that turns the core's effects into I/O, and everything it needs for that.
 
+pub mod account;
 pub mod blobs;
 pub mod cli;
 pub mod commands;

@@ -10,7 +10,7 @@ mod server;
 mod tests;
 
 use althing_protocol::{
-    event::Phase,
+    event::{Account, Phase},
     ids::{Hash, Height, MemberId, NetworkId, Round, Step},
 };
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,9 @@ pub struct Status {
     /// Its epidemic exchange since the node started, if there was one.
     #[serde(default)]
     pub exchange: Option<Steps>,
+    /// What training may tell about the member's examples; none if it is without noise.
+    #[serde(default)]
+    pub privacy: Option<Account>,
     /// Most memory that the process ever had resident, in MiB, rounded up; 0 where the system does not tell.
     /// Filled in when asked for.
     pub peak_rss_mb: u64,
@@ -109,6 +112,7 @@ impl Status {
             credits: 0,
             reputation: 0,
             exchange: None,
+            privacy: None,
             peak_rss_mb: 0,
         }
     }

@@ -38,6 +38,7 @@ const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 const CERTIFICATES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("certificates");
 const JOURNAL: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("journal");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const PRIVACY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("privacy");
 const AGENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("agents");
 
 /// Under this name the store remembers where the epidemic exchange stands. No agent has it.
@@ -144,6 +145,7 @@ impl Store {
             transaction.open_table(CERTIFICATES)?;
             transaction.open_table(JOURNAL)?;
             transaction.open_table(AGENTS)?;
+            transaction.open_table(PRIVACY)?;
             Ok(())
         })
     }
@@ -289,6 +291,41 @@ impl Store {
             transaction.open_table(AGENTS)?.insert(name, bytes)?;
             Ok(())
         })
+    }
+
+    /// What is kept of privacy under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be read.
+    pub fn privacy(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|transaction| Ok(transaction.open_table(PRIVACY)?.get(key)?.map(|bytes| bytes.value().to_vec())))
+    }
+
+    /// Keeps `bytes` of privacy under `key`, in place of what was there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses.
+    pub fn keep_privacy(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.open_table(PRIVACY)?.insert(key, bytes)?;
+            Ok(())
+        })
+    }
+
+    /// Keeps nothing of privacy any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses.
+    pub fn forget_privacy(&self) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.open_table(PRIVACY)?.retain(|_, _| false)?;
+            Ok(())
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Runs `change` in a transaction that is on the disk when this returns, or was never begun if `change` fails.

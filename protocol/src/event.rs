@@ -104,7 +104,7 @@ pub enum Event {
     },
     /// The privacy of a training is paid for, durably; now its noise is drawn.
     Debited {
-        /// The round that it is for.
+        /// The round that it is for, or the epidemic step of that number.
         round: Round,
         /// Examples that a step takes on average, each with the same probability.
         lot: u64,

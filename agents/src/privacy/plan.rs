@@ -118,9 +118,19 @@ impl Plan {
         self.lot
     }
 
+    /// Examples that there are.
+    pub const fn samples(&self) -> u64 {
+        self.samples
+    }
+
     /// Rounds that are left of the plan.
     pub const fn rounds_left(&self, filter: &Filter) -> u64 {
-        self.rounds.saturating_sub(filter.debits())
+        Self::rounds_after(self.rounds, filter)
+    }
+
+    /// Rounds that are left of a plan for so many.
+    pub const fn rounds_after(rounds: u64, filter: &Filter) -> u64 {
+        rounds.saturating_sub(filter.debits())
     }
 
     /// Steps that see as many examples as so many passes do.
@@ -147,7 +157,8 @@ impl Plan {
         let too_long = PlanError::TooLong { epsilon, rounds, steps };
         // The best order depends on the noise and the noise a little on the order: once around settles it.
         let guess = Spend::new(self.rate(), 1.0, steps).map_err(|_| too_long.clone())?;
-        let terms = self.least_noise(&Filter::new(budget, &guess), self.rounds, steps).ok_or_else(|| too_long.clone())?;
+        let terms =
+            self.least_noise(&Filter::new(budget, &guess), self.rounds, steps).ok_or_else(|| too_long.clone())?;
         let expected = self.spend(terms).map_err(|_| too_long)?;
         Ok(Filter::new(budget, &expected))
     }

@@ -1,5 +1,7 @@
 //! `althing privacy`.
 
+mod account;
+
 use std::{collections::BTreeMap, path::Path};
 
 use althing_agents::privacy::{Conversion, Curve, Guarantee, MAX_STEPS, Spend};
@@ -10,6 +12,7 @@ use crate::{
     cli::{EpsilonArgs, PrivacyCommand},
     failure::Failure,
     files,
+    learn::catalogue::Catalogue,
 };
 
 /// Longest schedule, in bytes.
@@ -21,9 +24,13 @@ const MAX_KINDS: usize = 4_096;
 /// The header that a schedule may begin with.
 const HEADER: &str = "q,sigma,steps";
 
-pub(super) fn execute(command: &PrivacyCommand) -> Result<Answer, Failure> {
+pub(super) fn execute(command: &PrivacyCommand, catalogue: &Catalogue) -> Result<Answer, Failure> {
     match command {
         PrivacyCommand::Epsilon(args) => epsilon(args),
+        PrivacyCommand::Show(args) => account::show(args),
+        PrivacyCommand::Raise(args) => account::raise(args),
+        PrivacyCommand::Rebind(args) => account::rebind(args, catalogue),
+        PrivacyCommand::Close(args) => account::close(args, catalogue),
     }
 }
 
@@ -119,7 +126,6 @@ mod tests {
         cli::Cli,
         commands::{self, Handlers},
         failure::Blame,
-        learn::catalogue::Catalogue,
     };
 
     fn read(text: &str) -> Result<Vec<Spend>, Failure> {

@@ -6,7 +6,7 @@ use althing_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, credits};
+use super::{Answer, credits, spent};
 use crate::{
     cli::StatusArgs,
     config::Config,
@@ -80,6 +80,7 @@ fn running(status: &Status, genesis: &Genesis) -> Answer {
          decisions   {} by model, {} by rules, {} by rules after the model failed\n\
          credits     {}\n\
          reputation  {}\n\
+         privacy     {}\n\
          {}memory      {} MiB at the most\n",
         status.member,
         name(&status.member),
@@ -97,6 +98,7 @@ fn running(status: &Status, genesis: &Genesis) -> Answer {
         status.decisions.fallback,
         credits(status.credits),
         status.reputation,
+        status.privacy.as_ref().map_or_else(|| "none: training is without noise".into(), spent),
         status.exchange.map(steps).unwrap_or_default(),
         status.peak_rss_mb,
     );

@@ -25,6 +25,42 @@ where
     }
 }
 
+/// A whole number from `MIN` to `MAX`, where nothing may be said.
+pub(super) fn some_number<'de, const MIN: u64, const MAX: u64, D>(deserializer: D) -> Result<Option<u32>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    number::<MIN, MAX, u32, D>(deserializer).map(Some)
+}
+
+/// A number above 0.
+pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let got = f64::deserialize(deserializer)?;
+    if got > 0.0 && got.is_finite() {
+        return Ok(got);
+    }
+    Err(D::Error::custom(format!("{got} is out of bounds, must be a number above 0")))
+}
+
+/// A number above 0, where nothing may be said.
+pub(super) fn some_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    positive(deserializer).map(Some)
+}
+
+/// A number above 0 and below 1.
+pub(super) fn probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let got = f64::deserialize(deserializer)?;
+    if got > 0.0 && got < 1.0 {
+        return Ok(got);
+    }
+    Err(D::Error::custom(format!("{got} is out of bounds, must be above 0 and below 1")))
+}
+
+/// A number above 0 and below 1, where nothing may be said.
+pub(super) fn some_probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    probability(deserializer).map(Some)
+}
+
 /// Addresses to dial.
 pub(super) fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Multiaddr>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;

@@ -1,8 +1,8 @@
 //! What the core wants, carried out: one small function an effect.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use althing_agents::{Deliberation, guardian::Capacity};
+use althing_agents::{Deliberation, guardian::Means};
 use althing_protocol::{
     event::{DecidedBy, Event},
     ids::{BlobRef, MemberId, Round},
@@ -12,6 +12,7 @@ use althing_protocol::{
 
 use super::{
     jobs::{JobError, Received},
+    privacy::Purse,
     requests,
     shell::Shell,
 };
@@ -42,10 +43,7 @@ impl Shell {
             Effect::CancelTimer(timer) => self.timers.cancel(&timer),
             Effect::AskBid(question) => return Ok(Some(self.ask_bid(question))),
             Effect::AskMarks(question) => return Ok(Some(self.ask_marks(question))),
-            Effect::Train(order) => {
-                let round = order.round;
-                self.started(round, tokio::task::block_in_place(|| self.jobs.train(order)))?;
-            }
+            Effect::Train(order) => self.train(order)?,
             Effect::StopTraining => self.jobs.stop_training(),
             Effect::Fetch { blob, from } => self.fetch(blob, &from),
             Effect::Appraise { round, maker, base, update, width } => {
@@ -57,9 +55,7 @@ impl Shell {
             Effect::Keep(blobs) => self.keep(&blobs),
             Effect::Save(bytes) => self.save_step(&bytes)?,
             Effect::Offer { to, offer } => self.offer(to, offer),
-            Effect::TrainStep(order) => {
-                tokio::task::block_in_place(|| self.jobs.train_step(order)).map_err(Failure::machine)?;
-            }
+            Effect::TrainStep(order) => self.train_step(order)?,
             Effect::Mix(order) => self.jobs.mix(self.me, order),
             Effect::Forget(blobs) => self.forget(&blobs),
             Effect::Tell(event) => self.tell_and_prepare(event)?,
@@ -111,12 +107,9 @@ impl Shell {
 
     fn ask_bid(&mut self, question: BidQuestion) -> Input {
         let round = question.round;
-        let capacity = Capacity {
-            samples: self.samples,
-            time_per_sample: self.jobs.time_per_sample(),
-            deadline: Duration::from_millis(self.genesis.phases.train.max_ms),
-        };
-        let (bid, said) = self.council.bid(question, capacity);
+        let capacity = self.capacity();
+        let means = self.purse.as_ref().map_or(Means::Unlimited, Purse::means);
+        let (bid, said) = self.council.bid(question, capacity, means);
         for deliberation in said {
             self.note(round, deliberation);
         }
@@ -131,7 +124,7 @@ impl Shell {
     }
 
     /// Counts and tells an agent's decision.
-    fn note(&mut self, round: Round, said: Deliberation) {
+    pub(super) fn note(&mut self, round: Round, said: Deliberation) {
         self.status.send_modify(|status| {
             let count = match said.by {
                 DecidedBy::Model => &mut status.decisions.model,
@@ -155,7 +148,7 @@ impl Shell {
     }
 
     /// A learner that cannot take a job costs this round its result; a disk that fails costs the node.
-    fn started(&mut self, round: Round, started: Result<(), JobError>) -> Result<(), Failure> {
+    pub(super) fn started(&mut self, round: Round, started: Result<(), JobError>) -> Result<(), Failure> {
         match started {
             Ok(()) => Ok(()),
             Err(error @ (JobError::Learn(_) | JobError::Gone(_))) => {

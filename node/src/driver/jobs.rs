@@ -1,16 +1,15 @@
 //! Slow work off the loop: training and scoring on the learner's thread, checking and aggregating on blocking threads.
 
-mod epidemic;
+pub(super) mod epidemic;
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use althing_agents::privacy::Ticket;
 use althing_protocol::{
     aggregate::{self, Held, Weighted},
     epidemic::bring_back,
@@ -22,14 +21,20 @@ use althing_protocol::{
 };
 use tokio::sync::mpsc;
 
-use super::writer::{Residual, ResidualError, Writer};
+use super::{
+    measured::Measured,
+    writer::{Residual, ResidualError, Writer},
+};
 use crate::{
+    account,
     blobs::{Durability, Store as BlobStore},
     learn::{
         job::{EvaluateJob, Method, TrainJob},
+        private::{NoiseLicence, PrivateHyper},
         train::{EvaluateOn, Evaluation, Hyper, LearnError, Trained},
         worker::WorkerHandle,
     },
+    store::{Store, StoreError},
 };
 
 /// Millionths in one unit of loss.
@@ -47,8 +52,41 @@ pub(super) struct Jobs {
     format: Arc<Format>,
     residual: Arc<Mutex<Residual>>,
     base_losses: Arc<Mutex<BaseLosses>>,
-    /// Measured time for one example in one epoch, in nanoseconds; zero while nothing was measured.
-    sample_ns: Arc<AtomicU64>,
+    /// How long training takes here.
+    measured: Measured,
+}
+
+/// What the jobs remember over restarts.
+pub(super) struct Memory {
+    /// What updates have left out.
+    pub(super) residual: Residual,
+    /// How long training takes.
+    pub(super) measured: Measured,
+}
+
+/// How an order is trained on.
+pub(super) enum Work {
+    /// Without noise.
+    Plain,
+    /// With noise that is paid for.
+    Paid(Box<Paid>),
+}
+
+/// A training with noise, and what it needs to be remembered.
+pub(super) struct Paid {
+    pub(super) hyper: PrivateHyper,
+    pub(super) licence: NoiseLicence,
+    pub(super) ticket: Ticket,
+    pub(super) epsilon_micro: u64,
+    pub(super) store: Arc<Store>,
+}
+
+/// What is to be done with an update beside storing it.
+enum Keep {
+    /// It can be made again; so durable must its blob be.
+    Nothing(Durability),
+    /// It cannot: no noise is drawn twice. So it is remembered, once its blob is durable and before it is offered.
+    Remembered { ticket: Ticket, epsilon_micro: u64, store: Arc<Store> },
 }
 
 /// Losses on held-out data of the model that the round started from, at the widths that were asked for.
@@ -87,6 +125,8 @@ pub(super) enum JobError {
     #[error(transparent)]
     Blobs(#[from] crate::blobs::StoreError),
     #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
     Learn(#[from] LearnError),
     #[error(transparent)]
     Residual(#[from] ResidualError),
@@ -100,42 +140,42 @@ impl Jobs {
         blobs: BlobStore,
         brought: mpsc::Sender<Brought>,
         genesis: Arc<Genesis>,
-        residual: Residual,
+        memory: Memory,
     ) -> Self {
+        let Memory { residual, measured } = memory;
         let (format, residual) = (Arc::new(Format::of(&genesis)), Arc::new(Mutex::new(residual)));
-        let (base_losses, sample_ns) = (Arc::default(), Arc::default());
-        Self { worker, blobs, brought, genesis, format, residual, base_losses, sample_ns }
+        Self { worker, blobs, brought, genesis, format, residual, base_losses: Arc::default(), measured }
     }
 
-    /// Measured time for one example in one epoch.
-    pub(super) fn time_per_sample(&self) -> std::time::Duration {
-        std::time::Duration::from_nanos(self.sample_ns.load(Ordering::Relaxed))
+    /// How long training takes here.
+    pub(super) const fn measured(&self) -> &Measured {
+        &self.measured
+    }
+
+    /// Whether `blob` is here.
+    pub(super) fn holds(&self, blob: &BlobRef) -> bool {
+        self.blobs.contains(blob)
     }
 
     /// Trains the slice of the contract, stores the coded update and brings its reference.
-    pub(super) fn train(&self, order: TrainOrder) -> Result<(), JobError> {
+    pub(super) fn train(&self, order: TrainOrder, work: Work) -> Result<(), JobError> {
         let width = order.contract.width;
-        let method = Method::Plain(self.hyper(&order.contract));
+        let (method, keep) = self.method(&order.contract, work, Durability::Refetchable);
         let base: Arc<[f32]> = self.weights(&order.base, width)?.into();
         let writer = self.writer(width, Arc::clone(&base), order.seed)?;
         let weights = self.start(&order, base)?;
         let job = TrainJob { weights, width, method, seed: order.seed.0 };
-        let (blobs, brought, sample_ns) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.sample_ns));
+        let (blobs, brought, measured) = (self.blobs.clone(), self.brought.clone(), self.measured.clone());
         let (round, epochs) = (order.round, u64::from(order.contract.epochs));
         self.worker.train(job, move |result| match result {
             Ok(trained) => {
-                sample_ns.store(pace(&trained, epochs), Ordering::Relaxed);
-                let (samples, training_ms) = (trained.samples, trained.training_ms);
-                let made = |update| Made { update, samples, training_ms, epsilon_micro: 0 };
+                measured.learn(width, pace(&trained, epochs));
                 let coded = match writer.write(&trained.weights) {
                     Ok(coded) => coded,
                     Err(error) => return tracing::error!(%round, %error, "what was trained is no update"),
                 };
-                let stored = coded.map_err(JobError::from).and_then(|coded| {
-                    let update = blobs.put(&coded, Durability::Refetchable)?;
-                    Ok(Input::Trained { round, made: made(update) })
-                });
-                bring(&brought, stored);
+                let made = coded.map_err(JobError::from).and_then(|coded| store(&blobs, &coded, &trained, keep));
+                bring(&brought, made.map(|made| Input::Trained { round, made }));
             }
             Err(LearnError::Cancelled | LearnError::Stopped) => tracing::debug!(%round, "training stopped"),
             Err(error) => tracing::error!(%round, %error, "training failed; this round goes on without its update"),
@@ -162,6 +202,17 @@ impl Jobs {
         let start = bring_back(&base, &progress, self.genesis.limits.max_update_norm);
         let Some((start, holds)) = start.zip(self.format.slice(order.contract.width)) else { return Ok(slice) };
         Ok(holds.gather(&aggregate::parameters(&start).collect::<Vec<f32>>()).into())
+    }
+
+    /// How `work` trains under `contract`, and what is to be done with what it makes.
+    fn method(&self, contract: &Contract, work: Work, durability: Durability) -> (Method, Keep) {
+        match work {
+            Work::Plain => (Method::Plain(self.hyper(contract)), Keep::Nothing(durability)),
+            Work::Paid(paid) => {
+                let Paid { hyper, licence, ticket, epsilon_micro, store } = *paid;
+                (Method::Private(hyper, licence), Keep::Remembered { ticket, epsilon_micro, store })
+            }
+        }
     }
 
     /// Stops the training that runs, if one does.
@@ -243,7 +294,7 @@ impl Jobs {
     }
 
     /// Brings an input from the loop's own task, which must not wait for itself.
-    fn bring_soon(&self, input: Input) {
+    pub(super) fn bring_soon(&self, input: Input) {
         let brought = self.brought.clone();
         tokio::spawn(async move {
             let _ = brought.send(Ok(input)).await;
@@ -261,9 +312,27 @@ fn bring(brought: &mpsc::Sender<Brought>, what: Brought) {
     let _ = brought.blocking_send(what);
 }
 
-fn pace(trained: &Trained, epochs: u64) -> u64 {
+/// Time for one example in one pass.
+fn pace(trained: &Trained, epochs: u64) -> Duration {
     let passes = trained.samples.saturating_mul(epochs).max(1);
-    trained.training_ms.saturating_mul(1_000_000) / passes
+    Duration::from_nanos(trained.training_ms.saturating_mul(1_000_000) / passes)
+}
+
+/// Stores the `coded` update of what was trained, and remembers it where it cannot be made again.
+fn store(blobs: &BlobStore, coded: &[u8], trained: &Trained, keep: Keep) -> Result<Made, JobError> {
+    let Trained { samples, training_ms, .. } = *trained;
+    match keep {
+        Keep::Nothing(durability) => {
+            let update = blobs.put(coded, durability)?;
+            Ok(Made { update, samples, training_ms, epsilon_micro: 0 })
+        }
+        Keep::Remembered { ticket, epsilon_micro, store } => {
+            let update = blobs.put(coded, Durability::Durable)?;
+            let made = Made { update, samples, training_ms, epsilon_micro };
+            account::remember_made(&store, ticket, made)?;
+            Ok(made)
+        }
+    }
 }
 
 fn gain(before: f32, after: &Evaluation) -> Score {

@@ -3,6 +3,8 @@
 //! What a node has only heard may be lost in a crash, as if it had not been heard; what it has said may not. So entries
 //! are written, in order and in one transaction, before the node next says anything that binds it.
 
+use std::sync::Arc;
+
 use althing_protocol::machine::{Commit, JournalEntry};
 
 use crate::store::{self, Store, StoreError};
@@ -12,16 +14,16 @@ const WAITING_MAX: usize = 256;
 
 /// The store with what is not yet written to it.
 pub(super) struct Journal {
-    store: Store,
+    store: Arc<Store>,
     waiting: Vec<(u64, Vec<u8>)>,
 }
 
 impl Journal {
-    pub(super) const fn new(store: Store) -> Self {
+    pub(super) const fn new(store: Arc<Store>) -> Self {
         Self { store, waiting: Vec::new() }
     }
 
-    pub(super) const fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Store {
         &self.store
     }
 
@@ -72,7 +74,7 @@ mod tests {
     async fn entries_wait_until_something_is_said_and_keep_their_order() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), &NetworkId([1; 32])).unwrap();
-        let mut journal = Journal::new(store);
+        let mut journal = Journal::new(Arc::new(store));
         journal.append(entry(1, 7)).unwrap();
         journal.append(entry(1, 8)).unwrap();
         assert_eq!(journal.store().journal().unwrap(), [], "what was only heard is not yet on the disk");
@@ -86,7 +88,7 @@ mod tests {
     async fn a_flood_of_entries_is_written_before_it_fills_the_memory() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), &NetworkId([1; 32])).unwrap();
-        let mut journal = Journal::new(store);
+        let mut journal = Journal::new(Arc::new(store));
         for _ in 0..WAITING_MAX {
             journal.append(entry(1, 0)).unwrap();
         }

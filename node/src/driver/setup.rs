@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use althing_agents::Council;
 use althing_protocol::{
+    aggregate,
     event::Event,
     genesis::Genesis,
     ids::{BlobRef, MemberId},
@@ -17,8 +18,10 @@ use tokio::{
 };
 
 use super::{
-    jobs::Jobs,
+    jobs::{Jobs, Memory},
     journal::Journal,
+    measured::{Kind, Measured},
+    privacy::Purse,
     requests::Desk,
     shell::Shell,
     telling::{Names, Sink},
@@ -32,7 +35,7 @@ use crate::{
     failure::Failure,
     files, genesis_file,
     keyfile::KeyFile,
-    learn::{catalogue::Catalogue, worker::WorkerHandle},
+    learn::{catalogue::Catalogue, job::Learn, throttle::Throttled, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
     status::{Server, Status},
     store::{EXCHANGE, Store},
@@ -53,11 +56,16 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let task = catalogue.check(&genesis.task)?;
     let first = first_model(&config, &genesis, catalogue)?;
     let learner = task.learner(&config.data)?;
+    let learner: Box<dyn Learn> = Box::new(Throttled::new(learner, config.limits.core_percent));
     let samples = learner.samples();
     let federation = Federation::new(genesis.clone());
-    let store = Store::open(&config.data_dir, &federation.network)?;
+    let store = Arc::new(Store::open(&config.data_dir, &federation.network)?);
+    let purse = Purse::open(&config, &store, federation.network, &genesis.task, &*learner)?;
+    let kind = if purse.is_some() { Kind::Private } else { Kind::Plain };
     let blob_store = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?;
     blob_store.put(&first, Durability::Refetchable)?;
+    let measured = Measured::recall(Arc::clone(&store), &genesis.task, &*learner, (kind, config.limits.core_percent));
+    measured.calibrate(&*learner, &genesis, &aggregate::parameters(&first).collect::<Vec<f32>>());
 
     let clock = Instant::now();
     let durable = durable(&store, blob_store.list())?;
@@ -76,7 +84,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
     let mut shell = Shell {
         names: Names::of(&genesis),
-        jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis), residual),
+        jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis), Memory { residual, measured }),
         machine,
         genesis,
         me,
@@ -88,6 +96,8 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         blob_events,
         council: Council::by_rules(config.agents.cost_per_sample),
         samples,
+        purse,
+        limits: config.limits,
         brought,
         bring,
         timers: Timers::default(),
@@ -97,6 +107,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         server: None,
         first,
     };
+    shell.tell(&Event::Guarded { account: shell.purse.as_ref().map(Purse::standing) });
     shell.tell(&Event::Serving { address: server.address().to_string() });
     shell.server = Some(server);
     Ok(shell)

@@ -18,12 +18,14 @@ use tokio::{
 use super::{
     jobs::{Brought, Jobs},
     journal::Journal,
+    privacy::Purse,
     requests::Desk,
     telling::{Names, Sink},
     timers::Timers,
 };
 use crate::{
     blobs::{BlobEvent, Blobs},
+    config::Limits,
     failure::Failure,
     net::{self, Network},
     status::{Server, Status, Wire},
@@ -46,6 +48,9 @@ pub(super) struct Shell {
     pub(super) jobs: Jobs,
     pub(super) council: Council,
     pub(super) samples: u64,
+    /// The privacy account; none if training is without noise.
+    pub(super) purse: Option<Purse>,
+    pub(super) limits: Limits,
     /// What jobs and requests bring back.
     pub(super) brought: mpsc::Receiver<Brought>,
     pub(super) bring: mpsc::Sender<Brought>,
@@ -193,6 +198,7 @@ impl Shell {
                 blob_received_bytes,
             };
             status.credits = account.map_or(0, |account| account.balance);
+            status.privacy = self.purse.as_ref().map(Purse::standing);
             status.reputation = account.map_or(0, |account| i64::from(account.reputation));
         });
     }

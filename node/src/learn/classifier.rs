@@ -5,7 +5,7 @@
 mod colour;
 mod mlp;
 
-use althing_protocol::model::Width;
+use althing_protocol::{ids::Hash, model::Width};
 use burn::{
     module::Module,
     nn::loss::CrossEntropyLoss,
@@ -78,6 +78,10 @@ impl<C: Classifier> Workload for Classification<C> {
 
     fn test(&self, data: &config::Data) -> Result<Dataset, TaskError> {
         Ok(Source::find(data, self.0.schema())?.load_all(Subset::Test)?)
+    }
+
+    fn fingerprint(&self, examples: &Dataset) -> Option<Hash> {
+        Some(examples.fingerprint())
     }
 
     fn count(&self, examples: &Dataset) -> usize {

@@ -14,6 +14,8 @@ mod stream;
 
 use std::path::Path;
 
+use althing_protocol::ids::Hash;
+
 pub use self::{
     csv::{CellFault, CsvFault},
     error::DataError,
@@ -175,6 +177,26 @@ impl Dataset {
     /// Whether there is no sample at all.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The same for the same samples in any order, and for no others.
+    pub fn fingerprint(&self) -> Hash {
+        let inputs = self.schema.inputs();
+        let sample = |sample: usize| {
+            let values = sample * inputs..(sample + 1) * inputs;
+            let label = &self.labels[sample..=sample];
+            match &self.values {
+                Values::Bytes(bytes) => Hash::derive("althing 1 sample", &[&bytes[values], label]),
+                Values::Numbers(numbers) => {
+                    let bytes: Vec<u8> = numbers[values].iter().flat_map(|number| number.to_le_bytes()).collect();
+                    Hash::derive("althing 1 sample", &[&bytes, label])
+                }
+            }
+        };
+        let mut samples: Vec<Hash> = (0..self.len()).map(sample).collect();
+        samples.sort_unstable();
+        let parts: Vec<&[u8]> = samples.iter().map(|hash| &hash.as_bytes()[..]).collect();
+        Hash::derive("althing 1 data set", &parts)
     }
 
     /// A data set of this schema without a sample.

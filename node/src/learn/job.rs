@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use althing_protocol::model::Width;
+use althing_protocol::{ids::Hash, model::Width};
 
 use super::{
     private::{NoiseLicence, PrivateHyper},
@@ -48,6 +48,10 @@ pub type Pause<'a> = dyn FnMut() -> ControlFlow<()> + 'a;
 pub trait Learn: Send {
     /// Samples that a training sees in one pass.
     fn samples(&self) -> u64;
+
+    /// The same for the same samples in any order, and for no others: a privacy account is bound to it. A learner that
+    /// cannot tell gives none, and can have no account.
+    fn fingerprint(&self) -> Option<Hash>;
 
     /// Trains as `job` says.
     ///

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use althing_protocol::ids::Hash;
 use burn::{
     nn::loss::CrossEntropyLoss,
     optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig},
@@ -259,6 +260,10 @@ impl Learner {
 impl Learn for Learner {
     fn samples(&self) -> u64 {
         self.train.len() as u64
+    }
+
+    fn fingerprint(&self) -> Option<Hash> {
+        Some(self.train.fingerprint())
     }
 
     fn train(&self, job: TrainJob, pause: &mut Pause<'_>) -> Result<Trained, LearnError> {

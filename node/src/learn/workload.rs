@@ -12,7 +12,10 @@ mod task;
 
 use std::sync::Arc;
 
-use althing_protocol::model::{Manifest, Width};
+use althing_protocol::{
+    ids::Hash,
+    model::{Manifest, Width},
+};
 use burn::{
     module::Module,
     tensor::{Device, Tensor},
@@ -64,6 +67,12 @@ pub trait Workload: Send + Sync + 'static {
 
     /// How many there are.
     fn count(&self, examples: &Self::Examples) -> usize;
+
+    /// The same for the same examples in any order, and for no others. Members with a privacy budget need it, to keep
+    /// their account with their examples; none if nobody is to have one.
+    fn fingerprint(&self, _examples: &Self::Examples) -> Option<Hash> {
+        None
+    }
 
     /// The mean loss over a batch, a tensor of one number that gradients flow back from.
     ///

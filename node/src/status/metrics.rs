@@ -35,6 +35,15 @@ impl Collector for Observed {
             write(&mut encoder, name, help, &ConstGauge::new(value))?;
         }
         write(&mut encoder, "althing_reputation", "Own reputation", &ConstGauge::new(status.reputation))?;
+        if let Some(account) = status.privacy {
+            let gauges = [
+                ("althing_epsilon_micro", "Privacy budget in millionths of epsilon", account.epsilon_micro),
+                ("althing_epsilon_spent_micro", "What of it is spent", account.spent_micro),
+            ];
+            for (name, help, value) in gauges {
+                write(&mut encoder, name, help, &ConstGauge::new(value))?;
+            }
+        }
         let counters = [
             ("althing_sent_bytes", "Bytes sent", status.wire.sent_bytes),
             ("althing_received_bytes", "Bytes received", status.wire.received_bytes),

@@ -5,17 +5,14 @@ use althing_protocol::{
     epidemic::{self, MixOrder, StepOrder, mix},
     genesis::Genesis,
     ids::{MemberId, Step},
-    machine::Input,
+    machine::{Input, Made},
     model::Width,
 };
 
-use super::{BlobStore, JobError, Jobs, bring};
+use super::{BlobStore, JobError, Jobs, Work, bring, store};
 use crate::{
     blobs::Durability,
-    learn::{
-        job::{Method, TrainJob},
-        train::LearnError,
-    },
+    learn::{job::TrainJob, train::LearnError},
 };
 
 impl Jobs {
@@ -23,9 +20,9 @@ impl Jobs {
     ///
     /// # Errors
     /// [`JobError::Blobs`] when the disk fails.
-    pub(in super::super) fn train_step(&self, order: StepOrder) -> Result<(), JobError> {
+    pub(in super::super) fn train_step(&self, order: StepOrder, work: Work) -> Result<(), JobError> {
         let step = order.step;
-        match self.begin_step(order) {
+        match self.begin_step(order, work) {
             Err(error @ (JobError::Learn(_) | JobError::Gone(_))) => {
                 tracing::error!(%step, %error, "training could not begin; this step goes on without it");
                 self.bring_soon(Input::Epidemic(epidemic::Input::Untrained { step }));
@@ -35,9 +32,9 @@ impl Jobs {
         }
     }
 
-    fn begin_step(&self, order: StepOrder) -> Result<(), JobError> {
+    fn begin_step(&self, order: StepOrder, work: Work) -> Result<(), JobError> {
         let base = self.bytes(&order.base)?;
-        let method = Method::Plain(self.hyper(&order.contract));
+        let (method, keep) = self.method(&order.contract, work, Durability::Durable);
         let weights = aggregate::parameters(&base).collect();
         let job = TrainJob { weights, width: Width::Full, method, seed: order.seed.0 };
         let (blobs, brought, max_norm) =
@@ -52,17 +49,14 @@ impl Jobs {
                 Ok(trained) => {
                     let model = aggregate::encode(&trained.weights);
                     match aggregate::check(&base, &model, max_norm) {
-                        Ok(()) => blobs.put(&model, Durability::Durable).map(|model| {
-                            let (samples, training_ms) = (trained.samples, trained.training_ms);
-                            epidemic::Input::Trained { step, model, samples, training_ms }
-                        }),
+                        Ok(()) => store(&blobs, &model, &trained, keep).map(|made| made_in(step, &made)),
                         Err(fault) => failed(&fault),
                     }
                 }
                 Err(LearnError::Cancelled | LearnError::Stopped) => return tracing::debug!(%step, "training stopped"),
                 Err(error) => failed(&error),
             };
-            bring(&brought, input.map(Input::Epidemic).map_err(JobError::from));
+            bring(&brought, input.map(Input::Epidemic));
         })?;
         Ok(())
     }
@@ -74,6 +68,11 @@ impl Jobs {
             bring(&brought, average(&blobs, &genesis, me, &order).map(Input::Epidemic));
         });
     }
+}
+
+/// What a training for `step` has made.
+pub(in super::super) const fn made_in(step: Step, made: &Made) -> epidemic::Input {
+    epidemic::Input::Trained { step, model: made.update, samples: made.samples, training_ms: made.training_ms }
 }
 
 fn average(blobs: &BlobStore, genesis: &Genesis, me: MemberId, order: &MixOrder) -> Result<epidemic::Input, JobError> {

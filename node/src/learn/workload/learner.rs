@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use althing_protocol::model::Width;
+use althing_protocol::{ids::Hash, model::Width};
 use burn::{
     optim::{GradientsParams, ModuleOptimizer},
     tensor::Device,
@@ -78,6 +78,10 @@ impl<W: Workload> WorkloadLearner<W> {
 impl<W: Workload> Learn for WorkloadLearner<W> {
     fn samples(&self) -> u64 {
         self.count(self.train.as_ref()) as u64
+    }
+
+    fn fingerprint(&self) -> Option<Hash> {
+        self.workload.fingerprint(self.train.as_ref()?)
     }
 
     fn train(&self, job: TrainJob, pause: &mut Pause<'_>) -> Result<Trained, LearnError> {
