@@ -8,7 +8,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use althing_protocol::{
-    event::{Credits, DecidedBy, Event, Phase},
+    event::{Account, Credits, DecidedBy, Event, Phase},
     ids::{BlobRef, Hash, Height, MemberId},
 };
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ pub struct NodeView {
     pub http: Option<String>,
     /// Settle bodies that it has reported, over all lives.
     pub bodies: BTreeMap<Height, Hash>,
+    /// Its privacy account, if it has one, over all lives.
+    pub privacy: Option<Account>,
     /// Whether its last word was that it stopped in good order.
     pub farewell: Option<Farewell>,
 }
@@ -203,7 +205,7 @@ impl Observer {
     pub fn restarted(&mut self, node: usize) {
         if let Some(view) = self.nodes.get_mut(node) {
             let bodies = std::mem::take(&mut view.bodies);
-            *view = NodeView { bodies, ..NodeView::default() };
+            *view = NodeView { bodies, privacy: view.privacy, ..NodeView::default() };
         }
     }
 
@@ -225,6 +227,8 @@ impl Observer {
                 let round = self.rounds.entry(round.0).or_default();
                 round.phase = round.phase.max(Some(*phase));
             }
+            Event::Guarded { account } => view.privacy = *account,
+            Event::Debited { account, .. } => view.privacy = Some(*account),
             Event::Decided { by, .. } => self.decisions.count(*by),
             Event::Stepped { step, .. } => {
                 view.step = view.step.max(step.0);
@@ -235,8 +239,6 @@ impl Observer {
             Event::PeerUp { .. }
             | Event::PeerDown { .. }
             | Event::Trained { .. }
-            | Event::Guarded { .. }
-            | Event::Debited { .. }
             | Event::Forfeited { .. }
             | Event::Adopted { .. }
             | Event::ExchangeBegun { .. }

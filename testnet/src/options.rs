@@ -45,6 +45,7 @@ Examples:
   testnet run --model mlp --dataset csv-4-3 --data flowers
                                                your own data: flowers/train.csv and flowers/test.csv
   testnet run --exchange epidemic:3            no aggregator and no ledger: steps in place of rounds
+  testnet run --epsilon 4 --delta 1e-5         every node trains with noise, within that budget
   testnet run --json > summary.json            for a script; progress stays on the error stream";
 
 const REPLAY_EXAMPLES: &str = "\
@@ -102,6 +103,15 @@ pub struct RunOptions {
     #[arg(long, value_name = "K", value_parser = value_parser!(u64).range(1..))]
     pub kill_aggregator_every: Option<u64>,
 
+    /// Let every node train with noise, and spend at most this much of its examples' privacy over the rounds; 1 is
+    /// strong, 8 is weak
+    #[arg(long, value_name = "EPSILON", value_parser = positive)]
+    pub epsilon: Option<f64>,
+
+    /// Chance that EPSILON does not hold
+    #[arg(long, default_value_t = 1e-5, value_name = "DELTA", value_parser = probability, requires = "epsilon")]
+    pub delta: f64,
+
     /// Print summary.json and nothing else on the standard output
     #[arg(long)]
     pub json: bool,
@@ -117,6 +127,18 @@ pub struct RunOptions {
     /// Folder of the data, with what --dataset says in it; accuracy needs a test set there
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"), value_name = "DIR")]
     pub data: PathBuf,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|value: &f64| *value > 0.0 && value.is_finite())
+        .ok_or_else(|| "give a number above 0".into())
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|value: &f64| *value > 0.0 && *value < 1.0);
+    number.ok_or_else(|| "give a number above 0 and below 1, as 1e-5".into())
 }
 
 impl RunOptions {
@@ -164,6 +186,9 @@ mod tests {
 
     #[test]
     fn numbers_out_of_bounds_are_refused() {
+        assert_eq!(parse(&["--delta", "1e-5"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse(&["--epsilon", "0"]).unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(parse(&["--epsilon", "4", "--delta", "1"]).unwrap_err(), ErrorKind::ValueValidation);
         for wrong in [["--nodes", "0"], ["--nodes", "129"], ["--rounds", "0"], ["--kill-aggregator-every", "0"]] {
             assert_eq!(parse(&wrong).unwrap_err(), ErrorKind::ValueValidation, "{wrong:?}");
         }

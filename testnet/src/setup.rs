@@ -190,6 +190,16 @@ struct Config {
     data: Data,
     agents: Agents,
     exchange: Exchange,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    privacy: Option<Privacy>,
+}
+
+/// A budget for as many rounds as the run has.
+#[derive(Debug, Serialize)]
+struct Privacy {
+    epsilon: f64,
+    delta: f64,
+    rounds: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -235,6 +245,7 @@ impl Config {
             data: Data { path, partition, parts: options.node_count(), part, seed: options.seed },
             agents: Agents { cost_per_sample },
             exchange: Exchange { continue_when_halted: options.continue_when_halted },
+            privacy: options.epsilon.map(|epsilon| Privacy { epsilon, delta: options.delta, rounds: options.rounds }),
         }
     }
 }

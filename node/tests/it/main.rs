@@ -6,4 +6,5 @@ mod epidemic;
 mod harness;
 mod hostile;
 mod kill_nine;
+mod kill_private;
 mod lifecycle;

@@ -72,6 +72,8 @@ pub struct Summary {
     pub wire: Wire,
     /// Most memory that each node had resident, in millions of bytes.
     pub peak_rss_mb: BTreeMap<String, f64>,
+    /// What each node has spent of its privacy budget, in epsilon; empty if training was without noise.
+    pub epsilon_spent: BTreeMap<String, f64>,
     /// What each node owns, in micro-credits.
     pub credits: BTreeMap<String, u64>,
     /// Ever minted, in micro-credits.
@@ -87,7 +89,7 @@ pub struct Summary {
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Asked {
     /// Rounds wanted.
     pub rounds: u64,
@@ -101,6 +103,10 @@ pub struct Asked {
     pub exchange: Topology,
     /// Every how many rounds the aggregator was killed.
     pub kill_aggregator_every: Option<u64>,
+    /// Each node's privacy budget: epsilon; none if training was without noise.
+    pub epsilon: Option<f64>,
+    /// The delta that it is at.
+    pub delta: Option<f64>,
 }
 
 /// The end of a ledger.
@@ -145,6 +151,8 @@ impl Summary {
                 dataset: options.dataset.clone(),
                 exchange: options.exchange,
                 kill_aggregator_every: options.kill_aggregator_every,
+                epsilon: options.epsilon,
+                delta: options.epsilon.map(|_| options.delta),
             },
             seed: options.seed,
             nodes: federation.nodes.len(),
@@ -166,6 +174,7 @@ impl Summary {
             wire_bytes: traffic.total().sent_bytes,
             wire: traffic.total(),
             peak_rss_mb: by_name(federation, findings.peak_rss_bytes, |bytes| seconds(*bytes as f64 / 1e6)),
+            epsilon_spent: epsilon_spent(findings),
             credits: last.map(|row| by_name(federation, &row.balances, |balance| *balance)).unwrap_or_default(),
             minted: last.map_or(0, |row| row.minted),
             burned: last.map_or(0, |row| row.burned),
@@ -262,6 +271,12 @@ fn median_s<T>(rows: &[T], figure: impl Fn(&T) -> Option<f64>) -> Option<f64> {
 
 fn by_name<T, U>(federation: &Federation, values: &[T], show: impl Fn(&T) -> U) -> BTreeMap<String, U> {
     federation.nodes.iter().zip(values).map(|(node, value)| (node.name.clone(), show(value))).collect()
+}
+
+fn epsilon_spent(findings: &Findings<'_>) -> BTreeMap<String, f64> {
+    let nodes = findings.federation.nodes.iter().zip(findings.observer.nodes());
+    let spent = |micro: u64| rounded(micro as f64 / 1e6, ACCURACY_DECIMALS);
+    nodes.filter_map(|(node, view)| Some((node.name.clone(), spent(view.privacy?.spent_micro)))).collect()
 }
 
 fn heads(findings: &Findings<'_>) -> BTreeMap<String, Head> {

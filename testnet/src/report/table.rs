@@ -46,6 +46,11 @@ pub fn table(summary: &Summary) -> String {
         megabytes(summary.model_bytes)
     );
     line(&mut text, "wire", &wire);
+    if let (Some(epsilon), Some(delta)) = (summary.options.epsilon, summary.options.delta) {
+        let spent = summary.epsilon_spent.values().copied();
+        let (least, most) = (spent.clone().fold(f64::INFINITY, f64::min), spent.fold(0.0, f64::max));
+        line(&mut text, "privacy", &format!("epsilon {least:.3} to {most:.3} spent of {epsilon} at delta {delta:e}"));
+    }
     text.push('\n');
     push_nodes(&mut text, summary);
     text
@@ -61,7 +66,7 @@ fn push_exchange(text: &mut String, exchange: &ExchangeSummary, wall_s: f64) {
 
 fn push_nodes(text: &mut String, summary: &Summary) {
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "  {:<12} {:>12} {:>14} {:>8}  kills", "node", "credits", "peak memory", "height");
+    let _ = writeln!(text, "  {:<12} {:>12} {:>14} {:>8}  remarks", "node", "credits", "peak memory", "height");
     for (name, memory) in &summary.peak_rss_mb {
         let credits = summary.credits.get(name).map_or_else(unknown, |micro| format_credits(*micro));
         let height = summary.heads.get(name).map_or_else(unknown, |head| head.height.to_string());
@@ -71,7 +76,9 @@ fn push_nodes(text: &mut String, summary: &Summary) {
             .filter(|kill| kill.node == *name)
             .map(|kill| format!("round {}", kill.round))
             .collect();
-        let row = format!("  {name:<12} {credits:>12} {memory:>11.1} MB {height:>8}  {}", kills.join(", "));
+        let mut remarks = kills;
+        remarks.extend(summary.epsilon_spent.get(name).map(|spent| format!("epsilon {spent:.3}")));
+        let row = format!("  {name:<12} {credits:>12} {memory:>11.1} MB {height:>8}  {}", remarks.join(", "));
         let _ = writeln!(text, "{}", row.trim_end());
     }
 }

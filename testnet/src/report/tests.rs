@@ -2,6 +2,7 @@ use std::{num::NonZeroU64, path::PathBuf};
 
 use althing_protocol::{
     epidemic::{Acceptance, Topology},
+    event::{Account, Event},
     ids::{Height, NetworkId},
 };
 
@@ -9,7 +10,10 @@ use super::*;
 use crate::{
     audit::Ledger,
     chaos::Chaos,
-    observer::tests::{fold, member, model, opened, planned, settled},
+    observer::{
+        Line,
+        tests::{fold, member, model, opened, planned, settled},
+    },
     process::Life,
     setup::Node,
     status::Wire,
@@ -98,6 +102,8 @@ fn options(rounds: u64) -> RunOptions {
         dataset: "mnist".into(),
         report: PathBuf::new(),
         kill_aggregator_every: Some(2),
+        epsilon: None,
+        delta: 1e-5,
         json: false,
         timeout_s: 60,
         althing: None,
@@ -207,6 +213,23 @@ fn names_in_the_summary_are_the_documented_ones() {
         assert!(names.contains(&promised), "{promised}");
     }
     assert_eq!(json["decisions"], serde_json::json!({"model": 0, "rules": 0, "fallback": 0}));
+}
+
+#[test]
+fn what_each_node_has_spent_is_reported_over_all_its_lives() {
+    let mut sample = Sample::new(PathBuf::from("/r"), 2);
+    assert!(sample.findings().observer.nodes()[0].privacy.is_none());
+    sample.options.epsilon = Some(4.0);
+    for (node, spent_micro) in [(0, 1_000_000), (1, 250_000), (0, 1_500_000)] {
+        let account = Account { epsilon_micro: 4_000_000, delta_pico: 10_000_000, spent_micro, rounds_left: 1 };
+        sample.observer.restarted(node);
+        sample.observer.observe(node, &Line { at_ms: 1, event: Event::Guarded { account: Some(account) } });
+    }
+    let findings = sample.findings();
+    let summary = Summary::of(&findings, &rows(&findings), &[]);
+    assert_eq!(summary.epsilon_spent, [("node-1".to_owned(), 1.5), ("node-2".to_owned(), 0.25)].into());
+    let text = table(&summary);
+    assert!(text.contains("epsilon 0.250 to 1.500 spent of 4 at delta 1e-5"), "{text}");
 }
 
 #[test]
