@@ -38,7 +38,7 @@ const COPIES: u64 = 6;
 const ACTIVATIONS_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How many times longer an example takes with clipped gradients and noise than without, until it was measured.
-const PRIVATE_FACTOR: u32 = 3;
+const PRIVATE_FACTOR: f64 = 3.0;
 
 /// How an example is trained on; it decides how long that takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl Measured {
         Self { record: Arc::new(Mutex::new(record)), store, memory }
     }
 
-    /// Measures the widths on the menu of `genesis` of which nothing is known, on a few batches that start from `model`.
+    /// Measures, at full speed and with what the limits make of that, the widths on the menu of `genesis` of which nothing is known, on a few batches that start from `model`.
     pub(super) fn calibrate(&self, learner: &dyn Learn, genesis: &Genesis, model: &[f32]) {
         let task = &genesis.task;
         let widths: BTreeSet<Width> = genesis.contracts.iter().map(|contract| contract.width).collect();
@@ -111,13 +111,19 @@ impl Measured {
             let job = TrainJob { weights, width, method: Method::Plain(hyper), seed: [0; 32] };
             match calibrate::time_per_sample(learner, job, batch) {
                 Ok(time) => {
-                    let factor = if self.lock().subject.kind == Kind::Private { PRIVATE_FACTOR } else { 1 };
-                    self.note(width, time * factor);
+                    self.note(width, time.mul_f64(self.slowness()));
                     tracing::info!(%width, ?time, "calibrated: so long for one example");
                 }
                 Err(error) => tracing::info!(%width, %error, "not calibrated"),
             }
         }
+    }
+
+    /// How many times longer an example takes here than in training without noise on a whole core.
+    fn slowness(&self) -> f64 {
+        let Subject { kind, core_percent, .. } = self.lock().subject;
+        let noise = if kind == Kind::Private { PRIVATE_FACTOR } else { 1.0 };
+        noise * 100.0 / f64::from(core_percent.max(1))
     }
 
     /// Takes note of a training, and keeps it for the next start.

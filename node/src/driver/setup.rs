@@ -35,7 +35,7 @@ use crate::{
     failure::Failure,
     files, genesis_file,
     keyfile::KeyFile,
-    learn::{catalogue::Catalogue, job::Learn, throttle::Throttled, worker::WorkerHandle},
+    learn::{catalogue::Catalogue, throttle::Throttled, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
     status::{Server, Status},
     store::{EXCHANGE, Store},
@@ -56,7 +56,6 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let task = catalogue.check(&genesis.task)?;
     let first = first_model(&config, &genesis, catalogue)?;
     let learner = task.learner(&config.data)?;
-    let learner: Box<dyn Learn> = Box::new(Throttled::new(learner, config.limits.core_percent));
     let samples = learner.samples();
     let federation = Federation::new(genesis.clone());
     let store = Arc::new(Store::open(&config.data_dir, &federation.network)?);
@@ -66,6 +65,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     blob_store.put(&first, Durability::Refetchable)?;
     let measured = Measured::recall(Arc::clone(&store), &genesis.task, &*learner, (kind, config.limits.core_percent));
     measured.calibrate(&*learner, &genesis, &aggregate::parameters(&first).collect::<Vec<f32>>());
+    let learner = Box::new(Throttled::new(learner, config.limits.core_percent));
 
     let clock = Instant::now();
     let durable = durable(&store, blob_store.list())?;
