@@ -10,6 +10,7 @@ use althing_node::learn::{
     private::{Clip, NoiseLicence, PrivateHyper},
     train::{EvaluateOn, Hyper, Learner},
 };
+use althing_protocol::model::Width;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 /// Batches in one measured pass, so that the set-up of a training weighs as little as it does in a round.
@@ -32,7 +33,9 @@ fn train(criterion: &mut Criterion) {
             let hyper = Hyper { epochs: 1, batch, learning_rate: 0.01, momentum: 0.9 };
             group.throughput(Throughput::Elements((BATCHES * batch) as u64));
             group.bench_function(BenchmarkId::new(architecture.name(), batch), |bencher| {
-                bencher.iter(|| learner.train(black_box(&weights), &hyper, [2; 32], &mut || ControlFlow::Continue(())));
+                bencher.iter(|| {
+                    learner.train(black_box(&weights), Width::Full, &hyper, [2; 32], &mut || ControlFlow::Continue(()))
+                });
             });
         }
     }
@@ -57,7 +60,9 @@ fn train_private(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     let debited = rehearse(budget, spend).expect("it is within the budget");
                     let licence = NoiseLicence::repeatable(debited, [2; 32]);
-                    learner.train_private(black_box(&weights), &hyper, licence, &mut || ControlFlow::Continue(()))
+                    learner.train_private(black_box(&weights), Width::Full, &hyper, licence, &mut || {
+                        ControlFlow::Continue(())
+                    })
                 });
             });
         }
@@ -74,8 +79,10 @@ fn evaluate(criterion: &mut Criterion) {
         let learner = Learner::new(architecture, Dataset::default(), noise(samples), Dataset::default());
         group.throughput(Throughput::Elements(samples as u64));
         group.bench_function(architecture.name(), |bencher| {
-            bencher
-                .iter(|| learner.evaluate(black_box(&weights), EvaluateOn::HeldOut, &mut || ControlFlow::Continue(())));
+            bencher.iter(|| {
+                learner
+                    .evaluate(black_box(&weights), Width::Full, EvaluateOn::HeldOut, &mut || ControlFlow::Continue(()))
+            });
         });
     }
     group.finish();

@@ -1,5 +1,6 @@
 //! Gradients of single batches: what members of distributed SGD send each other, where federated averaging sends models.
 
+use althing_protocol::model::Width;
 use burn::{
     module::{Module, ModuleVisitor, Param},
     nn::loss::CrossEntropyLoss,
@@ -29,7 +30,7 @@ impl Learner {
     /// [`LearnError`] if the weights will not do, a batch is empty, or a loss left the numbers.
     pub fn gradients(&self, weights: &[f32], batches: &[&[usize]]) -> Result<Vec<Gradient>, LearnError> {
         let device = Device::flex().autodiff();
-        let network = params::set(Network::new(self.architecture, &device), weights)?;
+        let network = params::set(Network::new(self.architecture, Width::Full, &device), weights)?;
         let loss = CrossEntropyLoss::new(None, &device);
         let work = |batch: &&[usize]| self.gradient(&network, &loss, batch, &device);
         batches.iter().map(work).collect()
@@ -107,7 +108,8 @@ mod tests {
             let learner = Learner::new(architecture, noise(12), Dataset::default(), Dataset::default());
             let weights = params::init(architecture, [3; 32]);
             let hyper = Hyper { epochs: 1, batch: 12, learning_rate: 0.5, momentum: 0.0 };
-            let stepped = learner.train(&weights, &hyper, [0; 32], &mut || ControlFlow::Continue(())).unwrap();
+            let stepped =
+                learner.train(&weights, Width::Full, &hyper, [0; 32], &mut || ControlFlow::Continue(())).unwrap();
             let all: Vec<usize> = (0..12).collect();
             let (first, rest) = all.split_at(5);
             let made = learner.gradients(&weights, &[&all, first, rest]).unwrap();

@@ -1,4 +1,4 @@
-//! The models of the image task: 28 x 28 grey pixels in, ten classes out.
+//! The models of the image task: 28 x 28 grey pixels in, ten classes out. Each can be had in five widths.
 
 mod fedavg_cnn;
 mod lenet;
@@ -7,6 +7,7 @@ mod two_nn;
 
 use std::{fmt, str::FromStr};
 
+use althing_protocol::model::Width;
 use burn::{
     module::{Initializer, Module},
     nn::{
@@ -85,11 +86,15 @@ pub enum Network {
 
 impl Network {
     /// A model whose parameters are all zero, none of them allocated before its first use.
-    pub fn new(architecture: Architecture, device: &Device) -> Self {
+    ///
+    /// Below full width it is a slice (HeteroFL, Diao and others, 2021): it keeps the first units and channels of each
+    /// hidden layer, the whole input and all classes, and computes with them as the whole model does. Each of its tensors is the box of the full model's tensor that begins at the same corner; what comes
+    /// out of a convolution is laid out channel by channel, so that this holds for the dense layer behind it too.
+    pub fn new(architecture: Architecture, width: Width, device: &Device) -> Self {
         match architecture {
-            Architecture::TwoNn => Self::TwoNn(TwoNn::new(device)),
-            Architecture::LeNet => Self::LeNet(LeNet::new(device)),
-            Architecture::FedAvgCnn => Self::FedAvgCnn(FedAvgCnn::new(device)),
+            Architecture::TwoNn => Self::TwoNn(TwoNn::new(width, device)),
+            Architecture::LeNet => Self::LeNet(LeNet::new(width, device)),
+            Architecture::FedAvgCnn => Self::FedAvgCnn(FedAvgCnn::new(width, device)),
         }
     }
 
@@ -108,6 +113,11 @@ impl Network {
     }
 }
 
+/// What is left of hidden layers of these sizes at `width`.
+fn hidden<const N: usize>(units: [u32; N], width: Width) -> [usize; N] {
+    units.map(|units| width.of(units) as usize)
+}
+
 /// A fully connected layer. Zero, because [`params::init`](super::params::init) draws the real start.
 fn dense(inputs: usize, outputs: usize, device: &Device) -> Linear {
     LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros).init(device)
@@ -123,3 +133,6 @@ fn convolution(channels: [usize; 2], padding: PaddingConfig2d, device: &Device) 
 fn halving_pool() -> MaxPool2d {
     MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init()
 }
+
+#[cfg(test)]
+mod tests;

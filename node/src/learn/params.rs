@@ -1,6 +1,6 @@
 //! The parameters of a model as one flat `f32` vector, and the manifest that says what stands where.
 
-use althing_protocol::model::{Manifest, TensorSpec};
+use althing_protocol::model::{Manifest, TensorSpec, Width};
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Tensor, TensorData, TensorReadError},
@@ -32,9 +32,9 @@ pub enum ParamsError {
     Backend(String),
 }
 
-/// The manifest of `architecture`. No parameter is allocated for it.
+/// The manifest of `architecture`, which can be had in every width. No parameter is allocated for it.
 pub fn manifest(architecture: Architecture) -> Manifest {
-    manifest_of([Network::new(architecture, &Device::flex())])
+    manifest_of(Width::ALL.map(|width| Network::new(architecture, width, &Device::flex())))
 }
 
 /// The manifest of a model that these networks are slices of, the whole one first.

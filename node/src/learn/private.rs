@@ -17,6 +17,7 @@ mod one_by_one;
 use std::ops::ControlFlow;
 
 use althing_agents::privacy::{Debited, Spend};
+use althing_protocol::model::Width;
 use rand::{RngExt, SeedableRng, TryRng, rngs::SysRng};
 use rand_chacha::ChaCha20Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -137,7 +138,7 @@ impl PrivateHyper {
 }
 
 impl Learner {
-    /// Trains from `weights` so that the result reveals little of any one sample.
+    /// Trains the slice of this width from its `weights`, so that the result reveals little of any one sample.
     ///
     /// `pause` is as in [`train`](Self::train). In the result, the loss is over the samples of the last steps, about one
     /// pass, and 0 if they took none; it is not private and must not be published.
@@ -148,11 +149,12 @@ impl Learner {
     pub fn train_private(
         &self,
         weights: &[f32],
+        width: Width,
         hyper: &PrivateHyper,
         licence: NoiseLicence,
         pause: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Trained, LearnError> {
-        let mut summing = BuiltIn { learner: self, network: Tapped::new(self.architecture) };
+        let mut summing = BuiltIn { learner: self, network: Tapped::new(self.architecture, width) };
         descend(&mut summing, weights, hyper, licence, pause)
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use althing_protocol::ids::Hash;
+use althing_protocol::{ids::Hash, model::Width};
 use burn::{
     nn::loss::CrossEntropyLoss,
     optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig},
@@ -170,7 +170,8 @@ impl Learner {
         Self { architecture, train, held_out, test }
     }
 
-    /// Trains from `weights`. The order of the samples is drawn from `seed`, anew in each epoch.
+    /// Trains the slice of this width from its `weights`. The order of the samples is drawn from `seed`, anew in each
+    /// epoch.
     ///
     /// `pause` is called before each batch: it may do something else first, which does not count as training time, or
     /// break the training off.
@@ -180,6 +181,7 @@ impl Learner {
     pub fn train(
         &self,
         weights: &[f32],
+        width: Width,
         hyper: &Hyper,
         seed: [u8; 32],
         pause: &mut dyn FnMut() -> ControlFlow<()>,
@@ -189,7 +191,7 @@ impl Learner {
             return Err(LearnError::NoSample);
         }
         let mut watch = Stopwatch::default();
-        let mut step = watch.time(|| Step::new(self.architecture, weights, hyper))?;
+        let mut step = watch.time(|| Step::new(self.architecture, width, weights, hyper))?;
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut order: Vec<usize> = (0..self.train.len()).collect();
         let mut loss = 0.0;
@@ -213,13 +215,14 @@ impl Learner {
         Ok(Trained { weights, samples: order.len() as u64, loss, training_ms: watch.millis() })
     }
 
-    /// Loss and accuracy of `weights`. `pause` is as in [`train`](Self::train).
+    /// Loss and accuracy of the slice of this width with these `weights`. `pause` is as in [`train`](Self::train).
     ///
     /// # Errors
     /// [`LearnError`] if the weights will not do, there is no sample, or `pause` broke off.
     pub fn evaluate(
         &self,
         weights: &[f32],
+        width: Width,
         on: EvaluateOn,
         pause: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Evaluation, LearnError> {
@@ -231,7 +234,7 @@ impl Learner {
             return Err(LearnError::NoSample);
         }
         let device = Device::flex();
-        let network = params::set(Network::new(self.architecture, &device), weights)?;
+        let network = params::set(Network::new(self.architecture, width, &device), weights)?;
         let (mut loss, mut correct) = (0.0, 0);
         let order: Vec<usize> = (0..dataset.len()).collect();
         for batch in order.chunks(EVALUATION_BATCH) {
@@ -268,13 +271,13 @@ impl Learn for Learner {
 
     fn train(&self, job: TrainJob, pause: &mut Pause<'_>) -> Result<Trained, LearnError> {
         match job.method {
-            Method::Plain(hyper) => self.train(&job.weights, &hyper, job.seed, pause),
-            Method::Private(hyper, licence) => self.train_private(&job.weights, &hyper, licence, pause),
+            Method::Plain(hyper) => self.train(&job.weights, job.width, &hyper, job.seed, pause),
+            Method::Private(hyper, licence) => self.train_private(&job.weights, job.width, &hyper, licence, pause),
         }
     }
 
     fn evaluate(&self, job: &EvaluateJob, pause: &mut Pause<'_>) -> Result<Evaluation, LearnError> {
-        self.evaluate(&job.weights, job.on, pause)
+        self.evaluate(&job.weights, job.width, job.on, pause)
     }
 }
 
@@ -288,9 +291,9 @@ struct Step {
 }
 
 impl Step {
-    fn new(architecture: Architecture, weights: &[f32], hyper: &Hyper) -> Result<Self, LearnError> {
+    fn new(architecture: Architecture, width: Width, weights: &[f32], hyper: &Hyper) -> Result<Self, LearnError> {
         let device = Device::flex().autodiff();
-        let network = params::set(Network::new(architecture, &device), weights)?;
+        let network = params::set(Network::new(architecture, width, &device), weights)?;
         let loss = CrossEntropyLoss::new(None, &device);
         Ok(Self { network, optimizer: hyper.optimizer(), loss, learning_rate: hyper.learning_rate, device })
     }

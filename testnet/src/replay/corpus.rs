@@ -7,6 +7,7 @@ use althing_node::learn::{
     model::Architecture,
     train::{EvaluateOn, Evaluation, LearnError, Learner},
 };
+use althing_protocol::model::Width;
 
 use super::{plan::Point, pool};
 
@@ -67,7 +68,7 @@ impl Corpus {
     /// # Errors
     /// [`LearnError`] if the weights will not do or there is nothing to be judged by.
     pub fn judge(&self, weights: &[f32], round: u64, threads: NonZeroUsize) -> Result<Point, LearnError> {
-        let judge = |judge: &Learner| judge.evaluate(weights, EvaluateOn::Test, &mut go_on);
+        let judge = |judge: &Learner| judge.evaluate(weights, Width::Full, EvaluateOn::Test, &mut go_on);
         let pieces = pool::map(threads, &self.judges, judge);
         let pieces = pieces.into_iter().collect::<Result<Vec<_>, _>>()?;
         let sum = |part: fn(&Evaluation) -> f64| pieces.iter().map(part).sum::<f64>();
@@ -108,7 +109,7 @@ pub(super) mod tests {
         let point = corpus(10, 203).judge(&weights, 4, NonZeroUsize::MIN).unwrap();
         let test = mnist(Subset::Test, 203);
         let whole = Learner::new(Architecture::TwoNn, Dataset::default(), Dataset::default(), test);
-        let expected = whole.evaluate(&weights, EvaluateOn::Test, &mut go_on).unwrap();
+        let expected = whole.evaluate(&weights, Width::Full, EvaluateOn::Test, &mut go_on).unwrap();
         assert_eq!((point.round, point.accuracy), (4, expected.accuracy()));
         assert!((point.loss - f64::from(expected.loss)).abs() < 1e-5, "{} and {}", point.loss, expected.loss);
     }

@@ -13,7 +13,10 @@ use althing_node::learn::{
     private::{Clip, NoiseLicence, PrivateHyper},
     train::{LearnError, Learner},
 };
-use althing_protocol::ids::{Hash, Round};
+use althing_protocol::{
+    ids::{Hash, Round},
+    model::Width,
+};
 use clap::Args;
 
 use super::{
@@ -182,7 +185,7 @@ impl Run for Training<'_> {
         let hyper = PrivateHyper { steps: self.steps(), ..self.hyper };
         let spend = hyper.spend(self.corpus.train().len())?;
         let licence = self.debit(spend)?;
-        self.weights = self.learner.train_private(&self.weights, &hyper, licence, &mut go_on)?.weights;
+        self.weights = self.learner.train_private(&self.weights, Width::Full, &hyper, licence, &mut go_on)?.weights;
         self.spent.add(&privacy::Curve::of(&spend));
         let epsilon = self.spent.guarantee(DELTA, Conversion::Classic).epsilon;
         let point = self.corpus.judge(&self.weights, self.round.into(), threads)?;

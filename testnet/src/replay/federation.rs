@@ -16,6 +16,7 @@ use althing_protocol::{
     aggregate::{self, Weighted},
     election,
     ids::{Hash, MemberId},
+    model::Width,
 };
 
 use super::{
@@ -101,7 +102,7 @@ impl<'a> Federation<'a> {
         let parts: [&[u8]; 3] = [&self.seed.to_le_bytes(), &self.round.to_le_bytes(), &(member as u64).to_le_bytes()];
         let seed = Hash::derive("althing replay training", &parts);
         let learner = self.corpus.learner(&self.parts[member]);
-        let trained = learner.train(weights, &self.setting.hyper, seed.0, &mut go_on)?;
+        let trained = learner.train(weights, Width::Full, &self.setting.hyper, seed.0, &mut go_on)?;
         Ok(Update { samples: trained.samples, bytes: aggregate::encode(&trained.weights) })
     }
 }

@@ -1,10 +1,11 @@
+use althing_protocol::model::Width;
 use burn::{
     module::Module,
     nn::{Linear, PaddingConfig2d, conv::Conv2d, pool::MaxPool2d},
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::{convolution, dense, halving_pool, tap::Tap};
+use super::{convolution, dense, halving_pool, hidden, tap::Tap};
 use crate::learn::data::CLASSES;
 
 /// The convolutional network of the federated averaging paper: 32 and 64 channels, then 512 and 10 units.
@@ -18,13 +19,14 @@ pub struct FedAvgCnn {
 }
 
 impl FedAvgCnn {
-    pub(super) fn new(device: &Device) -> Self {
+    pub(super) fn new(width: Width, device: &Device) -> Self {
+        let [maps1, maps2, units] = hidden([32, 64, 512], width);
         Self {
-            conv1: convolution([1, 32], PaddingConfig2d::Same, device),
-            conv2: convolution([32, 64], PaddingConfig2d::Same, device),
+            conv1: convolution([1, maps1], PaddingConfig2d::Same, device),
+            conv2: convolution([maps1, maps2], PaddingConfig2d::Same, device),
             pool: halving_pool(),
-            fc1: dense(64 * 7 * 7, 512, device),
-            fc2: dense(512, CLASSES, device),
+            fc1: dense(maps2 * 7 * 7, units, device),
+            fc2: dense(units, CLASSES, device),
         }
     }
 

@@ -1,10 +1,11 @@
+use althing_protocol::model::Width;
 use burn::{
     module::Module,
     nn::{Linear, PaddingConfig2d, conv::Conv2d, pool::MaxPool2d},
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::{convolution, dense, halving_pool, tap::Tap};
+use super::{convolution, dense, halving_pool, hidden, tap::Tap};
 use crate::learn::data::CLASSES;
 
 /// LeNet for 28 x 28 images: convolutions of 6 and 16 channels, then 120, 84 and 10 units.
@@ -19,14 +20,15 @@ pub struct LeNet {
 }
 
 impl LeNet {
-    pub(super) fn new(device: &Device) -> Self {
+    pub(super) fn new(width: Width, device: &Device) -> Self {
+        let [maps1, maps2, units1, units2] = hidden([6, 16, 120, 84], width);
         Self {
-            conv1: convolution([1, 6], PaddingConfig2d::Valid, device),
-            conv2: convolution([6, 16], PaddingConfig2d::Valid, device),
+            conv1: convolution([1, maps1], PaddingConfig2d::Valid, device),
+            conv2: convolution([maps1, maps2], PaddingConfig2d::Valid, device),
             pool: halving_pool(),
-            fc1: dense(16 * 4 * 4, 120, device),
-            fc2: dense(120, 84, device),
-            fc3: dense(84, CLASSES, device),
+            fc1: dense(maps2 * 4 * 4, units1, device),
+            fc2: dense(units1, units2, device),
+            fc3: dense(units2, CLASSES, device),
         }
     }
 
@@ -34,8 +36,8 @@ impl LeNet {
     pub(super) fn forward(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
         let maps = relu(tap.convolution(&self.conv1, &self.pool, images));
         let maps = relu(tap.convolution(&self.conv2, &self.pool, maps));
-        let hidden = relu(tap.dense(&self.fc1, maps.flatten(1, 3)));
-        let hidden = relu(tap.dense(&self.fc2, hidden));
-        tap.dense(&self.fc3, hidden)
+        let units = relu(tap.dense(&self.fc1, maps.flatten(1, 3)));
+        let units = relu(tap.dense(&self.fc2, units));
+        tap.dense(&self.fc3, units)
     }
 }

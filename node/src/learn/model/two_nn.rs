@@ -1,10 +1,11 @@
+use althing_protocol::model::Width;
 use burn::{
     module::Module,
     nn::Linear,
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::{dense, tap::Tap};
+use super::{dense, hidden, tap::Tap};
 use crate::learn::data::{CLASSES, PIXELS};
 
 /// The multilayer perceptron that the federated averaging paper calls 2NN: 784-200-200-10 with ReLU.
@@ -16,13 +17,18 @@ pub struct TwoNn {
 }
 
 impl TwoNn {
-    pub(super) fn new(device: &Device) -> Self {
-        Self { fc1: dense(PIXELS, 200, device), fc2: dense(200, 200, device), fc3: dense(200, CLASSES, device) }
+    pub(super) fn new(width: Width, device: &Device) -> Self {
+        let [first, second] = hidden([200, 200], width);
+        Self {
+            fc1: dense(PIXELS, first, device),
+            fc2: dense(first, second, device),
+            fc3: dense(second, CLASSES, device),
+        }
     }
 
     pub(super) fn forward(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
-        let hidden = relu(tap.dense(&self.fc1, images.flatten(1, 3)));
-        let hidden = relu(tap.dense(&self.fc2, hidden));
-        tap.dense(&self.fc3, hidden)
+        let units = relu(tap.dense(&self.fc1, images.flatten(1, 3)));
+        let units = relu(tap.dense(&self.fc2, units));
+        tap.dense(&self.fc3, units)
     }
 }

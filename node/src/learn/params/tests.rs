@@ -38,7 +38,7 @@ fn parameters_come_back_as_they_were_set() {
     for architecture in Architecture::ALL {
         for device in [Device::flex(), Device::flex().autodiff()] {
             let values = ramp(architecture);
-            let network = set(Network::new(architecture, &device), &values).unwrap();
+            let network = set(Network::new(architecture, Width::Full, &device), &values).unwrap();
             assert!(get(&network).unwrap() == values, "{architecture}");
         }
     }
@@ -46,7 +46,7 @@ fn parameters_come_back_as_they_were_set() {
 
 #[test]
 fn wrong_vectors_are_refused() {
-    let fresh = || Network::new(Architecture::LeNet, &Device::flex());
+    let fresh = || Network::new(Architecture::LeNet, Width::Full, &Device::flex());
     let mut values = ramp(Architecture::LeNet);
     values[7] = f32::NAN;
     assert_eq!(set(fresh(), &values).unwrap_err(), ParamsError::NotFinite { index: 7 });

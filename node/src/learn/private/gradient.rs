@@ -7,6 +7,7 @@
 //! convolution it is computed for one example after the other. The parameters are not tracked, so the backward pass is
 //! cheaper than that of plain training.
 
+use althing_protocol::model::Width;
 use burn::{
     module::Module,
     nn::{Linear, conv::Conv2d, loss::CrossEntropyLoss, pool::MaxPool2d},
@@ -35,9 +36,9 @@ pub(super) struct Tapped {
 
 impl Tapped {
     /// All parameters zero.
-    pub(super) fn new(architecture: Architecture) -> Self {
+    pub(super) fn new(architecture: Architecture, width: Width) -> Self {
         let device = Device::flex().autodiff();
-        let network = Network::new(architecture, &device).no_grad();
+        let network = Network::new(architecture, width, &device).no_grad();
         Self { network, loss: CrossEntropyLoss::new(None, &device), device }
     }
 

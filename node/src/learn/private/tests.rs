@@ -31,10 +31,15 @@ fn licence(spend: Spend, secret: u8) -> NoiseLicence {
     NoiseLicence::repeatable(rehearse(Budget::new(1e300, 1e-5).unwrap(), spend).unwrap(), [secret; 32])
 }
 
-/// Trains with a licence for just that.
+/// The slice of this width of a first model.
+fn start(architecture: Architecture, width: Width) -> Vec<f32> {
+    params::manifest(architecture).slice(width).unwrap().gather(&params::init(architecture, [1; 32]))
+}
+
+/// Trains the whole model with a licence for just that.
 fn train(learner: &Learner, weights: &[f32], hyper: &PrivateHyper, secret: u8) -> Result<Trained, LearnError> {
     let spend = hyper.spend(learner.train.len())?;
-    learner.train_private(weights, hyper, licence(spend, secret), &mut go_on)
+    learner.train_private(weights, Width::Full, hyper, licence(spend, secret), &mut go_on)
 }
 
 #[test]
@@ -43,7 +48,7 @@ fn lenet_learns_mnist_privately() {
     let start = params::init(Architecture::LeNet, [1; 32]);
     let hyper = PrivateHyper { lot: 256, steps: 60, learning_rate: 0.5, ..HYPER };
     let trained = train(&learner, &start, &hyper, 2).unwrap();
-    let after = learner.evaluate(&trained.weights, EvaluateOn::Test, &mut go_on).unwrap();
+    let after = learner.evaluate(&trained.weights, Width::Full, EvaluateOn::Test, &mut go_on).unwrap();
     assert!(after.accuracy() > 0.8, "{after:?}");
     assert!(trained.samples == 6_000 && trained.loss > 0.0 && trained.loss < 1.2, "{}", trained.loss);
 }
@@ -56,7 +61,7 @@ fn an_adaptive_clip_finds_its_norm() {
     let accuracy = |clip| {
         let hyper = PrivateHyper { clip, steps: 100, learning_rate: 0.1, ..HYPER };
         let trained = train(&learner, &start, &hyper, 2).unwrap();
-        learner.evaluate(&trained.weights, EvaluateOn::Test, &mut go_on).unwrap().accuracy()
+        learner.evaluate(&trained.weights, Width::Full, EvaluateOn::Test, &mut go_on).unwrap().accuracy()
     };
     let adaptive = Clip::Adaptive(AdaptiveClip { initial: 0.05, quantile: 0.3, ..ADAPTIVE });
     let (fixed, adaptive) = (accuracy(Clip::Fixed(0.05)), accuracy(adaptive));
@@ -66,11 +71,12 @@ fn an_adaptive_clip_finds_its_norm() {
 /// Taking every sample, clipping none and with next to no noise, a step is that of plain training on one batch of all.
 #[test]
 fn without_clip_and_noise_it_is_plain_training() {
-    for architecture in Architecture::ALL {
+    let whole = Architecture::ALL.map(|architecture| (architecture, Width::Full));
+    for (architecture, width) in whole.into_iter().chain([(Architecture::LeNet, Width::Quarter)]) {
         let learner = learner(architecture, 100);
-        let start = params::init(architecture, [1; 32]);
+        let start = start(architecture, width);
         let plain = Hyper { epochs: 3, batch: 100, learning_rate: 0.01, momentum: 0.9 };
-        let expected = learner.train(&start, &plain, [2; 32], &mut go_on).unwrap();
+        let expected = learner.train(&start, width, &plain, [2; 32], &mut go_on).unwrap();
         let hyper = PrivateHyper {
             lot: 100,
             clip: Clip::Fixed(1e6),
@@ -79,11 +85,12 @@ fn without_clip_and_noise_it_is_plain_training() {
             learning_rate: 0.01,
             momentum: 0.9,
         };
-        let trained = train(&learner, &start, &hyper, 3).unwrap();
+        let licence = licence(hyper.spend(100).unwrap(), 3);
+        let trained = learner.train_private(&start, width, &hyper, licence, &mut go_on).unwrap();
         let length = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
         let moved = length(&mut expected.weights.iter().zip(&start).map(|(end, start)| end - start));
         let error = length(&mut expected.weights.iter().zip(&trained.weights).map(|(plain, ours)| plain - ours));
-        assert!(error < 1e-3 * moved, "{architecture}: {error} of {moved}");
+        assert!(error < 1e-3 * moved, "{architecture} at {width}: {error} of {moved}");
     }
 }
 
@@ -164,7 +171,10 @@ fn only_what_was_debited_is_spent() {
         [PrivateHyper { lot: 129, ..HYPER }, PrivateHyper { sigma: 0.9, ..HYPER }, PrivateHyper { steps: 4, ..HYPER }]
     {
         let licence = licence(debited, 1);
-        assert_eq!(learner.train_private(&start, &dearer, licence, &mut go_on), Err(LearnError::Unlicensed));
+        assert_eq!(
+            learner.train_private(&start, Width::Full, &dearer, licence, &mut go_on),
+            Err(LearnError::Unlicensed)
+        );
     }
 }
 
@@ -178,7 +188,7 @@ fn training_stops_where_it_is_told_to() {
         if batches == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let licence = licence(HYPER.spend(500).unwrap(), 1);
-    let result = learner.train_private(&start, &HYPER, licence, &mut stop_at_third);
+    let result = learner.train_private(&start, Width::Full, &HYPER, licence, &mut stop_at_third);
     assert_eq!((result, batches), (Err(LearnError::Cancelled), 3));
 }
 

@@ -16,6 +16,7 @@ use althing_node::learn::{
 };
 use althing_protocol::{
     aggregate::{self, Weighted},
+    model::Width,
     sim::{
         Rng,
         attack::{self, View, search::Search},
@@ -82,7 +83,7 @@ pub(super) fn play(
 }
 
 fn accuracy(corpus: &Learner, model: &[f32]) -> Result<f64, LearnError> {
-    Ok(corpus.evaluate(model, EvaluateOn::Test, &mut || ControlFlow::Continue(()))?.accuracy())
+    Ok(corpus.evaluate(model, Width::Full, EvaluateOn::Test, &mut || ControlFlow::Continue(()))?.accuracy())
 }
 
 /// A run at some step.

@@ -10,9 +10,9 @@ struct Oracle {
 }
 
 impl Oracle {
-    fn new(architecture: Architecture, weights: &[f32]) -> Self {
+    fn new(architecture: Architecture, width: Width, weights: &[f32]) -> Self {
         let device = Device::flex().autodiff();
-        Self { network: params::set(Network::new(architecture, &device), weights).unwrap(), device }
+        Self { network: params::set(Network::new(architecture, width, &device), weights).unwrap(), device }
     }
 
     fn gradient(&self, image: &[f32], label: u8) -> Vec<f64> {
@@ -50,12 +50,12 @@ fn examples(count: usize) -> (Vec<f32>, Vec<u8>) {
 }
 
 /// Random weights, with biases that are not zero as those of a start are.
-fn weights(architecture: Architecture) -> Vec<f32> {
+fn weights(architecture: Architecture, width: Width) -> Vec<f32> {
     let mut weights = params::init(architecture, [3; 32]);
     for (index, weight) in weights.iter_mut().enumerate() {
         *weight += (index % 13) as f32 * 0.001 - 0.006;
     }
-    weights
+    params::manifest(architecture).slice(width).unwrap().gather(&weights)
 }
 
 fn norm(values: &[f64]) -> f64 {
@@ -63,19 +63,23 @@ fn norm(values: &[f64]) -> f64 {
 }
 
 /// The largest distance of the sum from the oracle's in any tensor, relative to the tensor's norm.
-fn worst_error(architecture: Architecture, got: &[f32], expected: &[f64]) -> f64 {
-    let error = |range: std::ops::Range<usize>| {
-        let difference: Vec<f64> =
-            got[range.clone()].iter().zip(&expected[range.clone()]).map(|(a, b)| f64::from(*a) - b).collect();
-        norm(&difference) / norm(&expected[range])
-    };
-    params::manifest(architecture).places().map(|(_, places)| error(places)).fold(0.0, f64::max)
+fn worst_error(architecture: Architecture, width: Width, got: &[f32], expected: &[f64]) -> f64 {
+    let (mut worst, mut start) = (0.0, 0);
+    for tensor in params::manifest(architecture).tensors {
+        let len = tensor.shapes[width.place()].iter().product::<u32>() as usize;
+        let (got, expected) = (&got[start..start + len], &expected[start..start + len]);
+        let difference: Vec<f64> = got.iter().zip(expected).map(|(a, b)| f64::from(*a) - b).collect();
+        worst = f64::max(worst, norm(&difference) / norm(expected));
+        start += len;
+    }
+    assert_eq!(start, got.len());
+    worst
 }
 
-fn check(architecture: Architecture, clip: f32) {
+fn check(architecture: Architecture, width: Width, clip: f32) {
     const EXAMPLES: usize = 6;
-    let (weights, (pixels, labels)) = (weights(architecture), examples(EXAMPLES));
-    let oracle = Oracle::new(architecture, &weights);
+    let (weights, (pixels, labels)) = (weights(architecture, width), examples(EXAMPLES));
+    let oracle = Oracle::new(architecture, width, &weights);
     let singles: Vec<Vec<f64>> =
         pixels.chunks_exact(PIXELS).zip(&labels).map(|(image, &label)| oracle.gradient(image, label)).collect();
     let mut expected = vec![0.0; weights.len()];
@@ -83,7 +87,7 @@ fn check(architecture: Architecture, clip: f32) {
         let factor = (f64::from(clip) / norm(single)).min(1.0);
         expected.iter_mut().zip(single).for_each(|(sum, value)| *sum += factor * value);
     }
-    let network = Tapped::new(architecture).with(&weights).unwrap();
+    let network = Tapped::new(architecture, width).with(&weights).unwrap();
     let mut sum = ClippedSum::zero(weights.len());
     // In two batches of different size, as a lot that does not fit a batch is.
     for (pixels, labels) in [(&pixels[..4 * PIXELS], &labels[..4]), (&pixels[4 * PIXELS..], &labels[4..])] {
@@ -94,8 +98,8 @@ fn check(architecture: Architecture, clip: f32) {
         assert!((f64::from(got) / norm(single) - 1.0).abs() < 1e-4, "{architecture}: {got}, not {}", norm(single));
     }
     assert_eq!(sum.norms.len(), EXAMPLES);
-    let error = worst_error(architecture, &sum.gradient, &expected);
-    assert!(error < 1e-4, "{architecture} clipped at {clip}: off by {error}");
+    let error = worst_error(architecture, width, &sum.gradient, &expected);
+    assert!(error < 1e-4, "{architecture} at {width} clipped at {clip}: off by {error}");
 }
 
 #[test]
@@ -103,7 +107,16 @@ fn the_sum_is_that_of_a_loop_over_batches_of_one() {
     for architecture in Architecture::ALL {
         // All, some and none of the gradients are clipped.
         for clip in [0.1, 8.0, 1e6] {
-            check(architecture, clip);
+            check(architecture, Width::Full, clip);
+        }
+    }
+}
+
+#[test]
+fn slices_have_such_sums_too() {
+    for architecture in Architecture::ALL {
+        for width in [Width::Half, Width::Quarter, Width::Eighth, Width::Sixteenth] {
+            check(architecture, width, 8.0);
         }
     }
 }
@@ -111,8 +124,8 @@ fn the_sum_is_that_of_a_loop_over_batches_of_one() {
 #[test]
 fn a_clipped_example_is_as_long_as_the_clip() {
     for architecture in Architecture::ALL {
-        let (weights, (pixels, labels)) = (weights(architecture), examples(1));
-        let network = Tapped::new(architecture).with(&weights).unwrap();
+        let (weights, (pixels, labels)) = (weights(architecture, Width::Full), examples(1));
+        let network = Tapped::new(architecture, Width::Full).with(&weights).unwrap();
         let mut sum = ClippedSum::zero(weights.len());
         let images = Tensor::from_data(TensorData::new(pixels, [1, 1, SIDE, SIDE]), network.device());
         sum.add(&network, images, &labels, 0.25).unwrap();
