@@ -8,6 +8,7 @@
 
 pub mod calibrate;
 pub mod catalogue;
+mod chain;
 pub mod classifier;
 pub mod data;
 pub mod facts;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use althing_protocol::{
     aggregate, genesis,
     ids::BlobRef,
-    model::{Manifest, ManifestError},
+    model::{Manifest, ManifestError, Width},
 };
 
 use burn::tensor::Device;
@@ -255,6 +255,6 @@ impl Task for Images {
     }
 
     fn state_dict(&self) -> Vec<Entry> {
-        state_dict::entries(&Network::new(self.architecture, &Device::flex()))
+        state_dict::entries(&Network::new(self.architecture, Width::Full, &Device::flex()))
     }
 }

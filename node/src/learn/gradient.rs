@@ -1,15 +1,9 @@
 //! Gradients of single batches: what members of distributed SGD send each other, where federated averaging sends models.
 
 use althing_protocol::model::Width;
-use burn::{
-    module::{Module, ModuleVisitor, Param},
-    nn::loss::CrossEntropyLoss,
-    tensor::{Device, Gradients, Int, Tensor, TensorData},
-};
 
 use super::{
-    model::Network,
-    params,
+    chain::Chain,
     train::{LearnError, Learner},
 };
 
@@ -29,59 +23,23 @@ impl Learner {
     /// # Errors
     /// [`LearnError`] if the weights will not do, a batch is empty, or a loss left the numbers.
     pub fn gradients(&self, weights: &[f32], batches: &[&[usize]]) -> Result<Vec<Gradient>, LearnError> {
-        let device = Device::flex().autodiff();
-        let network = params::set(Network::new(self.architecture, Width::Full, &device), weights)?;
-        let loss = CrossEntropyLoss::new(None, &device);
-        let work = |batch: &&[usize]| self.gradient(&network, &loss, batch, &device);
-        batches.iter().map(work).collect()
+        let mut chain = Chain::new(self.architecture, Width::Full);
+        chain.set(weights)?;
+        batches.iter().map(|batch| self.gradient(&mut chain, batch)).collect()
     }
 
-    fn gradient(
-        &self,
-        network: &Network,
-        loss: &CrossEntropyLoss,
-        batch: &[usize],
-        device: &Device,
-    ) -> Result<Gradient, LearnError> {
+    fn gradient(&self, chain: &mut Chain, batch: &[usize]) -> Result<Gradient, LearnError> {
         if batch.is_empty() {
             return Err(LearnError::NoSample);
         }
-        let labels: Vec<i32> = batch.iter().map(|&sample| i32::from(self.train.labels()[sample])).collect();
-        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), device);
-        let loss = loss.forward(network.forward(self.images(&self.train, batch, device)), labels);
-        let gradients = loss.backward();
-        let loss = loss.try_into_scalar::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
+        let trace = self.trace(chain, batch)?;
+        let loss = (trace.loss / batch.len() as f64) as f32;
         if !loss.is_finite() {
             return Err(LearnError::Diverged { epoch: 1 });
         }
-        Ok(Gradient { values: flatten(network, gradients)?, loss })
-    }
-}
-
-/// The gradients of all parameters in manifest order.
-fn flatten(network: &Network, gradients: Gradients) -> Result<Vec<f32>, LearnError> {
-    let mut collector = Collector { gradients, values: Vec::with_capacity(network.num_params()), failed: None };
-    network.visit(&mut collector);
-    collector.failed.map_or(Ok(collector.values), |error| Err(LearnError::Backend(error)))
-}
-
-/// Copies the gradients of a module's parameters out.
-struct Collector {
-    gradients: Gradients,
-    values: Vec<f32>,
-    /// What went wrong first: a visitor has no result of its own.
-    failed: Option<String>,
-}
-
-impl ModuleVisitor for Collector {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = param.val().grad_remove(&mut self.gradients);
-        let gradient = gradient.ok_or_else(|| "a parameter has no gradient".to_owned());
-        let values = gradient.and_then(|tensor| tensor.try_into_vec_as::<f32>().map_err(|error| error.to_string()));
-        match values {
-            Ok(values) => self.values.extend_from_slice(&values),
-            Err(error) => self.failed = self.failed.take().or(Some(error)),
-        }
+        let mut values = chain.gradient(trace)?;
+        values.iter_mut().for_each(|value| *value /= batch.len() as f32);
+        Ok(Gradient { values, loss })
     }
 }
 
@@ -93,6 +51,7 @@ mod tests {
     use crate::learn::{
         data::{CLASSES, Dataset, PIXELS},
         model::Architecture,
+        params,
         train::Hyper,
     };
 

@@ -2,7 +2,6 @@
 
 mod fedavg_cnn;
 mod lenet;
-pub(super) mod tap;
 mod two_nn;
 
 use std::{fmt, str::FromStr};
@@ -19,7 +18,6 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::tap::{Tap, Untapped};
 pub use self::{fedavg_cnn::FedAvgCnn, lenet::LeNet, two_nn::TwoNn};
 
 /// Rows, and columns, of a convolution's kernel.
@@ -99,18 +97,31 @@ impl Network {
     }
 
     /// Logits of shape `[n, 10]` for images of shape `[n, 1, 28, 28]`.
+    ///
+    /// This is what the model is. Training and evaluation compute the same faster, layer by layer ([`super::chain`]).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward_through(images, &mut Untapped)
-    }
-
-    /// As [`forward`](Self::forward), with every layer computed by `tap`.
-    pub(super) fn forward_through(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
         match self {
-            Self::TwoNn(network) => network.forward(images, tap),
-            Self::LeNet(network) => network.forward(images, tap),
-            Self::FedAvgCnn(network) => network.forward(images, tap),
+            Self::TwoNn(network) => network.forward(images),
+            Self::LeNet(network) => network.forward(images),
+            Self::FedAvgCnn(network) => network.forward(images),
         }
     }
+
+    /// The layers that have parameters, in manifest order.
+    pub(super) fn layers(&self) -> Layers<'_> {
+        match self {
+            Self::TwoNn(network) => network.layers(),
+            Self::LeNet(network) => network.layers(),
+            Self::FedAvgCnn(network) => network.layers(),
+        }
+    }
+}
+
+/// The layers of a model: convolutions, each with a halving pool and a ReLU behind it, then fully connected layers, with
+/// a ReLU between one and the next.
+pub(super) struct Layers<'a> {
+    pub(super) convolutions: Vec<&'a Conv2d>,
+    pub(super) dense: Vec<&'a Linear>,
 }
 
 /// What is left of hidden layers of these sizes at `width`.

@@ -111,12 +111,16 @@ pub fn get(network: &impl Module) -> Result<Vec<f32>, ParamsError> {
 /// # Errors
 /// [`ParamsError`] if there are too few or too many values, or one is NaN or infinite.
 pub fn set<M: Module>(network: M, values: &[f32]) -> Result<M, ParamsError> {
-    let expected = network.num_params();
+    check(values, network.num_params())?;
+    Ok(network.map(&mut Writer { rest: values }))
+}
+
+/// That there are as many values as parameters, all of them finite.
+pub(super) fn check(values: &[f32], expected: usize) -> Result<(), ParamsError> {
     if values.len() != expected {
         return Err(ParamsError::Length { expected, got: values.len() });
     }
-    check_finite(values)?;
-    Ok(network.map(&mut Writer { rest: values }))
+    check_finite(values)
 }
 
 /// That no value is NaN or infinite.

@@ -10,7 +10,6 @@
 //! stay on this machine, and the gap between real numbers and floating point, in the noise as in the clipping.
 
 mod clip;
-mod convolution;
 mod gradient;
 mod one_by_one;
 
@@ -25,11 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::clip::{AdaptiveClip, Clip};
 pub(super) use self::one_by_one::OneByOne;
-use self::{
-    clip::Clipper,
-    gradient::{ClippedSum, Tapped},
-};
+use self::{clip::Clipper, gradient::ClippedSum};
 use super::{
+    chain::Chain,
     job::Pause,
     train::{LearnError, Learner, Stopwatch, Trained},
 };
@@ -154,7 +151,7 @@ impl Learner {
         licence: NoiseLicence,
         pause: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Trained, LearnError> {
-        let mut summing = BuiltIn { learner: self, network: Tapped::new(self.architecture, width) };
+        let mut summing = BuiltIn { learner: self, chain: Chain::new(self.architecture, width) };
         descend(&mut summing, weights, hyper, licence, pause)
     }
 }
@@ -168,13 +165,13 @@ pub(super) trait Summing {
     fn set(&mut self, weights: &[f32]) -> Result<(), LearnError>;
 
     /// Adds the gradient of each sample of a batch, made no longer than `clip`.
-    fn add(&self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError>;
+    fn add(&mut self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError>;
 }
 
 /// A built-in model, whose layers tell the gradient of each sample.
 struct BuiltIn<'a> {
     learner: &'a Learner,
-    network: Tapped,
+    chain: Chain,
 }
 
 impl Summing for BuiltIn<'_> {
@@ -183,13 +180,12 @@ impl Summing for BuiltIn<'_> {
     }
 
     fn set(&mut self, weights: &[f32]) -> Result<(), LearnError> {
-        self.network.set(weights)
+        Ok(self.chain.set(weights)?)
     }
 
-    fn add(&self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError> {
-        let train = &self.learner.train;
-        let labels: Vec<u8> = batch.iter().map(|&sample| train.labels()[sample]).collect();
-        sum.add(&self.network, self.learner.images(train, batch, self.network.device()), &labels, clip)
+    fn add(&mut self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError> {
+        let trace = self.learner.trace(&mut self.chain, batch)?;
+        sum.add(&mut self.chain, trace, clip)
     }
 }
 

@@ -69,6 +69,7 @@ impl ModuleVisitor for Lister {
 
 #[cfg(test)]
 mod tests {
+    use althing_protocol::model::Width;
     use burn::{
         nn::{EmbeddingConfig, LayerNormConfig, Linear, LinearConfig},
         tensor::Device,
@@ -92,7 +93,7 @@ mod tests {
     fn dense_weights_alone_are_transposed() {
         use Layout::{Same, Transposed};
         let device = Device::flex();
-        let lenet = entries(&Network::new(Architecture::LeNet, &device));
+        let lenet = entries(&Network::new(Architecture::LeNet, Width::Full, &device));
         let expected =
             [("conv1.weight", Same), ("conv1.bias", Same), ("conv2.weight", Same), ("conv2.bias", Same)].into_iter();
         let dense = ["fc1", "fc2", "fc3"].map(|layer| (format!("{layer}.weight"), format!("{layer}.bias")));

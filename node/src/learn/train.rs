@@ -9,19 +9,16 @@ use std::{
 };
 
 use althing_protocol::{ids::Hash, model::Width};
-use burn::{
-    nn::loss::CrossEntropyLoss,
-    optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig},
-    tensor::{Device, Int, Tensor, TensorData},
-};
+use burn::optim::{ModuleOptimizer, SgdConfig, momentum::MomentumConfig};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    data::{CLASSES, Dataset, SIDE},
+    chain::{Chain, Descent, Trace},
+    data::{CLASSES, Dataset},
     job::{EvaluateJob, Learn, Method, Pause, TrainJob},
-    model::{Architecture, Network},
+    model::Architecture,
     params::{self, ParamsError},
 };
 
@@ -202,11 +199,10 @@ impl Learner {
                 if pause().is_break() {
                     return Err(LearnError::Cancelled);
                 }
-                let (next, batch_loss) = watch.time(|| step.take(self, batch))?;
+                let batch_loss = watch.time(|| step.take(self, batch))?;
                 if !batch_loss.is_finite() {
                     return Err(LearnError::Diverged { epoch });
                 }
-                step = next;
                 sum += f64::from(batch_loss) * batch.len() as f64;
             }
             loss = (sum / order.len() as f64) as f32;
@@ -233,16 +229,15 @@ impl Learner {
         if dataset.is_empty() {
             return Err(LearnError::NoSample);
         }
-        let device = Device::flex();
-        let network = params::set(Network::new(self.architecture, width, &device), weights)?;
+        let mut chain = Chain::new(self.architecture, width);
+        chain.set(weights)?;
         let (mut loss, mut correct) = (0.0, 0);
         let order: Vec<usize> = (0..dataset.len()).collect();
         for batch in order.chunks(EVALUATION_BATCH) {
             if pause().is_break() {
                 return Err(LearnError::Cancelled);
             }
-            let logits = network.forward(self.images(dataset, batch, &device));
-            let logits = logits.try_into_vec_as::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
+            let logits = chain.logits(dataset.inputs(batch))?;
             for (logits, &sample) in logits.chunks_exact(CLASSES).zip(batch) {
                 let label = usize::from(dataset.labels()[sample]);
                 loss += cross_entropy(logits, label);
@@ -254,9 +249,10 @@ impl Learner {
         Ok(Evaluation { loss, correct, samples: dataset.len() as u32 })
     }
 
-    /// The images numbered `batch`, normalised, in the one allocation that becomes the tensor.
-    pub(super) fn images(&self, dataset: &Dataset, batch: &[usize], device: &Device) -> Tensor<4> {
-        Tensor::from_data(TensorData::new(dataset.inputs(batch), [batch.len(), 1, SIDE, SIDE]), device)
+    /// Runs samples to train on forward and backward.
+    pub(super) fn trace(&self, chain: &mut Chain, batch: &[usize]) -> Result<Trace, LearnError> {
+        let labels: Vec<u8> = batch.iter().map(|&sample| self.train.labels()[sample]).collect();
+        chain.trace(self.train.inputs(batch), &labels)
     }
 }
 
@@ -283,39 +279,29 @@ impl Learn for Learner {
 
 /// A model in training.
 struct Step {
-    device: Device,
-    network: Network,
-    optimizer: ModuleOptimizer,
-    loss: CrossEntropyLoss,
-    learning_rate: f64,
+    chain: Chain,
+    descent: Descent,
 }
 
 impl Step {
     fn new(architecture: Architecture, width: Width, weights: &[f32], hyper: &Hyper) -> Result<Self, LearnError> {
-        let device = Device::flex().autodiff();
-        let network = params::set(Network::new(architecture, width, &device), weights)?;
-        let loss = CrossEntropyLoss::new(None, &device);
-        Ok(Self { network, optimizer: hyper.optimizer(), loss, learning_rate: hyper.learning_rate, device })
+        let mut chain = Chain::new(architecture, width);
+        chain.set(weights)?;
+        let descent = Descent::new(&chain, hyper.learning_rate, hyper.momentum);
+        Ok(Self { chain, descent })
     }
 
-    /// One step down the gradient of `batch`; also returns the mean loss before it.
-    ///
-    /// The network is moved through the optimizer and everything of the graph is gone by then, so that the parameters
-    /// have one owner and are updated in place.
-    fn take(mut self, learner: &Learner, batch: &[usize]) -> Result<(Self, f32), LearnError> {
-        let labels: Vec<i32> = batch.iter().map(|&sample| i32::from(learner.train.labels()[sample])).collect();
-        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &self.device);
-        let logits = self.network.forward(learner.images(&learner.train, batch, &self.device));
-        let loss = self.loss.forward(logits, labels);
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        let loss = loss.try_into_scalar::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
-        self.network = self.optimizer.step(self.learning_rate, self.network, gradients);
-        Ok((self, loss))
+    /// One step down the gradient of `batch`; returns the mean loss before it.
+    fn take(&mut self, learner: &Learner, batch: &[usize]) -> Result<f32, LearnError> {
+        let trace = learner.trace(&mut self.chain, batch)?;
+        let loss = (trace.loss / batch.len() as f64) as f32;
+        self.descent.take(&mut self.chain, trace)?;
+        Ok(loss)
     }
 
     /// The parameters. The last step may have left the numbers after the last loss was taken.
     fn finish(self, epoch: u32) -> Result<Vec<f32>, LearnError> {
-        let weights = params::get(&self.network)?;
+        let weights = self.chain.parameters();
         params::check_finite(&weights).map_err(|_| LearnError::Diverged { epoch })?;
         Ok(weights)
     }

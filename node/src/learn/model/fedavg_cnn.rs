@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::{convolution, dense, halving_pool, hidden, tap::Tap};
+use super::{Layers, convolution, dense, halving_pool, hidden};
 use crate::learn::data::CLASSES;
 
 /// The convolutional network of the federated averaging paper: 32 and 64 channels, then 512 and 10 units.
@@ -31,10 +31,14 @@ impl FedAvgCnn {
     }
 
     /// ReLU follows the pool, on a quarter of the values: it is monotone, so it commutes with the maximum.
-    pub(super) fn forward(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
-        let maps = relu(tap.convolution(&self.conv1, &self.pool, images));
-        let maps = relu(tap.convolution(&self.conv2, &self.pool, maps));
-        let hidden = relu(tap.dense(&self.fc1, maps.flatten(1, 3)));
-        tap.dense(&self.fc2, hidden)
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let maps = relu(self.pool.forward(self.conv1.forward(images)));
+        let maps = relu(self.pool.forward(self.conv2.forward(maps)));
+        let hidden = relu(self.fc1.forward(maps.flatten(1, 3)));
+        self.fc2.forward(hidden)
+    }
+
+    pub(super) fn layers(&self) -> Layers<'_> {
+        Layers { convolutions: vec![&self.conv1, &self.conv2], dense: vec![&self.fc1, &self.fc2] }
     }
 }

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::{convolution, dense, halving_pool, hidden, tap::Tap};
+use super::{Layers, convolution, dense, halving_pool, hidden};
 use crate::learn::data::CLASSES;
 
 /// LeNet for 28 x 28 images: convolutions of 6 and 16 channels, then 120, 84 and 10 units.
@@ -33,11 +33,15 @@ impl LeNet {
     }
 
     /// ReLU follows the pool, on a quarter of the values: it is monotone, so it commutes with the maximum.
-    pub(super) fn forward(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
-        let maps = relu(tap.convolution(&self.conv1, &self.pool, images));
-        let maps = relu(tap.convolution(&self.conv2, &self.pool, maps));
-        let units = relu(tap.dense(&self.fc1, maps.flatten(1, 3)));
-        let units = relu(tap.dense(&self.fc2, units));
-        tap.dense(&self.fc3, units)
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let maps = relu(self.pool.forward(self.conv1.forward(images)));
+        let maps = relu(self.pool.forward(self.conv2.forward(maps)));
+        let units = relu(self.fc1.forward(maps.flatten(1, 3)));
+        let units = relu(self.fc2.forward(units));
+        self.fc3.forward(units)
+    }
+
+    pub(super) fn layers(&self) -> Layers<'_> {
+        Layers { convolutions: vec![&self.conv1, &self.conv2], dense: vec![&self.fc1, &self.fc2, &self.fc3] }
     }
 }

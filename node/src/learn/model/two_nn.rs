@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor, activation::relu},
 };
 
-use super::{dense, hidden, tap::Tap};
+use super::{Layers, dense, hidden};
 use crate::learn::data::{CLASSES, PIXELS};
 
 /// The multilayer perceptron that the federated averaging paper calls 2NN: 784-200-200-10 with ReLU.
@@ -26,9 +26,13 @@ impl TwoNn {
         }
     }
 
-    pub(super) fn forward(&self, images: Tensor<4>, tap: &mut impl Tap) -> Tensor<2> {
-        let units = relu(tap.dense(&self.fc1, images.flatten(1, 3)));
-        let units = relu(tap.dense(&self.fc2, units));
-        tap.dense(&self.fc3, units)
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let units = relu(self.fc1.forward(images.flatten(1, 3)));
+        let units = relu(self.fc2.forward(units));
+        self.fc3.forward(units)
+    }
+
+    pub(super) fn layers(&self) -> Layers<'_> {
+        Layers { convolutions: vec![], dense: vec![&self.fc1, &self.fc2, &self.fc3] }
     }
 }

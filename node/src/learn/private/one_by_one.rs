@@ -6,13 +6,12 @@ use althing_protocol::model::Width;
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, TensorReadError},
 };
 
 use super::{
     Summing,
-    convolution::add_scaled,
-    gradient::{ClippedSum, square_sum, unreadable},
+    gradient::{ClippedSum, add_scaled, square_sum},
 };
 use crate::learn::{
     params,
@@ -45,7 +44,7 @@ impl<W: Workload> Summing for OneByOne<'_, W> {
         Ok(())
     }
 
-    fn add(&self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError> {
+    fn add(&mut self, sum: &mut ClippedSum, batch: &[usize], clip: f32) -> Result<(), LearnError> {
         for number in batch {
             let batch = Batch { examples: self.examples, numbers: &[*number], device: &self.device };
             let loss = self.workload.loss(&self.network, &batch);
@@ -65,6 +64,10 @@ fn flat(network: &impl Module, gradients: &GradientsParams) -> Result<Vec<f32>, 
     let mut reader = Reader { gradients, values: Vec::new(), failed: None };
     network.visit(&mut reader);
     reader.failed.map_or(Ok(reader.values), Err)
+}
+
+fn unreadable(error: TensorReadError) -> LearnError {
+    LearnError::Backend(error.to_string())
 }
 
 struct Reader<'a> {

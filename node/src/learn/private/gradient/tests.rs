@@ -1,7 +1,17 @@
-use burn::optim::GradientsParams;
+use althing_protocol::model::Width;
+use burn::{
+    module::Module,
+    nn::loss::CrossEntropyLoss,
+    optim::GradientsParams,
+    tensor::{Device, Tensor, TensorData},
+};
 
 use super::*;
-use crate::learn::data::{CLASSES, PIXELS, SIDE};
+use crate::learn::{
+    data::{CLASSES, PIXELS, SIDE},
+    model::{Architecture, Network},
+    params,
+};
 
 /// The gradient of one example as plain training computes it: tracked parameters, a batch of one.
 struct Oracle {
@@ -87,12 +97,13 @@ fn check(architecture: Architecture, width: Width, clip: f32) {
         let factor = (f64::from(clip) / norm(single)).min(1.0);
         expected.iter_mut().zip(single).for_each(|(sum, value)| *sum += factor * value);
     }
-    let network = Tapped::new(architecture, width).with(&weights).unwrap();
+    let mut chain = Chain::new(architecture, width);
+    chain.set(&weights).unwrap();
     let mut sum = ClippedSum::zero(weights.len());
     // In two batches of different size, as a lot that does not fit a batch is.
     for (pixels, labels) in [(&pixels[..4 * PIXELS], &labels[..4]), (&pixels[4 * PIXELS..], &labels[4..])] {
-        let data = TensorData::new(pixels.to_vec(), [labels.len(), 1, SIDE, SIDE]);
-        sum.add(&network, Tensor::from_data(data, network.device()), labels, clip).unwrap();
+        let trace = chain.trace(pixels.to_vec(), labels).unwrap();
+        sum.add(&mut chain, trace, clip).unwrap();
     }
     for (&got, single) in sum.norms.iter().zip(&singles) {
         assert!((f64::from(got) / norm(single) - 1.0).abs() < 1e-4, "{architecture}: {got}, not {}", norm(single));
@@ -125,10 +136,11 @@ fn slices_have_such_sums_too() {
 fn a_clipped_example_is_as_long_as_the_clip() {
     for architecture in Architecture::ALL {
         let (weights, (pixels, labels)) = (weights(architecture, Width::Full), examples(1));
-        let network = Tapped::new(architecture, Width::Full).with(&weights).unwrap();
+        let mut chain = Chain::new(architecture, Width::Full);
+        chain.set(&weights).unwrap();
         let mut sum = ClippedSum::zero(weights.len());
-        let images = Tensor::from_data(TensorData::new(pixels, [1, 1, SIDE, SIDE]), network.device());
-        sum.add(&network, images, &labels, 0.25).unwrap();
+        let trace = chain.trace(pixels, &labels).unwrap();
+        sum.add(&mut chain, trace, 0.25).unwrap();
         assert!(sum.norms[0] > 0.25, "there is something to clip");
         let length = norm(&sum.gradient.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
         assert!((length / 0.25 - 1.0).abs() < 1e-5, "{architecture}: {length}");
