@@ -124,6 +124,15 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// The update of another member is here and can enter the next model.
+    Received {
+        /// Which round.
+        round: Round,
+        /// Who made it.
+        member: MemberId,
+        /// The update.
+        update: BlobRef,
+    },
     /// A Settle is decided: the round is over.
     Settled {
         /// Which round.

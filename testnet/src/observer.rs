@@ -239,6 +239,7 @@ impl Observer {
             Event::PeerUp { .. }
             | Event::PeerDown { .. }
             | Event::Trained { .. }
+            | Event::Received { .. }
             | Event::Forfeited { .. }
             | Event::Adopted { .. }
             | Event::ExchangeBegun { .. }

@@ -165,17 +165,23 @@ impl Machine {
             Score::Gain { gain, samples: samples @ 1.. } => {
                 self.training.gains.insert(maker, gain);
                 self.training.samples = samples;
-                self.training.sound.insert(maker, self.now);
+                self.received(maker);
             }
-            Score::Gain { .. } | Score::Unscored => {
-                self.training.sound.insert(maker, self.now);
-            }
+            Score::Gain { .. } | Score::Unscored => self.received(maker),
             Score::Faulty => {
                 self.training.faulty.insert(maker);
                 self.tell(Event::Misbehaved { member: maker, why: "its update cannot enter a mean".into() });
             }
         }
         self.check_updates()
+    }
+
+    /// An update is here and sound.
+    fn received(&mut self, maker: MemberId) {
+        self.training.sound.insert(maker, self.now);
+        if let Some(update) = self.pool.updates.get(&maker).map(|said| said.what.update) {
+            self.tell(Event::Received { round: self.state.round, member: maker, update });
+        }
     }
 
     /// R13: the exchange ends early once every update is here, or only those of members that are gone are not.

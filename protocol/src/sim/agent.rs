@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{archive::Archive, byzantine::Lie, rng::Rng};
+use super::{
+    archive::Archive,
+    attack::{self, Attack, View},
+    byzantine::Lie,
+    rng::Rng,
+};
 use crate::{
-    aggregate::{self, Held, Mixing, Rule, Weighted},
+    aggregate::{self, Held, Weighted},
     epidemic::bring_back,
-    genesis::Genesis,
+    genesis::{Aggregation, Genesis},
     ids::{BlobRef, MemberId, Round},
     machine::{AggregateOrder, BidQuestion, Input, Made, MarksQuestion, Score, TrainOrder},
     model::Width,
@@ -59,13 +64,57 @@ pub(super) struct Agent {
     max_norm: u32,
     /// What its updates have left out, over the whole model.
     residual: Vec<f32>,
+    aggregation: Aggregation,
+    /// How it attacks what is learnt, if it does.
+    pub(super) assault: Option<Assault>,
+}
+
+/// How a member attacks what is learnt. In everything else it keeps to the protocol.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Assault {
+    pub(super) attack: Attack,
+    /// Members in all.
+    pub(super) members: usize,
+    /// Those of them that attack.
+    pub(super) liars: usize,
+}
+
+impl Assault {
+    /// What is handed in for `own`, with the honest updates of the round that were trained by now in sight.
+    fn craft(self, base: &[f32], own: &[f32], seen: &[&[f32]], rng: &mut Rng) -> Vec<f32> {
+        let Self { attack, members, liars } = self;
+        attack::craft(attack, &View { base, own, seen, previous: None, members, liars }, rng)
+    }
+}
+
+/// What honest members have trained in the latest round. Attackers see it before anybody else does.
+#[derive(Debug, Default)]
+pub(super) struct Workshop {
+    round: Round,
+    made: Vec<Vec<f32>>,
+}
+
+impl Workshop {
+    fn take(&mut self, round: Round, trained: Vec<f32>) {
+        if round > self.round {
+            *self = Self { round, made: Vec::new() };
+        }
+        self.made.push(trained);
+    }
+
+    /// Slices of other widths say nothing of this one.
+    fn seen(&self, round: Round, length: usize) -> Vec<&[f32]> {
+        let made = self.made.iter().filter(|made| round == self.round && made.len() == length);
+        made.map(Vec::as_slice).collect()
+    }
 }
 
 impl Agent {
     pub(super) fn new(rng: Rng, habits: Habits, genesis: &Genesis) -> Self {
         let residual = vec![0.0; genesis.task.tensors.parameters() as usize];
+        let (format, aggregation) = (Format::of(genesis), genesis.aggregation);
         let max_norm = genesis.limits.max_update_norm;
-        Self { rng, habits, format: Format::of(genesis), max_norm, residual }
+        Self { rng, habits, format, max_norm, residual, aggregation, assault: None }
     }
 
     fn pause(&mut self) -> u64 {
@@ -94,7 +143,13 @@ impl Agent {
 
     /// Trains the contract's slice from the order's seed alone, as real training does. Poison is bytes that no codec
     /// writes, or a step beyond all bounds.
-    pub(super) fn train(&mut self, order: &TrainOrder, archive: &mut Archive, poison: bool) -> Answer {
+    pub(super) fn train(
+        &mut self,
+        order: &TrainOrder,
+        archive: &mut Archive,
+        workshop: &mut Workshop,
+        poison: bool,
+    ) -> Answer {
         let took = self.rng.within(self.habits.training_ms / 4, self.habits.training_ms);
         if self.rng.chance(self.habits.failure_permille) {
             return None;
@@ -109,7 +164,15 @@ impl Agent {
         let mut draws = Rng::new(order.seed.as_bytes().iter().fold(0, |sum, &byte| (sum << 7) ^ u64::from(byte)));
         let mut step = || (draws.below(2_001) as f32 - 1_000.0) / 5_000.0;
         let mut trained: Vec<f32> = start.iter().map(|parameter| parameter + step()).collect();
-        let garbled = poison && self.rng.chance(500);
+        let mut garbled = poison && self.rng.chance(500);
+        if let Some(assault) = self.assault {
+            let lie = assault.craft(&base, &trained, &workshop.seen(order.round, base.len()), &mut self.rng);
+            // No codec writes what is not a number, so such a lie goes out as bytes that say so.
+            garbled |= lie.iter().any(|value| !value.is_finite());
+            trained = if garbled { trained } else { lie };
+        } else if !poison {
+            workshop.take(order.round, trained.clone());
+        }
         if let Some(first) = trained.first_mut().filter(|_| poison && !garbled) {
             *first = 1e9;
         }
@@ -157,7 +220,8 @@ impl Agent {
         }
         let held = opened.iter();
         let held = held.map(|(slice, samples, bytes)| Held { slice, update: Weighted { samples: *samples, bytes } });
-        let mean = aggregate::aggregate_slices(Rule::WeightedMean, Mixing::None, &base, &held.collect::<Vec<_>>())?;
+        let Aggregation { rule, mixing } = self.aggregation;
+        let mean = aggregate::aggregate_slices(rule, mixing, &base, &held.collect::<Vec<_>>())?;
         let mean = archive.put(mean);
         Some((self.pause(), Input::Aggregated { batch, mean: Ok(mean) }, Some(mean)))
     }

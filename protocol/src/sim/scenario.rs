@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     agent::Habits,
+    attack::Attack,
     byzantine::Lie,
     epidemic::target,
     fault::{Fault, Moment},
@@ -33,7 +34,7 @@ const WIDTHS: [Width; 3] = [Width::Full, Width::Half, Width::Quarter];
 const CHAIN_LINKS: u32 = 1_024;
 
 /// A run, before it happens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// Everything random comes from here.
     pub seed: u64,
@@ -57,6 +58,10 @@ pub struct Scenario {
     pub faults: Vec<(Time, Fault)>,
     /// Who lies, and how.
     pub liars: BTreeMap<usize, BTreeSet<Lie>>,
+    /// Who attacks what is learnt, and how. Otherwise these members keep to the protocol.
+    pub attackers: BTreeMap<usize, Attack>,
+    /// How updates become a model.
+    pub aggregation: Aggregation,
     /// When the faults cease: links are good from then on, partitions heal, and who is to start again has done so.
     /// Liars go on lying.
     pub calm_at: Time,
@@ -79,6 +84,8 @@ impl Scenario {
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
+            attackers: BTreeMap::new(),
+            aggregation: Aggregation::default(),
             calm_at: Time(0),
             patience_ms: 120_000,
         }
@@ -182,7 +189,7 @@ impl Scenario {
             },
             agreement: Agreement { propose_ms: 1_000, vote_ms: 300, step_ms: 300, rebroadcast_ms: 600 },
             limits: Limits { max_update_bytes: 1_024, max_samples: 1_000, max_update_norm: 10 },
-            aggregation: Aggregation::default(),
+            aggregation: self.aggregation,
             exchange: Exchange { codec: self.codec, ..self.exchange },
             contracts: self.widths.iter().flat_map(|width| contracts(*width)).collect(),
             members: identities.iter().zip(&self.powers).enumerate().map(member).collect(),

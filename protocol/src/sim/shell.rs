@@ -139,11 +139,11 @@ impl World<'_> {
     fn order(&mut self, who: usize, effect: Effect) {
         self.check_order(who, &effect);
         let poison = self.scenario.liars.get(&who).is_some_and(poisons);
-        let (agent, archive) = (&mut self.nodes[who].agent, &mut self.archive);
+        let (agent, archive, workshop) = (&mut self.nodes[who].agent, &mut self.archive, &mut self.workshop);
         let answer: Work = match &effect {
             Effect::AskBid(question) => agent.bid(question),
             Effect::AskMarks(question) => agent.marks(question),
-            Effect::Train(order) => agent.train(order, archive, poison),
+            Effect::Train(order) => agent.train(order, archive, workshop, poison),
             Effect::Appraise { round, maker, base, update, width } => {
                 let sound = agent.is_sound(archive, base, update, *width);
                 agent.appraise(*round, *maker, sound)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agent::Agent,
+    agent::{Agent, Assault, Workshop},
     archive::Archive,
     byzantine::{Liar, Lie},
     fault::Fault,
@@ -47,6 +47,7 @@ pub(super) struct World<'a> {
     pub(super) network: Network,
     pub(super) link: Link,
     pub(super) archive: Archive,
+    pub(super) workshop: Workshop,
     pub(super) witness: Witness,
     pub(super) forger: Forger,
     pub(super) trace: Trace,
@@ -65,7 +66,9 @@ impl<'a> World<'a> {
         let model = archive.put(Scenario::first_model());
         let mut nodes = Vec::new();
         for (place, identity) in scenario.identities().into_iter().enumerate() {
-            let agent = Agent::new(rng.fork(), scenario.habits, &federation.genesis);
+            let (members, liars) = (scenario.powers.len(), scenario.attackers.len());
+            let assault = scenario.attackers.get(&place).map(|&attack| Assault { attack, members, liars });
+            let agent = Agent { assault, ..Agent::new(rng.fork(), scenario.habits, &federation.genesis) };
             let lies = scenario.liars.get(&place).filter(|lies| !lies.is_empty());
             nodes.push(Node {
                 id: identity.keypair.id(),
@@ -95,6 +98,7 @@ impl<'a> World<'a> {
             network: Network::new(nodes.len()),
             link: scenario.link,
             archive,
+            workshop: Workshop::default(),
             witness: Witness::new(&federation.genesis),
             forger: Forger::new(&federation, rng.fork()),
             trace: Trace::new(),

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use althing_protocol::{
     body::{Body, Evidence},
     event::Phase,
+    genesis::Aggregation,
     ids::{Height, Round},
-    sim::{self, Fault, Habits, Lie, Moment, Report, Scenario},
+    sim::{self, Fault, Habits, Lie, Moment, Report, Scenario, attack::Attack},
     time::Time,
 };
 
@@ -195,6 +196,42 @@ fn no_other_lie_stops_the_rounds() {
         for seed in 0..3 {
             hold(&with_liar(seed, lie));
         }
+    }
+}
+
+/// Every attack by one of four, under a rule that bears one. What members vote for is recomputed by a property.
+#[test]
+fn attacks_on_what_is_learnt_split_nobody_and_stop_no_round() {
+    let robust = Aggregation { rule: "trimmed:1".parse().unwrap(), mixing: "nearest:1".parse().unwrap() };
+    for aggregation in [Aggregation::default(), robust] {
+        for attack in Attack::ALL {
+            let attackers = [(1, attack)].into();
+            let report = hold(&Scenario { rounds: 4, attackers, aggregation, ..Scenario::quiet(3, 4) });
+            all_heads_are_equal(&report);
+            assert!(bodies_of(&report, 4).count() == 2, "{attack} under {}", aggregation.rule);
+        }
+    }
+}
+
+/// Not a number, or a thousand times as far as anybody may go: neither ever enters a model, and others do.
+#[test]
+fn what_is_no_update_never_enters_a_model() {
+    for attack in ["nan", "scaled:1000"] {
+        let attackers = [(1, attack.parse().unwrap())].into();
+        let report = hold(&Scenario { rounds: 6, attackers, ..Scenario::quiet(4, 4) });
+        let attacker = Scenario::quiet(4, 4).identities()[1].keypair.id();
+        let entered = report.chain.values().filter_map(|body| match &body.evidence {
+            Evidence::Settle(settle) => Some(settle.updates.iter().map(|update| update.signer)),
+            Evidence::Plan(_) => None,
+        });
+        let entered: Vec<_> = entered.flatten().collect();
+        assert!(!entered.is_empty() && !entered.contains(&attacker), "{attack}");
+        let account = |place: usize| {
+            let id = Scenario::quiet(4, 4).identities()[place].keypair.id();
+            &report.states[0].ledger.accounts[&id]
+        };
+        assert!(account(1).hired > 0 && account(1).delivered == 0, "{attack}: it was hired and delivered nothing");
+        assert!(account(1).reputation < account(0).reputation, "{attack}");
     }
 }
 

@@ -1,18 +1,20 @@
-//! No honest vote goes to a body whose model is not the mean of its updates.
+//! No honest vote goes to a body whose model does not follow from its updates by the rule of the genesis.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Archive, Property, Sight, reading};
 use crate::{
+    aggregate::{Mixing, Rule},
     body::{Body, Evidence, SettleEvidence},
     consensus,
-    genesis::Genesis,
+    genesis::{Aggregation, Genesis},
     ids::{BlobRef, Hash, Height},
     statement::{BodyOffer, UpdateOffer},
     wire::Message,
 };
 
-/// Recomputes the mean of every body that an honest member votes for.
+/// Recomputes the model of every body that an honest member votes for: by the mean, and among whole updates by the
+/// median and the trimmed mean too, mixed before or not. Of other models it judges only the updates that enter them.
 #[derive(Debug)]
 pub(super) struct TrueMean {
     genesis: Genesis,
@@ -51,31 +53,34 @@ impl TrueMean {
         if let Evidence::Settle(settle) = &body.evidence {
             let before = Height(body.header.height.0 - 1);
             let base = self.models.get(&before).ok_or_else(|| format!("height {before} is not decided"))?;
-            let mean = if settle.updates.is_empty() { *base } else { self.mean(settle, base, archive)? };
-            if mean != settle.model {
-                return Err(format!("{} names {}, but the mean is {mean}", id.short(), settle.model));
+            let model = if settle.updates.is_empty() { Some(*base) } else { self.model(settle, base, archive)? };
+            if let Some(model) = model.filter(|model| *model != settle.model) {
+                return Err(format!("{} names {}, but the model is {model}", id.short(), settle.model));
             }
         }
         self.sound.insert(id);
         Ok(())
     }
 
-    /// The mean, number by number: each column holds what its holders say, in the order of the makers. What nobody
-    /// holds stays as it was.
-    fn mean(&self, settle: &SettleEvidence, base: &BlobRef, archive: &Archive) -> Result<BlobRef, String> {
+    /// The model, number by number, of what the makers say in their order. What nobody holds stays as it was. `None`
+    /// where it is not known here how they are put together.
+    fn model(&self, settle: &SettleEvidence, base: &BlobRef, archive: &Archive) -> Result<Option<BlobRef>, String> {
         let base = numbers(base, archive)?;
-        let mut columns = vec![Vec::new(); base.len()];
+        let mut rows = Vec::new();
         for signed in &settle.updates {
             let offer = signed.peek().map_err(|error| error.to_string())?;
             let row = self.row(&offer, &base, archive);
             let row = row.map_err(|why| format!("{}'s update cannot enter a mean: {why}", signed.signer.short()))?;
-            for (column, value) in columns.iter_mut().zip(row) {
-                column.extend(value.map(|value| (offer.samples as f64, value)));
-            }
+            rows.push((offer.samples as f64, row));
         }
-        let mean =
-            columns.iter().zip(&base).map(|(column, base)| if column.is_empty() { *base } else { mean_of(column) });
-        Ok(BlobRef::of(&mean.flat_map(|value| (value as f32).to_le_bytes()).collect::<Vec<u8>>()))
+        let model = if self.genesis.aggregation == Aggregation::default() {
+            Some(mean(&rows, &base))
+        } else {
+            let whole: Option<Vec<Vec<f64>>> = rows.into_iter().map(|(_, row)| row.into_iter().collect()).collect();
+            whole.and_then(|rows| robust(self.genesis.aggregation, rows))
+        };
+        let bytes = |model: Vec<f64>| model.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect::<Vec<u8>>();
+        Ok(model.map(|model| BlobRef::of(&bytes(model))))
     }
 
     /// What an update says about each number of the model, if it is sound.
@@ -93,6 +98,63 @@ impl TrueMean {
         let mut after = after.into_iter();
         Ok(held.into_iter().map(|held| held.then(|| after.next()).flatten()).collect())
     }
+}
+
+/// The mean of each column, over those who hold it.
+fn mean(rows: &[(f64, Vec<Option<f64>>)], base: &[f64]) -> Vec<f64> {
+    let column = |place: usize| -> Vec<(f64, f64)> {
+        rows.iter().filter_map(|(weight, row)| Some((*weight, row.get(place).copied().flatten()?))).collect()
+    };
+    let value = |(place, base): (usize, &f64)| {
+        let column = column(place);
+        if column.is_empty() { *base } else { mean_of(&column) }
+    };
+    base.iter().enumerate().map(value).collect()
+}
+
+/// What a robust rule makes of whole updates, each counted once. `None` for a rule that is not known here.
+fn robust(aggregation: Aggregation, rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
+    let middle = (rows.len() - 1) / 2;
+    let cut = match aggregation.rule {
+        Rule::WeightedMean => 0,
+        Rule::Median => middle,
+        Rule::TrimmedMean { liars } => middle.min(liars as usize),
+        Rule::MultiKrum { .. } | Rule::CentredClipping { .. } => return None,
+    };
+    let rows = match aggregation.mixing {
+        Mixing::None => rows,
+        Mixing::Nearest { liars } => mixed(&rows, liars as usize),
+    };
+    let value = |place: usize| {
+        let mut column: Vec<f64> = rows.iter().map(|row| row[place]).collect();
+        if aggregation.rule != Rule::WeightedMean {
+            column.sort_by(f64::total_cmp);
+        }
+        let kept: Vec<(f64, f64)> = column[cut..column.len() - cut].iter().map(|value| (1.0, *value)).collect();
+        mean_of(&kept)
+    };
+    Some((0..rows.first()?.len()).map(value).collect())
+}
+
+/// Each row replaced by the mean of those nearest to it, itself included, as if a member had sent that.
+fn mixed(rows: &[Vec<f64>], liars: usize) -> Vec<Vec<f64>> {
+    let kept = rows.len() - liars.min((rows.len() - 1) / 2);
+    let apart = |one: usize, other: usize| {
+        rows[one].iter().zip(&rows[other]).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
+    };
+    let circle = |own: usize| {
+        let mut others: Vec<usize> = (0..rows.len()).filter(|place| *place != own).collect();
+        others.sort_by(|a, b| apart(*a, own).total_cmp(&apart(*b, own)));
+        let mut circle: Vec<usize> = std::iter::once(own).chain(others).take(kept).collect();
+        circle.sort_unstable();
+        circle
+    };
+    let mean = |own: usize| {
+        let circle = circle(own);
+        let at = |place: usize| circle.iter().map(|row| rows[*row][place]).sum::<f64>() / circle.len() as f64;
+        (0..rows[own].len()).map(|place| f64::from(at(place) as f32)).collect()
+    };
+    (0..rows.len()).map(mean).collect()
 }
 
 /// The mean of values with their weights; if none has a weight, all weigh the same.
