@@ -195,6 +195,9 @@ pub struct GenesisNewArgs {
     /// near its own.
     #[arg(long, value_name = "RULE", default_value_t)]
     pub acceptance: Acceptance,
+    /// Members that a round hires at the most; the budget of a round grows with them [default: 4, or what the rule needs].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub winners: Option<u32>,
     /// A member, as `althing key show` prints it. Repeat for each.
     #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
     pub members: Vec<MemberArg>,

@@ -70,7 +70,8 @@ pub async fn run_until(
     outcome
 }
 
-async fn stop_signal() {
+/// Done at SIGINT or SIGTERM.
+pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     // A process without signal handlers still ends on both signals, only less politely.
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {

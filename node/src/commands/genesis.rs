@@ -14,7 +14,7 @@ use crate::{
     cli::{GenesisCommand, GenesisNewArgs, MemberArg},
     failure::Failure,
     files,
-    genesis_file::{self, Draft, aggregating, draft},
+    genesis_file::{self, Draft, aggregating, draft, hiring},
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, params},
 };
@@ -49,7 +49,9 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
         members: members.into_iter().map(MemberArg::into_member).collect(),
     };
     let aggregation = Aggregation { rule: args.aggregation, mixing: args.mixing };
-    let mut genesis = aggregating(draft(founder, facts), aggregation);
+    let genesis = draft(founder, facts);
+    let genesis = if let Some(winners) = args.winners { hiring(genesis, winners) } else { genesis };
+    let mut genesis = aggregating(genesis, aggregation);
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
     Ok(genesis)

@@ -67,6 +67,15 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
     }
 }
 
+/// `genesis` with rounds that hire so many members at the most, and a budget that pays each of them as well as before.
+pub fn hiring(mut genesis: Genesis, winners: u32) -> Genesis {
+    let market = &mut genesis.market;
+    let scaled = |amount: u64| amount.max(amount.saturating_mul(winners.into()) / u64::from(market.max_winners.max(1)));
+    (market.budget_per_round, market.mint_per_round) = (scaled(market.budget_per_round), scaled(market.mint_per_round));
+    market.max_winners = winners;
+    genesis
+}
+
 /// `genesis` with this way to aggregate, and with room for as many winners as it needs to keep its promise.
 pub fn aggregating(mut genesis: Genesis, aggregation: Aggregation) -> Genesis {
     let needs = aggregation.rule.least_updates().max(aggregation.mixing.least_updates()).unwrap_or_default();
@@ -133,6 +142,25 @@ mod tests {
             assert_eq!(genesis.market.max_winners, most, "{rule} {mixing}");
             assert_eq!(genesis.validate(), Ok(()), "{rule} {mixing}");
         }
+    }
+
+    #[test]
+    fn more_winners_cost_more_and_fewer_cost_what_they_did() {
+        let before = village(10, "mean", "none").market;
+        for (winners, budget) in [(10, 2_500_000), (4, 1_000_000), (1, 1_000_000)] {
+            let market = hiring(village(10, "mean", "none"), winners).market;
+            assert_eq!((market.max_winners, market.budget_per_round), (winners, budget));
+            assert_eq!(
+                market.mint_per_round - before.mint_per_round,
+                market.budget_per_round - before.budget_per_round
+            );
+        }
+        assert_eq!(
+            aggregating(hiring(village(10, "mean", "none"), 3), village(10, "median", "nearest:3").aggregation)
+                .market
+                .max_winners,
+            7
+        );
     }
 
     #[test]

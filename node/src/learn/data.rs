@@ -164,6 +164,15 @@ impl Dataset {
         read
     }
 
+    /// The same samples under other labels.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] if a new label is no class.
+    pub fn relabelled(self, label: impl Fn(u8) -> u8) -> Result<Self, DataError> {
+        let labels = self.labels.iter().map(|&old| label(old)).collect();
+        Self::of(self.schema, self.values, labels)
+    }
+
     /// The label of every sample.
     pub fn labels(&self) -> &[u8] {
         &self.labels
