@@ -7,10 +7,12 @@
 
 pub mod accuracy;
 pub mod althing;
+pub mod attacks;
 pub mod audit;
 pub mod chaos;
 pub mod error;
 pub mod folder;
+pub mod hostile;
 pub mod observer;
 pub mod options;
 pub mod process;
@@ -18,6 +20,7 @@ pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod scenario;
 pub mod setup;
 pub mod status;
 pub mod traffic;

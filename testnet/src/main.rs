@@ -3,7 +3,9 @@
 use std::{path::Path, process::ExitCode};
 
 use althing_testnet::{
+    attacks::{self, AttacksOptions},
     error::{EXIT_FAULT, Error},
+    hostile::{self, HostileArgs},
     options::{Cli, Command, RunOptions},
     replay::{self, Published, ReplayOptions},
     report, run,
@@ -14,6 +16,10 @@ use clap::Parser;
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => run_and_tell(&options).await.map_err(|error| (error.to_string(), error.exit_code())),
+        Command::Attacks(options) => {
+            attacks_and_tell(&options).await.map_err(|error| (error.to_string(), error.exit_code()))
+        }
+        Command::Hostile(args) => return hostile(&args).await,
         Command::Replay(options) => replay_and_tell(&options).map_err(|error| (error.to_string(), error.exit_code())),
     };
     outcome.unwrap_or_else(|(words, code)| {
@@ -30,6 +36,23 @@ async fn run_and_tell(options: &RunOptions) -> Result<ExitCode, Error> {
         println!("\n{}\n  report       {}", report::table(&summary), options.report.display());
     }
     Ok(if summary.passed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAULT) })
+}
+
+async fn attacks_and_tell(options: &AttacksOptions) -> Result<ExitCode, Error> {
+    let summary = attacks::run(options).await?;
+    tell(options.json, &summary.to_json(), &summary.table(), &options.report);
+    Ok(verdict(options.require, summary.holds))
+}
+
+/// As `althing run`, in word and in exit code.
+async fn hostile(args: &HostileArgs) -> ExitCode {
+    match hostile::run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("testnet hostile: {failure}");
+            failure.exit_code()
+        }
+    }
 }
 
 /// Nothing else runs in this process meanwhile, so that it may keep this thread busy.

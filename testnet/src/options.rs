@@ -3,12 +3,13 @@
 use std::{path::PathBuf, time::Duration};
 
 use althing_protocol::{
+    aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
     limits::MAX_MEMBERS,
 };
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::replay::ReplayOptions;
+use crate::{attacks::AttacksOptions, hostile::HostileArgs, replay::ReplayOptions};
 
 /// A federation of real node processes on this machine.
 #[derive(Debug, Parser)]
@@ -29,6 +30,17 @@ pub enum Command {
     #[command(after_help = EXAMPLES)]
     Run(RunOptions),
 
+    /// Let a part of a federation attack what it learns, in every way, under a robust rule and under the plain mean
+    ///
+    /// Exit code 0: all was played. Exit code 1: with --require, an attack cost more than three points; or anything failed.
+    /// Exit code 2: an option or a file is wrong.
+    #[command(after_help = ATTACKS_EXAMPLES)]
+    Attacks(AttacksOptions),
+
+    /// Run a node that attacks; `testnet run --scenario` calls it
+    #[command(hide = true)]
+    Hostile(HostileArgs),
+
     /// Replay a published experiment in one process, with the training and aggregation of the nodes, and compare figures
     ///
     /// Exit code 0: it was replayed. Exit code 1: with --require, the published figure was missed; or anything failed.
@@ -46,7 +58,15 @@ Examples:
                                                your own data: flowers/train.csv and flowers/test.csv
   testnet run --exchange epidemic:3            no aggregator and no ledger: steps in place of rounds
   testnet run --epsilon 4 --delta 1e-5         every node trains with noise, within that budget
+  testnet run --nodes 10 --scenario testnet/scenarios/sign-flip.toml
+                                               three of ten attack; the rule bears three liars
   testnet run --json > summary.json            for a script; progress stays on the error stream";
+
+const ATTACKS_EXAMPLES: &str = "\
+Examples:
+  testnet attacks                              ten nodes, three of which attack, in ten ways under two rules: long
+  testnet attacks --attack sign-flip,alie      two of the ways
+  testnet attacks --resume                     go on where it was broken off";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -93,6 +113,23 @@ pub struct RunOptions {
     /// What the data is: mnist, cifar10, cifar100, csv-FEATURES-CLASSES, or a schema of the node binary's own
     #[arg(long, default_value = "mnist", value_name = "SCHEMA")]
     pub dataset: String,
+
+    /// Who attacks what is learnt, and how: a TOML file, see docs/testnet.md
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+
+    /// How updates become a model: mean, median, trimmed:F, multi-krum:F or centred-clipping:TAU
+    /// [default: mean; with --scenario trimmed:F for F = a third of the other nodes]
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<Rule>,
+
+    /// What is done to updates before: none or nearest:F [default: none; with --scenario nearest:F]
+    #[arg(long, value_name = "MIXING")]
+    pub mixing: Option<Mixing>,
+
+    /// Nodes that a round hires at the most [default: 4, or what the rule needs; with --scenario all]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
+    pub winners: Option<u16>,
 
     /// Folder of the report; it must be new, empty or an earlier report, which is replaced
     #[arg(long, default_value = "testnet-report", value_name = "DIR")]
@@ -152,6 +189,27 @@ impl RunOptions {
         matches!(self.exchange, Topology::Epidemic { .. })
     }
 
+    /// The rule of the federation.
+    pub fn rule(&self) -> Rule {
+        self.rule.unwrap_or_else(|| self.bearable().map_or(Rule::WeightedMean, |liars| Rule::TrimmedMean { liars }))
+    }
+
+    /// What is done to updates before the rule.
+    pub fn mixing(&self) -> Mixing {
+        self.mixing.unwrap_or_else(|| self.bearable().map_or(Mixing::None, |liars| Mixing::Nearest { liars }))
+    }
+
+    /// Nodes that a round hires at the most, unless that is left to the genesis.
+    pub fn winners(&self) -> Option<u16> {
+        self.winners.or_else(|| self.scenario.is_some().then_some(self.nodes))
+    }
+
+    /// Where there are attackers, so many as the agreement bears too: less than a third of the nodes.
+    fn bearable(&self) -> Option<u32> {
+        let most = u32::from(self.nodes - 1) / 3;
+        self.scenario.is_some().then_some(most).filter(|liars| *liars > 0)
+    }
+
     /// Nodes as an index bound.
     pub fn node_count(&self) -> usize {
         usize::from(self.nodes)
@@ -182,6 +240,21 @@ mod tests {
         assert_eq!(options.dataset, "mnist");
         assert_eq!(options.kill_aggregator_every, None);
         assert!(options.data.join("README.md").exists(), "the data of the repository is the default");
+    }
+
+    #[test]
+    fn a_scenario_makes_the_rule_robust_unless_another_is_named() {
+        let words = |arguments: &[&str]| {
+            let options = parse(arguments).unwrap();
+            (options.rule().to_string(), options.mixing().to_string(), options.winners())
+        };
+        let word = |rule: &str, mixing: &str, winners| (rule.to_owned(), mixing.to_owned(), winners);
+        assert_eq!(words(&[]), word("mean", "none", None));
+        let attacked = ["--nodes", "10", "--scenario", "x.toml"];
+        assert_eq!(words(&attacked), word("trimmed:3", "nearest:3", Some(10)));
+        let plain = [&attacked[..], &["--rule", "mean", "--mixing", "none", "--winners", "5"]].concat();
+        assert_eq!(words(&plain), word("mean", "none", Some(5)));
+        assert_eq!(words(&["--nodes", "3", "--scenario", "x.toml"]), word("mean", "none", Some(3)));
     }
 
     #[test]

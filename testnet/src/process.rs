@@ -13,7 +13,9 @@ use tokio::{
     sync::mpsc::Sender,
 };
 
-use crate::{error::Error, observer::Line, setup::Node, status::Status};
+use althing_protocol::ids::MemberId;
+
+use crate::{error::Error, observer::Line, scenario::Plot, setup::Node, status::Status};
 
 /// Lines that may wait for the observer before a node's output is held back.
 pub const INPUTS_MAX: usize = 1024;
@@ -56,6 +58,8 @@ pub struct Launch<'a> {
     pub binary: &'a Path,
     /// Which node.
     pub node: &'a Node,
+    /// This program, for a node that attacks, and everybody who does.
+    pub hostile: Hostile<'a>,
     /// Which life.
     pub life: Life,
     /// Addresses of nodes that run already.
@@ -64,14 +68,38 @@ pub struct Launch<'a> {
     pub group: i32,
 }
 
+/// What it takes to start a node that attacks.
+#[derive(Debug)]
+pub struct Hostile<'a> {
+    /// This program.
+    pub binary: &'a Path,
+    /// Everybody who attacks.
+    pub accomplices: Vec<MemberId>,
+}
+
+/// The program of a node, with what it is called with before the addresses.
+fn command(binary: &Path, node: &Node, hostile: &Hostile<'_>) -> Command {
+    let Some(Plot { attack, from_round }) = node.plot else {
+        let mut command = Command::new(binary);
+        command.args(["run", "--json", "--config"]).arg(node.config());
+        return command;
+    };
+    let mut command = Command::new(hostile.binary);
+    command.arg("hostile").args(["--attack", &attack.to_string(), "--from-round", &from_round.to_string()]);
+    for member in &hostile.accomplices {
+        command.args(["--accomplice", &member.to_string()]);
+    }
+    command.arg("--config").arg(node.config());
+    command
+}
+
 /// Starts a node; what it prints and how it ends arrive at `inputs`.
 ///
 /// # Errors
 /// [`Error::Io`] if the process or its files cannot be made.
 pub fn launch(launch: Launch<'_>, inputs: Sender<Input>) -> Result<Process, Error> {
-    let Launch { binary, node, life, bootstrap, group } = launch;
-    let mut command = Command::new(binary);
-    command.args(["run", "--json", "--config"]).arg(node.config());
+    let Launch { binary, node, hostile, life, bootstrap, group } = launch;
+    let mut command = command(binary, node, &hostile);
     for address in bootstrap {
         command.args(["--bootstrap", &address]);
     }
@@ -142,6 +170,34 @@ mod tests {
         assert_eq!(parse_peak_rss("Name:\tx\n"), None);
         assert_eq!(parse_peak_rss("VmHWM:\tmuch kB\n"), None);
         assert!(peak_rss_bytes(std::process::id()).unwrap() > 100_000);
+    }
+
+    #[test]
+    fn only_a_node_that_attacks_is_another_program() {
+        let node = |plot| Node {
+            name: "node-1".into(),
+            label: "1".into(),
+            id: MemberId([1; 32]),
+            folder: "/report/node-1".into(),
+            plot,
+        };
+        let called = |plot| {
+            let hostile = Hostile { binary: Path::new("/bin/testnet"), accomplices: vec![MemberId([1; 32])] };
+            let command = command(Path::new("/bin/althing"), &node(plot), &hostile);
+            let arguments: Vec<_> =
+                command.as_std().get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+            (command.as_std().get_program().to_string_lossy().into_owned(), arguments.join(" "))
+        };
+        let honest = ("/bin/althing".to_owned(), "run --json --config /report/node-1/node.toml".to_owned());
+        assert_eq!(called(None), honest);
+        let attack = "scaled:10".parse().unwrap();
+        let (program, words) = called(Some(Plot { attack, from_round: 4 }));
+        assert_eq!(program, "/bin/testnet");
+        let wanted = format!(
+            "hostile --attack scaled:10 --from-round 4 --accomplice {} --config /report/node-1/node.toml",
+            MemberId([1; 32])
+        );
+        assert_eq!(words, wanted);
     }
 
     #[test]

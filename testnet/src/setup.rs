@@ -11,7 +11,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::{althing::Althing, error::Error, options::RunOptions};
+use crate::{
+    althing::Althing,
+    error::Error,
+    options::RunOptions,
+    scenario::{self, Plot},
+};
 
 /// Median of what training on one sample costs a node, in micro-credits.
 const COST_MEDIAN: f64 = 12.0;
@@ -44,6 +49,8 @@ pub struct Node {
     pub id: MemberId,
     /// Its folder, absolute.
     pub folder: PathBuf,
+    /// How it attacks, if it does.
+    pub plot: Option<Plot>,
 }
 
 impl Node {
@@ -64,6 +71,11 @@ impl Node {
 }
 
 impl Federation {
+    /// Those who attack.
+    pub fn attackers(&self) -> impl Iterator<Item = (&Node, Plot)> {
+        self.nodes.iter().filter_map(|node| Some((node, node.plot?)))
+    }
+
     /// The node whose key this is.
     pub fn index_of(&self, id: &MemberId) -> Option<usize> {
         self.nodes.iter().position(|node| node.id == *id)
@@ -106,10 +118,18 @@ pub async fn prepare(
 ) -> Result<Federation, Error> {
     let mut nodes = Vec::new();
     let mut members = Vec::new();
-    for index in 0..options.node_count() {
-        let (node, anchor) = make_node(althing, &folder, &label(index, options.node_count())).await?;
+    let count = options.node_count();
+    if options.scenario.is_some() && options.is_epidemic() {
+        return Err(Error::Usage("--scenario FILE: attackers need rounds; leave --exchange epidemic:S away".to_owned()));
+    }
+    let plots = match &options.scenario {
+        Some(file) => scenario::load(file, count)?,
+        None => vec![None; count],
+    };
+    for (index, plot) in plots.into_iter().enumerate() {
+        let (node, anchor) = make_node(althing, &folder, &label(index, count)).await?;
         members.push(format!("{}:{}:{anchor}", node.name, node.id));
-        nodes.push(node);
+        nodes.push(Node { plot, ..node });
     }
     let genesis = folder.join("genesis.toml");
     let network = make_genesis(althing, options, &members, &genesis).await?;
@@ -137,7 +157,7 @@ async fn make_node(althing: &Althing, folder: &Path, label: &str) -> Result<(Nod
     fs::create_dir_all(&folder).map_err(Error::io(format!("make {}", folder.display())))?;
     let arguments = ["--name".into(), name.clone().into(), "--out".into(), folder.join("key.toml").into()];
     let key: NewKey = althing.json(&["key", "new"], &arguments).await?;
-    Ok((Node { name, label: label.to_owned(), id: key.id, folder }, key.anchor))
+    Ok((Node { name, label: label.to_owned(), id: key.id, folder, plot: None }, key.anchor))
 }
 
 async fn make_genesis(
@@ -159,9 +179,16 @@ async fn make_genesis(
         options.exchange.to_string().into(),
         "--acceptance".into(),
         options.acceptance.to_string().into(),
+        "--aggregation".into(),
+        options.rule().to_string().into(),
+        "--mixing".into(),
+        options.mixing().to_string().into(),
         "--out".into(),
         out.into(),
     ];
+    if let Some(winners) = options.winners() {
+        arguments.extend(["--winners".into(), winners.to_string().into()]);
+    }
     for member in members {
         arguments.extend(["--member".into(), member.into()]);
     }

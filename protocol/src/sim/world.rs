@@ -68,7 +68,8 @@ impl<'a> World<'a> {
         for (place, identity) in scenario.identities().into_iter().enumerate() {
             let (members, liars) = (scenario.powers.len(), scenario.attackers.len());
             let assault = scenario.attackers.get(&place).map(|&attack| Assault { attack, members, liars });
-            let agent = Agent { assault, ..Agent::new(rng.fork(), scenario.habits, &federation.genesis) };
+            let mut agent = Agent::new(rng.fork(), scenario.habits, &federation.genesis);
+            agent.assault = assault;
             let lies = scenario.liars.get(&place).filter(|lies| !lies.is_empty());
             nodes.push(Node {
                 id: identity.keypair.id(),

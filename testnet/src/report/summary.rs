@@ -12,13 +12,14 @@ use super::{ExchangeSummary, Findings, RoundRow, StepRow, rounded};
 use crate::{
     chaos::Kill,
     observer::{Decisions, Observer, median},
+    scenario::Plot,
     setup::Federation,
     status::Wire,
 };
 
 /// Decimals of a figure in seconds or megabytes.
 const DECIMALS: i32 = 3;
-/// Decimals of an accuracy: the test set has 10,000 samples.
+/// Decimals of an accuracy, since the test set has 10,000 samples, and of other parts of a whole.
 const ACCURACY_DECIMALS: i32 = 4;
 
 /// What a run amounted to.
@@ -82,6 +83,10 @@ pub struct Summary {
     pub burned: u64,
     /// Agents' decisions, by who made them.
     pub decisions: Decisions,
+    /// Nodes that attacked.
+    pub attackers: BTreeMap<String, Attacker>,
+    /// Part of all credits that they own together, 0 to 1; `None` without any credit.
+    pub attackers_share: Option<f64>,
     /// Nodes that were killed on purpose.
     pub kills: Vec<KillRecord>,
     /// Steps of epidemic exchange, if there were any.
@@ -101,12 +106,29 @@ pub struct Asked {
     pub dataset: String,
     /// How models travelled.
     pub exchange: Topology,
+    /// How updates became a model.
+    pub rule: String,
+    /// What was done to them before.
+    pub mixing: String,
+    /// Nodes that a round hired at the most; `None` if that was left to the genesis.
+    pub winners: Option<u16>,
     /// Every how many rounds the aggregator was killed.
     pub kill_aggregator_every: Option<u64>,
     /// Each node's privacy budget: epsilon; none if training was without noise.
     pub epsilon: Option<f64>,
     /// The delta that it is at.
     pub delta: Option<f64>,
+}
+
+/// A node that attacked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Attacker {
+    /// How.
+    pub attack: String,
+    /// From which round.
+    pub from_round: u64,
+    /// Part of all credits that it owns, 0 to 1; `None` without any credit.
+    pub credits_share: Option<f64>,
 }
 
 /// The end of a ledger.
@@ -150,6 +172,9 @@ impl Summary {
                 model: options.model.clone(),
                 dataset: options.dataset.clone(),
                 exchange: options.exchange,
+                rule: options.rule().to_string(),
+                mixing: options.mixing().to_string(),
+                winners: options.winners(),
                 kill_aggregator_every: options.kill_aggregator_every,
                 epsilon: options.epsilon,
                 delta: options.epsilon.map(|_| options.delta),
@@ -179,12 +204,22 @@ impl Summary {
             minted: last.map_or(0, |row| row.minted),
             burned: last.map_or(0, |row| row.burned),
             decisions: observer.decisions(),
+            attackers: BTreeMap::new(),
+            attackers_share: None,
             kills: findings.kills.iter().map(|kill| KillRecord::of(kill, federation)).collect(),
             exchange: ExchangeSummary::of(steps, federation.nodes.len()),
         };
         if !has_ledger {
             summary.take_from_steps(observer, steps);
         }
+        for (node, plot) in federation.attackers() {
+            let credits_share = summary.share([&node.name]);
+            let Plot { attack, from_round } = plot;
+            summary
+                .attackers
+                .insert(node.name.clone(), Attacker { attack: attack.to_string(), from_round, credits_share });
+        }
+        summary.attackers_share = summary.share(summary.attackers.keys());
         summary.failures = summary.why_it_failed(findings);
         summary.passed = summary.failures.is_empty();
         summary
@@ -225,6 +260,13 @@ impl Summary {
             failures.push("supply is not conserved, or not all ledgers verify".to_owned());
         }
         failures
+    }
+
+    /// The part of all credits that these nodes own.
+    fn share<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Option<f64> {
+        let owned: u64 = names.into_iter().filter_map(|name| self.credits.get(name)).sum();
+        let all: u64 = self.credits.values().sum();
+        (all > 0).then(|| accuracy(owned as f64 / all as f64))
     }
 
     /// As the file has it.

@@ -39,6 +39,11 @@ pub fn table(summary: &Summary) -> String {
         line(&mut text, "ledgers", if equal { "verified, and all agree" } else { "DISAGREE" });
         line(&mut text, "supply", if conserved { "conserved" } else { "NOT conserved" });
     }
+    if !summary.attackers.is_empty() {
+        let share = summary.attackers_share.map_or_else(unknown, |share| format!("{:.1} %", 100.0 * share));
+        line(&mut text, "attackers", &format!("{} nodes, who own {share} of all credits", summary.attackers.len()));
+    }
+    line(&mut text, "rule", &format!("{}, mixing {}", summary.options.rule, summary.options.mixing));
     let wire = format!(
         "{:.1} MB sent, {:.1} MB of them models of {:.2} MB",
         megabytes(summary.wire.sent_bytes),
@@ -76,7 +81,8 @@ fn push_nodes(text: &mut String, summary: &Summary) {
             .filter(|kill| kill.node == *name)
             .map(|kill| format!("round {}", kill.round))
             .collect();
-        let mut remarks = kills;
+        let attack = summary.attackers.get(name).map(|attacker| format!("attacks: {}", attacker.attack));
+        let mut remarks: Vec<String> = attack.into_iter().chain(kills).collect();
         remarks.extend(summary.epsilon_spent.get(name).map(|spent| format!("epsilon {spent:.3}")));
         let row = format!("  {name:<12} {credits:>12} {memory:>11.1} MB {height:>8}  {}", remarks.join(", "));
         let _ = writeln!(text, "{}", row.trim_end());

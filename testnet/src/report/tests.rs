@@ -1,9 +1,11 @@
 use std::{num::NonZeroU64, path::PathBuf};
 
 use althing_protocol::{
+    aggregate::Mixing,
     epidemic::{Acceptance, Topology},
     event::{Account, Event},
     ids::{Height, NetworkId},
+    sim::attack::Attack,
 };
 
 use super::*;
@@ -15,6 +17,7 @@ use crate::{
         tests::{fold, member, model, opened, planned, settled},
     },
     process::Life,
+    scenario::Plot,
     setup::Node,
     status::Wire,
 };
@@ -37,6 +40,7 @@ impl Sample {
             label: number.to_string(),
             id: member(number),
             folder: folder.join(format!("node-{number}")),
+            plot: (number == 3).then_some(Plot { attack: Attack::Mimic, from_round: 2 }),
         };
         let ledger = Ledger {
             heights: 2 * rounds,
@@ -100,6 +104,10 @@ fn options(rounds: u64) -> RunOptions {
         continue_when_halted: false,
         model: "lenet".into(),
         dataset: "mnist".into(),
+        scenario: Some(PathBuf::new()),
+        rule: None,
+        mixing: Some(Mixing::None),
+        winners: None,
         report: PathBuf::new(),
         kill_aggregator_every: Some(2),
         epsilon: None,
@@ -140,6 +148,12 @@ fn a_good_run_passes_with_these_figures() {
     assert_eq!((summary.model_bytes, summary.wire_bytes), (8, 2_700_000));
     assert_eq!(summary.credits["node-2"], 6);
     assert_eq!(summary.peak_rss_mb["node-2"], 62.5);
+    let attacker = &summary.attackers["node-3"];
+    assert_eq!((attacker.attack.as_str(), attacker.from_round, summary.attackers.len()), ("mimic", 2, 1));
+    assert_eq!(summary.attackers_share, attacker.credits_share);
+    let owned = summary.credits["node-3"] as f64 / summary.credits.values().sum::<u64>() as f64;
+    assert!((attacker.credits_share.unwrap() - owned).abs() < 1e-4);
+    assert_eq!((summary.options.rule.as_str(), summary.options.mixing.as_str()), ("mean", "none"));
     assert_eq!((summary.kills[0].down_s, summary.kills[0].catch_up_s), (Some(2.5), Some(0.5)));
 }
 

@@ -1,6 +1,6 @@
 //! All node processes of a run: started, killed, started again, stopped.
 
-use std::{process::ExitStatus, time::Duration};
+use std::{path::PathBuf, process::ExitStatus, time::Duration};
 
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
@@ -11,7 +11,7 @@ use crate::{
     althing::Althing,
     error::Error,
     observer::Observer,
-    process::{self, INPUTS_MAX, Input, Launch, Life, Process, peak_rss_bytes},
+    process::{self, Hostile, INPUTS_MAX, Input, Launch, Life, Process, peak_rss_bytes},
     setup::Federation,
     status::{self, Wire},
     traffic::Traffic,
@@ -48,6 +48,8 @@ impl State {
 /// All node processes of a run.
 pub(super) struct Fleet<'a> {
     althing: &'a Althing,
+    /// This program, which nodes that attack run in.
+    own: PathBuf,
     federation: &'a Federation,
     warden: Warden,
     states: Vec<State>,
@@ -65,6 +67,7 @@ impl<'a> Fleet<'a> {
         let count = federation.nodes.len();
         Ok(Self {
             althing,
+            own: std::env::current_exe().map_err(Error::io("find this program"))?,
             federation,
             warden: Warden::start()?,
             states: vec![State::Down; count],
@@ -128,6 +131,10 @@ impl<'a> Fleet<'a> {
         let launch = Launch {
             binary: self.althing.binary(),
             node: &self.federation.nodes[node],
+            hostile: Hostile {
+                binary: &self.own,
+                accomplices: self.federation.attackers().map(|(node, _)| node.id).collect(),
+            },
             life,
             bootstrap,
             group: self.warden.group(),

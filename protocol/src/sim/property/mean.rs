@@ -79,7 +79,8 @@ impl TrueMean {
             let whole: Option<Vec<Vec<f64>>> = rows.into_iter().map(|(_, row)| row.into_iter().collect()).collect();
             whole.and_then(|rows| robust(self.genesis.aggregation, rows))
         };
-        let bytes = |model: Vec<f64>| model.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect::<Vec<u8>>();
+        let bytes =
+            |model: Vec<f64>| model.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect::<Vec<u8>>();
         Ok(model.map(|model| BlobRef::of(&bytes(model))))
     }
 
@@ -139,9 +140,8 @@ fn robust(aggregation: Aggregation, rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
 /// Each row replaced by the mean of those nearest to it, itself included, as if a member had sent that.
 fn mixed(rows: &[Vec<f64>], liars: usize) -> Vec<Vec<f64>> {
     let kept = rows.len() - liars.min((rows.len() - 1) / 2);
-    let apart = |one: usize, other: usize| {
-        rows[one].iter().zip(&rows[other]).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
-    };
+    let apart =
+        |one: usize, other: usize| rows[one].iter().zip(&rows[other]).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
     let circle = |own: usize| {
         let mut others: Vec<usize> = (0..rows.len()).filter(|place| *place != own).collect();
         others.sort_by(|a, b| apart(*a, own).total_cmp(&apart(*b, own)));
