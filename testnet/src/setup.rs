@@ -120,7 +120,9 @@ pub async fn prepare(
     let mut members = Vec::new();
     let count = options.node_count();
     if options.scenario.is_some() && options.is_epidemic() {
-        return Err(Error::Usage("--scenario FILE: attackers need rounds; leave --exchange epidemic:S away".to_owned()));
+        return Err(Error::Usage(
+            "--scenario FILE: attackers need rounds; leave --exchange epidemic:S away".to_owned(),
+        ));
     }
     let plots = match &options.scenario {
         Some(file) => scenario::load(file, count)?,
