@@ -142,6 +142,8 @@ impl AttacksOptions {
             exchange: Topology::Elected,
             acceptance: Acceptance::All,
             continue_when_halted: false,
+            epsilon: None,
+            delta: 1e-5,
             kill_aggregator_every: None,
             json: true,
             timeout_s: self.timeout_s,

@@ -6,9 +6,12 @@ use althing_node::learn::{
     job::{EvaluateJob, Learn, Pause, TrainJob},
     train::{Evaluation, LearnError, Learner, Trained},
 };
-use althing_protocol::sim::{
-    Rng,
-    attack::{self, Attack, View},
+use althing_protocol::{
+    ids::Hash,
+    sim::{
+        Rng,
+        attack::{self, Attack, View},
+    },
 };
 
 use super::sight::{Round, Sight};
@@ -77,6 +80,10 @@ fn draws(job: &TrainJob) -> Rng {
 impl Learn for Liar {
     fn samples(&self) -> u64 {
         self.honest.samples()
+    }
+
+    fn fingerprint(&self) -> Option<Hash> {
+        Learn::fingerprint(&self.honest)
     }
 
     fn train(&self, job: TrainJob, pause: &mut Pause<'_>) -> Result<Trained, LearnError> {
