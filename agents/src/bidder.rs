@@ -99,8 +99,12 @@ fn price(cost: u64, margin: Margin) -> u64 {
 }
 
 /// What a contract costs a member, in micro-credits.
+///
+/// A slice of `1/d` of every layer takes between a `d`th and a `d²`th of the work: the dearer counts, rounded up, so that
+/// nobody asks less than its cost.
 pub fn cost(contract: &Contract, samples: u64, cost_per_sample: u64) -> u64 {
-    samples.saturating_mul(u64::from(contract.epochs)).saturating_mul(cost_per_sample)
+    let whole = samples.saturating_mul(u64::from(contract.epochs)).saturating_mul(cost_per_sample);
+    whole.div_ceil(contract.width.divisor().into())
 }
 
 /// Asks its cost, for the contract that is cheapest per unit of value: under the default mechanism nothing pays better.
@@ -121,6 +125,8 @@ impl Policy<BidderQuestion> for Truthful {
 
 #[cfg(test)]
 mod tests {
+    use althing_protocol::model::Width;
+
     use super::*;
 
     fn offer(place: u8, value: u32, cost: u64) -> Offer {
@@ -132,6 +138,13 @@ mod tests {
         let question = BidderQuestion::new(vec![offer(0, 100, 1_000), offer(1, 160, 1_500)], 100, 500, 1);
         let pick = Truthful.decide(&question);
         assert_eq!(question.bid(pick.option), Some(Bid { contract: 1, price: 1_500 }));
+    }
+
+    #[test]
+    fn a_slice_costs_no_less_than_it_may() {
+        let contract = |width| Contract { name: "two".into(), epochs: 2, width, value: 1 };
+        let cost = |width| cost(&contract(width), 1_001, 3);
+        assert_eq!(Width::ALL.map(cost), [6_006, 3_003, 1_502, 751, 376]);
     }
 
     #[test]

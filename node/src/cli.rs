@@ -8,6 +8,8 @@ use althing_protocol::{
     epidemic::{Acceptance, Topology},
     genesis::Member,
     ids::{Hash, MemberId},
+    model::Width,
+    update::Codec,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
@@ -146,7 +148,7 @@ pub enum GenesisCommand {
     #[command(
         after_help = FOUNDING
     )]
-    New(GenesisNewArgs),
+    New(Box<GenesisNewArgs>),
     /// Show what a genesis says.
     Show {
         /// The genesis file.
@@ -198,6 +200,14 @@ pub struct GenesisNewArgs {
     /// Members that a round hires at the most; the budget of a round grows with them [default: 4, or what the rule needs].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub winners: Option<u32>,
+    /// How updates travel: `f32` as they are, `q8` in one byte a parameter, or `topk:P` with only the P of a thousand
+    /// parameters that have changed most.
+    #[arg(long, value_name = "CODEC", default_value_t)]
+    pub codec: Codec,
+    /// Parts of the model that members can be hired for, split by commas: 1 for all of it, 1/2, 1/4, 1/8 and 1/16 for
+    /// such a part of every layer.
+    #[arg(long, value_name = "WIDTHS", value_delimiter = ',', default_value = "1")]
+    pub widths: Vec<Width>,
     /// A member, as `althing key show` prints it. Repeat for each.
     #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
     pub members: Vec<MemberArg>,
@@ -486,5 +496,27 @@ mod tests {
         assert_eq!(named, (Rule::TrimmedMean { liars: 2 }, Mixing::Nearest { liars: 2 }));
         let error = found(&["--aggregation", "average"]).unwrap_err().to_string();
         assert!(error.contains("`average` is no rule; say mean"), "{error}");
+    }
+
+    #[test]
+    fn a_founder_may_name_a_codec_and_widths() {
+        let found = |options: &[&str]| {
+            let member = MemberArg { name: "anna".into(), id: MemberId([1; 32]), anchor: Hash([2; 32]) }.to_string();
+            let words = ["althing", "genesis", "new", "--name", "village", "--member", &member];
+            Cli::try_parse_from(words.iter().chain(options)).map(|cli| match cli.command {
+                Command::Genesis(GenesisCommand::New(args)) => (args.codec, args.widths),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(found(&[]).unwrap(), (Codec::F32, vec![Width::Full]));
+        let named = found(&["--codec", "topk:50", "--widths", "1/4,1"]).unwrap();
+        assert_eq!(named, (Codec::TopK { permille: 50 }, vec![Width::Quarter, Width::Full]));
+        for (options, wanted) in [
+            (["--codec", "q4"], "`q4` is no codec; say f32, q8 or topk:P"),
+            (["--widths", "1,0.5"], "`0.5` is no width; say 1, 1/2"),
+        ] {
+            let error = found(&options).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use althing_protocol::{
     limits::MAX_GENESIS_BYTES,
 };
 
-pub use draft::{Draft, aggregating, draft, hiring};
+pub use draft::{Draft, aggregating, coding, draft, hiring, offering};
 
 use crate::{
     files::{self, FileError, Readers},

@@ -1,10 +1,13 @@
 //! Aggregation: megabytes of updates a second, for every rule and for the check before it.
 
-use althing_protocol::aggregate::{self, Mixing, Rule, Weighted};
+use althing_protocol::{
+    aggregate::{self, Held, Mixing, Rule, Weighted},
+    model::{Manifest, TensorSpec, Width},
+};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Parameters of the FedAvg CNN.
-const PARAMETERS: usize = 1_663_370;
+/// About as many parameters as the FedAvg CNN has: 1,290 rows of as many.
+const PARAMETERS: usize = 1_664_100;
 
 /// Updates in a batch: few, and as many as a large round has.
 const UPDATES: [usize; 2] = [4, 14];
@@ -46,5 +49,35 @@ fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
+/// Rows and columns of a model of one square, about as large as the FedAvg CNN.
+const SIDE: u32 = 1_290;
+
+/// Four whole updates, and four of slices of half the rows and columns.
+fn bench_slices(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("aggregate slices");
+    group.sample_size(10);
+    let shapes = Width::ALL.map(|width| vec![width.of(SIDE); 2]).to_vec();
+    let manifest = Manifest { tensors: vec![TensorSpec { path: "square".into(), shapes }] };
+    let slices = [Width::Full, Width::Half].map(|width| manifest.slice(width));
+    let [Some(whole), Some(half)] = slices else { return };
+    let updates: Vec<_> = (0..8).map(|n| (if n < 4 { &whole } else { &half }, update(n))).collect();
+    let model = vec![0; whole.len() * size_of::<f32>()];
+    let held: Vec<_> = updates
+        .iter()
+        .map(|(slice, bytes)| Held {
+            slice,
+            update: Weighted { samples: 100, bytes: &bytes[..slice.len() * size_of::<f32>()] },
+        })
+        .collect();
+    group.throughput(Throughput::Bytes(held.iter().map(|held| held.update.bytes.len() as u64).sum()));
+    for (rule, mixing) in RULES {
+        let (Ok(rule), Ok(mixing)) = (rule.parse::<Rule>(), mixing.parse::<Mixing>()) else { continue };
+        group.bench_function(format!("{rule}, mixing {mixing}"), |bencher| {
+            bencher.iter(|| aggregate::aggregate_slices(rule, mixing, &model, &held));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench, bench_slices);
 criterion_main!(benches);

@@ -12,7 +12,9 @@ use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
     limits::MAX_MEMBERS,
+    model::Width,
     sim::attack::Attack,
+    update::Codec,
 };
 use clap::{Args, value_parser};
 
@@ -138,6 +140,8 @@ impl AttacksOptions {
             rule: Some(rule),
             mixing: Some(mixing),
             winners: Some(self.nodes),
+            codec: Codec::F32,
+            widths: vec![Width::Full],
             report,
             exchange: Topology::Elected,
             acceptance: Acceptance::All,

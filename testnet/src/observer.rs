@@ -93,6 +93,8 @@ pub struct RoundView {
     pub settle: Option<SettleView>,
     opened_ms: BTreeMap<usize, u64>,
     settled_ms: BTreeMap<usize, u64>,
+    /// Bytes of each node's update.
+    update_bytes: BTreeMap<usize, u64>,
 }
 
 /// A decided Plan.
@@ -104,6 +106,8 @@ pub struct PlanView {
     pub bids: usize,
     /// Members that were hired.
     pub winners: usize,
+    /// For which places of the menu, in rank order.
+    pub contracts: Vec<u8>,
 }
 
 /// A decided Settle.
@@ -137,6 +141,11 @@ impl RoundView {
     /// What the round took beyond its slowest training, in milliseconds.
     pub fn overhead_ms(&self) -> Option<u64> {
         Some(self.duration_ms()?.saturating_sub(self.settle.as_ref()?.slowest_training_ms))
+    }
+
+    /// Bytes of the updates that nodes have made in it, each counted once.
+    pub fn update_bytes(&self) -> u64 {
+        self.update_bytes.values().sum()
     }
 
     /// Decisions of this round that another than the elected aggregator had to propose: 0, 1 or 2.
@@ -234,11 +243,13 @@ impl Observer {
                 view.step = view.step.max(step.0);
                 self.steps.observe(node, line);
             }
+            Event::Trained { round, update, .. } => {
+                self.rounds.entry(round.0).or_default().update_bytes.insert(node, update.size);
+            }
             Event::Planned { .. } => self.observe_plan(node, &line.event),
             Event::Settled { .. } => self.observe_settle(node, line),
             Event::PeerUp { .. }
             | Event::PeerDown { .. }
-            | Event::Trained { .. }
             | Event::Received { .. }
             | Event::Forfeited { .. }
             | Event::Adopted { .. }
@@ -255,7 +266,8 @@ impl Observer {
         self.nodes[node].height = self.nodes[node].height.max(*height);
         let view = self.rounds.entry(round.0).or_default();
         view.elected.get_or_insert(*elected);
-        let plan = PlanView { agreement_round: *agreement_round, bids: *bids, winners: awards.len() };
+        let contracts = awards.iter().map(|award| award.contract).collect();
+        let plan = PlanView { agreement_round: *agreement_round, bids: *bids, winners: awards.len(), contracts };
         view.plan.get_or_insert(plan);
     }
 

@@ -6,6 +6,8 @@ use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
     limits::MAX_MEMBERS,
+    model::Width,
+    update::Codec,
 };
 use clap::{Args, Parser, Subcommand, value_parser};
 
@@ -130,6 +132,13 @@ pub struct RunOptions {
     /// Nodes that a round hires at the most [default: 4, or what the rule needs; with --scenario all]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
     pub winners: Option<u16>,
+    /// How updates travel: f32 as they are, q8 in one byte a parameter, or topk:P with P of a thousand parameters
+    #[arg(long, default_value_t, value_name = "CODEC")]
+    pub codec: Codec,
+
+    /// Parts of the model that nodes can be hired for, with commas between: 1 for all of it, 1/2, 1/4, 1/8, 1/16
+    #[arg(long, default_value = "1", value_name = "WIDTHS", value_delimiter = ',')]
+    pub widths: Vec<Width>,
 
     /// Folder of the report; it must be new, empty or an earlier report, which is replaced
     #[arg(long, default_value = "testnet-report", value_name = "DIR")]
@@ -238,6 +247,7 @@ mod tests {
         assert_eq!((options.nodes, options.rounds, options.seed), (8, 20, 1));
         assert_eq!((options.partition.as_str(), options.model.as_str()), ("dirichlet:0.5", "lenet"));
         assert_eq!(options.dataset, "mnist");
+        assert_eq!((options.codec, options.widths.as_slice()), (Codec::F32, &[Width::Full][..]));
         assert_eq!(options.kill_aggregator_every, None);
         assert!(options.data.join("README.md").exists(), "the data of the repository is the default");
     }
@@ -262,7 +272,14 @@ mod tests {
         assert_eq!(parse(&["--delta", "1e-5"]).unwrap_err(), ErrorKind::MissingRequiredArgument);
         assert_eq!(parse(&["--epsilon", "0"]).unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(parse(&["--epsilon", "4", "--delta", "1"]).unwrap_err(), ErrorKind::ValueValidation);
-        for wrong in [["--nodes", "0"], ["--nodes", "129"], ["--rounds", "0"], ["--kill-aggregator-every", "0"]] {
+        for wrong in [
+            ["--codec", "q9"],
+            ["--widths", "1,2"],
+            ["--nodes", "0"],
+            ["--nodes", "129"],
+            ["--rounds", "0"],
+            ["--kill-aggregator-every", "0"],
+        ] {
             assert_eq!(parse(&wrong).unwrap_err(), ErrorKind::ValueValidation, "{wrong:?}");
         }
     }

@@ -6,6 +6,7 @@
 
 mod archive;
 pub mod byzfl;
+mod codecs;
 mod corpus;
 mod dp_mnist;
 mod error;
@@ -26,6 +27,7 @@ use std::{num::NonZeroUsize, time::Instant};
 use self::{archive::Archive, progress::Progress};
 pub use self::{
     archive::Curve,
+    codecs::Codecs,
     corpus::Corpus,
     dp_mnist::DpMnist,
     error::{Error, RunError},

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use althing_protocol::ids::{Hash, MemberId, NetworkId};
+use althing_protocol::{
+    ids::{Hash, MemberId, NetworkId},
+    model::Width,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal};
@@ -34,6 +37,8 @@ pub struct Federation {
     pub genesis: PathBuf,
     /// Its network id.
     pub network: NetworkId,
+    /// The width of each contract on its menu.
+    pub widths: Vec<Width>,
     /// The nodes; everything else refers to them by their place in here.
     pub nodes: Vec<Node>,
 }
@@ -96,6 +101,8 @@ struct NewKey {
 #[derive(Debug, Deserialize)]
 struct NewGenesis {
     network: NetworkId,
+    #[serde(default)]
+    widths: Vec<Width>,
 }
 
 /// The folder of the training data, absolute.
@@ -134,7 +141,7 @@ pub async fn prepare(
         nodes.push(Node { plot, ..node });
     }
     let genesis = folder.join("genesis.toml");
-    let network = make_genesis(althing, options, &members, &genesis).await?;
+    let NewGenesis { network, widths } = make_genesis(althing, options, &members, &genesis).await?;
     let costs = draw_costs(options.seed, nodes.len());
     for (part, (node, cost_per_sample)) in nodes.iter().zip(costs).enumerate() {
         let config = Config::of(options, data, part, cost_per_sample);
@@ -144,7 +151,7 @@ pub async fn prepare(
         })?;
         fs::write(node.config(), text).map_err(Error::io(format!("write {}", node.config().display())))?;
     }
-    Ok(Federation { folder, genesis, network, nodes })
+    Ok(Federation { folder, genesis, network, widths, nodes })
 }
 
 /// `1`, `2`, ... with as many digits as the last one has, so that names sort as numbers do.
@@ -167,7 +174,8 @@ async fn make_genesis(
     options: &RunOptions,
     members: &[String],
     out: &Path,
-) -> Result<NetworkId, Error> {
+) -> Result<NewGenesis, Error> {
+    let widths: Vec<&str> = options.widths.iter().map(|width| width.name()).collect();
     let mut arguments = vec![
         "--name".into(),
         "testnet".into(),
@@ -185,6 +193,10 @@ async fn make_genesis(
         options.rule().to_string().into(),
         "--mixing".into(),
         options.mixing().to_string().into(),
+        "--codec".into(),
+        options.codec.to_string().into(),
+        "--widths".into(),
+        widths.join(",").into(),
         "--out".into(),
         out.into(),
     ];
@@ -194,8 +206,7 @@ async fn make_genesis(
     for member in members {
         arguments.extend(["--member".into(), member.into()]);
     }
-    let genesis: NewGenesis = althing.json(&["genesis", "new"], &arguments).await?;
-    Ok(genesis.network)
+    althing.json(&["genesis", "new"], &arguments).await
 }
 
 /// What training on one sample costs each node, in micro-credits: the same for the same seed, on any machine.

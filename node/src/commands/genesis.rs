@@ -14,7 +14,7 @@ use crate::{
     cli::{GenesisCommand, GenesisNewArgs, MemberArg},
     failure::Failure,
     files,
-    genesis_file::{self, Draft, aggregating, draft, hiring},
+    genesis_file::{self, Draft, aggregating, coding, draft, hiring, offering},
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, params},
 };
@@ -49,9 +49,9 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
         members: members.into_iter().map(MemberArg::into_member).collect(),
     };
     let aggregation = Aggregation { rule: args.aggregation, mixing: args.mixing };
-    let genesis = draft(founder, facts);
+    let genesis = offering(draft(founder, facts), &args.widths);
     let genesis = if let Some(winners) = args.winners { hiring(genesis, winners) } else { genesis };
-    let mut genesis = aggregating(genesis, aggregation);
+    let mut genesis = coding(aggregating(genesis, aggregation), args.codec);
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
     Ok(genesis)
@@ -76,7 +76,9 @@ fn given(file: &Path, size: u64) -> Result<BlobRef, Failure> {
 fn brief(genesis: &Genesis, path: &Path) -> Answer {
     let (network, count) = (genesis.network(), genesis.members.len());
     let text = format!("{} is good: network {network}, {} ({count} members)\n", path.display(), genesis.name);
-    Answer { text, json: json!({ "network": network, "name": genesis.name, "members": count, "file": path }) }
+    let widths: Vec<_> = genesis.contracts.iter().map(|contract| contract.width).collect();
+    let json = json!({ "network": network, "name": genesis.name, "members": count, "widths": widths, "file": path });
+    Answer { text, json }
 }
 
 /// Everything, the main things first.
@@ -87,7 +89,8 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          mint       {} credits a round\n\
          budget     {} credits a round, {} to {} winners\n\
          aggregate  {}, mixing {}\n\
-         exchange   {}, accepting {}\n",
+         exchange   {}, accepting {}\n\
+         updates    coded by {}\n",
         genesis.network(),
         genesis.name,
         task.model,
@@ -102,6 +105,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.aggregation.mixing,
         genesis.exchange.topology,
         genesis.exchange.acceptance,
+        genesis.exchange.codec,
     );
     // Writing to a string cannot fail.
     for contract in &genesis.contracts {

@@ -1,8 +1,11 @@
 //! A first genesis: what a founder has to say, and defaults for the rest.
 
+use std::collections::BTreeSet;
+
 use althing_protocol::{
     genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
     model::Width,
+    update::Codec,
 };
 
 use crate::learn::catalogue::ModelFacts;
@@ -58,11 +61,7 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         },
         aggregation: Aggregation::default(),
         exchange: Exchange::default(),
-        contracts: vec![
-            Contract { name: "one-epoch".into(), epochs: 1, width: Width::Full, value: 100 },
-            // The second pass over the same data teaches less than the first.
-            Contract { name: "two-epochs".into(), epochs: 2, width: Width::Full, value: 160 },
-        ],
+        contracts: passes(Width::Full, "", |value| value).to_vec(),
         members: draft.members,
     }
 }
@@ -73,6 +72,45 @@ pub fn hiring(mut genesis: Genesis, winners: u32) -> Genesis {
     let scaled = |amount: u64| amount.max(amount.saturating_mul(winners.into()) / u64::from(market.max_winners.max(1)));
     (market.budget_per_round, market.mint_per_round) = (scaled(market.budget_per_round), scaled(market.mint_per_round));
     market.max_winners = winners;
+    genesis
+}
+
+/// One pass over a member's data and two, at this width.
+fn passes(width: Width, suffix: &str, value: impl Fn(u32) -> u32) -> [Contract; 2] {
+    let contract = |name: &str, epochs, worth| {
+        let (name, value) = (format!("{name}{suffix}"), value(worth));
+        Contract { name, epochs, width, value }
+    };
+    // The second pass over the same data teaches less than the first.
+    [contract("one-epoch", 1, 100), contract("two-epochs", 2, 160)]
+}
+
+/// `genesis` with a menu of contracts for slices of these widths, the widest first.
+///
+/// Passes over a slice are worth the share of the model's parameters that they train, rounded, and at least 1.
+pub fn offering(mut genesis: Genesis, widths: &[Width]) -> Genesis {
+    let tensors = &genesis.task.tensors;
+    let whole = tensors.parameters().max(1);
+    let menu = widths.iter().collect::<BTreeSet<_>>().into_iter().flat_map(|width| {
+        // A width that the model does not have is refused when the genesis is checked.
+        let held = tensors.parameters_at(*width).unwrap_or(whole);
+        let share = |value: u32| ((u64::from(value) * held + whole / 2) / whole).max(1) as u32;
+        let suffix = match width {
+            Width::Full => "",
+            Width::Half => "-half",
+            Width::Quarter => "-quarter",
+            Width::Eighth => "-eighth",
+            Width::Sixteenth => "-sixteenth",
+        };
+        passes(*width, suffix, share)
+    });
+    genesis.contracts = menu.collect();
+    genesis
+}
+
+/// `genesis` with updates that travel in this way.
+pub fn coding(mut genesis: Genesis, codec: Codec) -> Genesis {
+    genesis.exchange.codec = codec;
     genesis
 }
 
@@ -191,6 +229,48 @@ mod tests {
         std::fs::write(&path, text.replace("centred-clipping:2.5", "krum")).unwrap();
         let error = load(&path).unwrap_err().to_string();
         assert!(error.contains("`krum` is no rule; say mean"), "{error}");
+    }
+
+    #[test]
+    fn a_slice_is_worth_its_share_of_the_parameters() {
+        let mut genesis = village(4, "mean", "none");
+        genesis.task.tensors.tensors[0].shapes = vec![vec![10, 10], vec![5, 5], vec![3, 3]];
+        let genesis = offering(genesis, &[Width::Quarter, Width::Full, Width::Half, Width::Full]);
+        let menu: Vec<_> = genesis.contracts.iter().map(|c| (c.name.as_str(), c.epochs, c.width, c.value)).collect();
+        assert_eq!(
+            menu,
+            [
+                ("one-epoch", 1, Width::Full, 100),
+                ("two-epochs", 2, Width::Full, 160),
+                ("one-epoch-half", 1, Width::Half, 25),
+                ("two-epochs-half", 2, Width::Half, 40),
+                ("one-epoch-quarter", 1, Width::Quarter, 9),
+                ("two-epochs-quarter", 2, Width::Quarter, 14),
+            ]
+        );
+        assert_eq!(genesis.validate(), Ok(()));
+        let error = offering(genesis, &[Width::Eighth]).validate().unwrap_err().to_string();
+        assert!(error.contains("contracts.width is 1/8, but must be a width that lenet has"), "{error}");
+    }
+
+    #[test]
+    fn a_codec_is_a_word_in_the_file_and_part_of_the_network() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("genesis.toml");
+        let plain = village(5, "mean", "none");
+        let genesis = coding(plain.clone(), Codec::TopK { permille: 50 });
+        assert_ne!(genesis.network(), plain.network());
+        save(&genesis, &path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("[exchange]\ncodec = \"topk:50\""), "{text}");
+        assert_eq!(load(&path).unwrap(), genesis);
+        std::fs::write(&path, text.replace("topk:50", "topk:5%")).unwrap();
+        let error = load(&path).unwrap_err().to_string();
+        assert!(error.contains("`5%` is not how many of a thousand parameters"), "{error}");
+        let silent = text.replace("codec = \"topk:50\"\n", "");
+        assert_ne!(silent, text);
+        std::fs::write(&path, silent).unwrap();
+        assert_eq!(load(&path).unwrap(), plain);
     }
 
     #[test]

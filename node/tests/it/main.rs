@@ -8,3 +8,4 @@ mod hostile;
 mod kill_nine;
 mod kill_private;
 mod lifecycle;
+mod slices;

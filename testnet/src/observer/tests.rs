@@ -36,6 +36,11 @@ pub(crate) fn planned(round: u64, elected: u8, agreement_round: u32) -> Event {
     }
 }
 
+pub(crate) fn trained(round: u64, bytes: u64) -> Event {
+    let update = BlobRef { hash: Hash([3; 32]), size: bytes };
+    Event::Trained { round: Round(round), samples: 9, training_ms: 700, update, epsilon_micro: 0 }
+}
+
 pub(crate) fn settled(round: u64, elected: u8, agreement_round: u32) -> Event {
     let balances: BTreeMap<_, _> = (1..=3).map(|node| (member(node), round * u64::from(node))).collect();
     Event::Settled {
@@ -99,10 +104,17 @@ fn a_round_is_timed_at_the_median_node() {
     assert_eq!(round.duration_ms(), Some(2_000), "of 2,000, 2,010 and 1,900");
     assert_eq!(round.overhead_ms(), Some(1_300));
     assert_eq!(round.elected, Some(member(1)));
-    assert_eq!(round.plan, Some(PlanView { agreement_round: 0, bids: 3, winners: 1 }));
+    assert_eq!(round.plan, Some(PlanView { agreement_round: 0, bids: 3, winners: 1, contracts: vec![0] }));
     let settle = round.settle.as_ref().unwrap();
     assert_eq!((settle.paid, settle.updates, settle.height), (9, 2, Height(2)));
     assert!(observer.conflicts().is_empty() && observer.unbalanced().is_empty());
+}
+
+#[test]
+fn each_update_counts_once() {
+    let again = (9, 0, trained(1, 100));
+    let observer = fold(3, vec![(1, 0, trained(1, 100)), (2, 2, trained(1, 30)), again, (10, 1, trained(2, 7))]);
+    assert_eq!((observer.rounds()[&1].update_bytes(), observer.rounds()[&2].update_bytes()), (130, 7));
 }
 
 #[test]

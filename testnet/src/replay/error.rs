@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use althing_agents::privacy::{BudgetError, Refused};
 use althing_node::learn::{data::DataError, partition::PartitionError, train::LearnError};
-use althing_protocol::aggregate::RuleError;
+use althing_protocol::{aggregate::RuleError, update::CodingError};
 
 use crate::error::{EXIT_FAULT, EXIT_MISTAKE, Error as TestnetError};
 
@@ -63,6 +63,9 @@ pub enum RunError {
     /// Somebody could not train, or a model could not be evaluated.
     #[error(transparent)]
     Learn(#[from] LearnError),
+    /// An update could not be coded, or not be read.
+    #[error(transparent)]
+    Coding(#[from] CodingError),
     /// A member's filter granted no noise.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -1,6 +1,6 @@
 //! One row for every settled round.
 
-use althing_protocol::ids::MemberId;
+use althing_protocol::{ids::MemberId, model::Width};
 
 use super::Findings;
 use crate::observer::{RoundView, SettleView};
@@ -20,8 +20,12 @@ pub struct RoundRow {
     pub bids: usize,
     /// Members that were hired.
     pub winners: usize,
+    /// The widths that they were hired for.
+    pub widths: Vec<Width>,
     /// Updates that entered the model.
     pub updates: usize,
+    /// Bytes of the updates that were made, each counted once.
+    pub update_bytes: u64,
     /// Length at the median node, in seconds.
     pub seconds: Option<f64>,
     /// Slowest training, in seconds.
@@ -58,6 +62,7 @@ fn row(findings: &Findings<'_>, round: u64, view: &RoundView, settle: &SettleVie
     let seconds = |ms: u64| ms as f64 / 1000.0;
     let until = findings.traffic.up_to(round).unwrap_or_default();
     let before = findings.traffic.up_to(round.saturating_sub(1)).unwrap_or_default();
+    let width = |contract: &u8| findings.federation.widths.get(usize::from(*contract)).copied();
     let owns = |id: &MemberId| settle.credits.balances.get(id).copied().unwrap_or_default();
     RoundRow {
         round,
@@ -66,7 +71,9 @@ fn row(findings: &Findings<'_>, round: u64, view: &RoundView, settle: &SettleVie
         takeovers: view.takeovers(),
         bids: view.plan.as_ref().map_or(0, |plan| plan.bids),
         winners: view.plan.as_ref().map_or(0, |plan| plan.winners),
+        widths: view.plan.iter().flat_map(|plan| &plan.contracts).filter_map(width).collect(),
         updates: settle.updates,
+        update_bytes: view.update_bytes(),
         seconds: view.duration_ms().map(seconds),
         training_s: seconds(settle.slowest_training_ms),
         overhead_s: view.overhead_ms().map(seconds),

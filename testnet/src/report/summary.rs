@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use althing_protocol::{
     epidemic::Topology,
     ids::{Hash, Height, NetworkId},
+    model::Width,
+    update::Codec,
 };
 use serde::Serialize;
 
@@ -67,6 +69,10 @@ pub struct Summary {
     pub wall_s: f64,
     /// Size of the model.
     pub model_bytes: u64,
+    /// Bytes of a round's updates, each counted once; median over the rounds that had any.
+    pub update_bytes_per_round: Option<u64>,
+    /// How often members were hired, by the width of their contract.
+    pub widths_hired: BTreeMap<String, u64>,
     /// Bytes sent by all nodes together.
     pub wire_bytes: u64,
     /// The same, by direction and kind.
@@ -112,6 +118,10 @@ pub struct Asked {
     pub mixing: String,
     /// Nodes that a round hired at the most; `None` if that was left to the genesis.
     pub winners: Option<u16>,
+    /// How updates were coded.
+    pub codec: Codec,
+    /// The widths on the menu.
+    pub widths: Vec<Width>,
     /// Every how many rounds the aggregator was killed.
     pub kill_aggregator_every: Option<u64>,
     /// Each node's privacy budget: epsilon; none if training was without noise.
@@ -175,6 +185,8 @@ impl Summary {
                 rule: options.rule().to_string(),
                 mixing: options.mixing().to_string(),
                 winners: options.winners(),
+                codec: options.codec,
+                widths: options.widths.clone(),
                 kill_aggregator_every: options.kill_aggregator_every,
                 epsilon: options.epsilon,
                 delta: options.epsilon.map(|_| options.delta),
@@ -196,6 +208,10 @@ impl Summary {
             overhead_seconds_per_round: median_s(rows, |row| row.overhead_s),
             wall_s: seconds(findings.wall.as_secs_f64()),
             model_bytes: settle.map_or(0, |settle| settle.model.size),
+            update_bytes_per_round: median(
+                rows.iter().map(|row| row.update_bytes).filter(|bytes| *bytes > 0).collect(),
+            ),
+            widths_hired: widths_hired(rows),
             wire_bytes: traffic.total().sent_bytes,
             wire: traffic.total(),
             peak_rss_mb: by_name(federation, findings.peak_rss_bytes, |bytes| seconds(*bytes as f64 / 1e6)),
@@ -297,6 +313,14 @@ fn seconds(value: f64) -> f64 {
 
 fn accuracy(value: f64) -> f64 {
     rounded(value, ACCURACY_DECIMALS)
+}
+
+fn widths_hired(rows: &[RoundRow]) -> BTreeMap<String, u64> {
+    let mut hired = BTreeMap::new();
+    for width in rows.iter().flat_map(|row| &row.widths) {
+        *hired.entry(width.to_string()).or_default() += 1;
+    }
+    hired
 }
 
 fn accuracy_by_round(rows: &[RoundRow]) -> Vec<Option<f64>> {

@@ -56,6 +56,10 @@ pub fn table(summary: &Summary) -> String {
         let (least, most) = (spent.clone().fold(f64::INFINITY, f64::min), spent.fold(0.0, f64::max));
         line(&mut text, "privacy", &format!("epsilon {least:.3} to {most:.3} spent of {epsilon} at delta {delta:e}"));
     }
+    let size = summary.update_bytes_per_round.map_or_else(unknown, |bytes| format!("{:.3} MB", megabytes(bytes)));
+    line(&mut text, "updates", &format!("{size} a round, coded by {}", summary.options.codec));
+    let hired: Vec<String> = summary.widths_hired.iter().map(|(width, times)| format!("{width} {times} x")).collect();
+    line(&mut text, "hired for", &format!("width {}", if hired.is_empty() { unknown() } else { hired.join(", ") }));
     text.push('\n');
     push_nodes(&mut text, summary);
     text

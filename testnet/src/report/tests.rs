@@ -5,7 +5,9 @@ use althing_protocol::{
     epidemic::{Acceptance, Topology},
     event::{Account, Event},
     ids::{Height, NetworkId},
+    model::Width,
     sim::attack::Attack,
+    update::Codec,
 };
 
 use super::*;
@@ -14,7 +16,7 @@ use crate::{
     chaos::Chaos,
     observer::{
         Line,
-        tests::{fold, member, model, opened, planned, settled},
+        tests::{fold, member, model, opened, planned, settled, trained},
     },
     process::Life,
     scenario::Plot,
@@ -64,6 +66,7 @@ impl Sample {
             federation: Federation {
                 genesis: folder.join("genesis.toml"),
                 network: NetworkId([9; 32]),
+                widths: vec![Width::Half],
                 nodes: (1..=3).map(node).collect(),
                 folder,
             },
@@ -108,6 +111,8 @@ fn options(rounds: u64) -> RunOptions {
         rule: None,
         mixing: Some(Mixing::None),
         winners: None,
+        codec: Codec::Q8,
+        widths: vec![Width::Half],
         report: PathBuf::new(),
         kill_aggregator_every: Some(2),
         epsilon: None,
@@ -127,6 +132,7 @@ fn lines(rounds: u64) -> Vec<(u64, usize, althing_protocol::event::Event)> {
             let at = 3_000 * round + node as u64;
             lines.push((at, node, opened(round, 1)));
             lines.push((at + 500, node, planned(round, 1, 0)));
+            lines.push((at + 700, node, trained(round, 1_000 * round)));
             lines.push((at + 2_000, node, settled(round, 1, takeover)));
         }
     }
@@ -146,6 +152,10 @@ fn a_good_run_passes_with_these_figures() {
     assert_eq!(summary.seconds_per_round, Some(2.0));
     assert_eq!(summary.overhead_seconds_per_round, Some(1.3));
     assert_eq!((summary.model_bytes, summary.wire_bytes), (8, 2_700_000));
+    assert_eq!(summary.update_bytes_per_round, Some(6_000));
+    assert_eq!(summary.widths_hired, BTreeMap::from([("1/2".to_owned(), 3)]));
+    let table = table(&summary);
+    assert!(table.contains("0.006 MB a round, coded by q8") && table.contains("width 1/2 3 x"), "{table}");
     assert_eq!(summary.credits["node-2"], 6);
     assert_eq!(summary.peak_rss_mb["node-2"], 62.5);
     let attacker = &summary.attackers["node-3"];
@@ -254,9 +264,9 @@ fn the_csv_files_are_these() {
     assert_eq!(
         csv::rounds(&rows),
         "round,elected,settled_by,takeovers,bids,winners,updates,seconds,training_s,overhead_s,accuracy,\
-         paid_micro,minted_micro,burned_micro,pool_micro,credits_min_micro,credits_max_micro,sent_bytes,blob_sent_bytes\n\
-         1,node-1,node-1,0,3,1,2,2.000,0.700,1.300,0.4000,9,10,1,2,1,3,900000,800000\n\
-         2,node-1,node-2,1,3,1,2,2.000,0.700,1.300,0.7000,9,20,2,4,2,6,900000,800000\n"
+         paid_micro,minted_micro,burned_micro,pool_micro,credits_min_micro,credits_max_micro,sent_bytes,blob_sent_bytes,update_bytes\n\
+         1,node-1,node-1,0,3,1,2,2.000,0.700,1.300,0.4000,9,10,1,2,1,3,900000,800000,3000\n\
+         2,node-1,node-2,1,3,1,2,2.000,0.700,1.300,0.7000,9,20,2,4,2,6,900000,800000,6000\n"
     );
     assert_eq!(csv::credits(&["a", "b", "c"], &rows), "round,a,b,c\n1,1,2,3\n2,2,4,6\n");
 }
