@@ -347,7 +347,7 @@ pub enum ModelCommand {
 /// Which model.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The configuration of the node whose settled model is meant. It must not be running.
+    /// The configuration of the node whose settled model, or own model in an epidemic federation, is meant. It must not be running.
     #[arg(long, value_name = "FILE", default_value = "node.toml")]
     pub config: PathBuf,
     /// Another model than the node's: a file of parameters as members exchange them.

@@ -23,6 +23,7 @@ use std::{
 pub use effect::{Effect, Input, MixOrder, StepOrder, Timer};
 pub use inbox::STALE_STEPS;
 pub use mix::{Mixture, Refusal, bring_back, mix};
+pub use own::saved_model;
 pub use rule::{Acceptance, Exchange, ExchangeError, MAX_FANOUT, Topology};
 
 pub use crate::ids::Step;

@@ -9,6 +9,7 @@ pub mod byzfl;
 mod codecs;
 mod corpus;
 mod dp_mnist;
+mod epidemic;
 mod error;
 mod fedavg_2nn;
 mod federation;
@@ -30,6 +31,7 @@ pub use self::{
     codecs::Codecs,
     corpus::Corpus,
     dp_mnist::DpMnist,
+    epidemic::Epidemic,
     error::{Error, RunError},
     fedavg_2nn::Fedavg2nn,
     federation::{Federation, Setting},

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, ops::ControlFlow, path::Path, sync::Arc};
 
 use althing_protocol::{
     aggregate,
+    epidemic::{self, Topology},
     genesis::Genesis,
     ids::BlobRef,
     limits::MAX_BLOB_BYTES,
@@ -29,7 +30,7 @@ use crate::{
         safetensors::{self, HEADER_BYTES_MAX},
         train::EvaluateOn,
     },
-    store::Store,
+    store::{EXCHANGE, Store},
 };
 
 pub(super) fn execute(command: &ModelCommand, catalogue: &Catalogue) -> Result<Answer, Failure> {
@@ -79,24 +80,34 @@ impl Model {
     }
 }
 
-/// The bytes of the model that a node has settled last.
+/// The name of the model that a node holds: the one that was settled last, or its own where there are only steps.
+fn held(store: &Store, genesis: &Genesis) -> Result<Option<BlobRef>, Failure> {
+    let damaged = |why: &dyn std::fmt::Display| {
+        Failure::machine(format_args!("the store is damaged ({why}); move it away and sync anew"))
+    };
+    if matches!(genesis.exchange.topology, Topology::Epidemic { .. }) {
+        let saved = store.recall(EXCHANGE)?;
+        return saved.map(|bytes| epidemic::saved_model(&bytes).map_err(|why| damaged(&why))).transpose();
+    }
+    let state = store.state()?.map(|(_, bytes)| State::decode(&bytes).map_err(|why| damaged(&why))).transpose()?;
+    Ok(state.map(|state| state.model))
+}
+
+/// The bytes of the model that a node has settled last, or of its own where there are only steps.
 fn settled(config: &Config, genesis: &Genesis, catalogue: &Catalogue) -> Result<Vec<u8>, Failure> {
     let first = || first_model(config, genesis, catalogue);
     if !Store::exists(&config.data_dir) {
         return first();
     }
     let store = Store::open(&config.data_dir, &genesis.network())?;
-    let Some((_, state)) = store.state()? else { return first() };
-    let state = State::decode(&state)
-        .map_err(|why| Failure::machine(format_args!("the store is damaged ({why}); move it away and sync anew")))?;
-    if state.model == genesis.task.initial_model {
+    let Some(model) = held(&store, genesis)?.filter(|model| *model != genesis.task.initial_model) else {
         return first();
-    }
-    let found = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?.get(&state.model)?;
+    };
+    let found = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?.get(&model)?;
     found.ok_or_else(|| {
         Failure::user(format_args!(
-            "the model that was settled last ({}) is not in {}; run the node until it has fetched it",
-            state.model.hash.short(),
+            "the model that this node held last ({}) is not in {}; run the node until it has it",
+            model.hash.short(),
             config.data_dir.display()
         ))
     })

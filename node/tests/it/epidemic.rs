@@ -63,6 +63,9 @@ fn members_of_an_epidemic_federation_die_come_back_and_never_take_a_step_twice()
     assert!(status["exchange"]["ended"].as_u64().unwrap() >= 2, "{status}");
     assert!(status["exchange"]["accepted"].as_u64().unwrap() >= 1, "{status}");
     village.stop_all();
+    let own = village.answer(2, &["model", "show", "--config", "node.toml"]);
+    let last = steps(&mut village.seats[2]).last().unwrap().1;
+    assert!(own.to_string().contains(&last.hash.to_string()), "it shows the member's own model: {own}");
     for seat in &mut village.seats {
         let taken = steps(seat);
         assert!(taken.is_sorted_by(|(a, _), (b, _)| a < b), "{}: {taken:?}", seat.name);

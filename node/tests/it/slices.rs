@@ -1,6 +1,6 @@
 //! Members that train slices and send the largest changes only.
 
-use althing_node::genesis_file::{coding, hiring};
+use althing_node::genesis_file::{coding, offering};
 use althing_protocol::{event::Event, model::Width, update::Codec};
 
 use crate::harness::{Federation, one_history};
@@ -9,7 +9,7 @@ use crate::harness::{Federation, one_history};
 fn coded_updates_of_slices_settle_one_history() {
     let codec = Codec::TopK { permille: 50 };
     let amend = |genesis: &mut althing_protocol::genesis::Genesis| {
-        *genesis = coding(hiring(genesis.clone(), &[Width::Half]), codec);
+        *genesis = coding(offering(genesis.clone(), &[Width::Half]), codec);
     };
     let mut village = Federation::found(&[1; 3], amend).start();
     village.agree_on(&[0, 1, 2], 3);

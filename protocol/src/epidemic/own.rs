@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Step;
+use super::{Damaged, Step};
 use crate::{
     codec::{self, DecodeError},
     crypto::Signed,
@@ -55,4 +55,12 @@ impl Own {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::unseal(bytes, MAX_OWN_BYTES)
     }
+}
+
+/// The model that a member holds, by what it has saved last.
+///
+/// # Errors
+/// [`Damaged`] when that cannot be read back.
+pub fn saved_model(saved: &[u8]) -> Result<BlobRef, Damaged> {
+    Own::decode(saved).map(|own| own.base).map_err(Damaged)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use althing_agents::privacy::{BudgetError, Refused};
-use althing_node::learn::{data::DataError, partition::PartitionError, train::LearnError};
+use althing_node::learn::{catalogue::TaskError, data::DataError, partition::PartitionError, train::LearnError};
 use althing_protocol::{aggregate::RuleError, update::CodingError};
 
 use crate::error::{EXIT_FAULT, EXIT_MISTAKE, Error as TestnetError};
@@ -20,6 +20,9 @@ pub enum Error {
     /// The rule or the mixing means nothing among so many liars.
     #[error("--rule or --mixing: {0}")]
     Rule(#[from] RuleError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Task(#[from] TaskError),
     /// The options ask for a training that cannot be.
     #[error("--lr RATE: {0}")]
     Hyper(LearnError),
@@ -83,7 +86,7 @@ impl Error {
             Self::Round { cause: RunError::Learn(LearnError::Hyper { .. } | LearnError::Diverged { .. }), .. } => {
                 EXIT_MISTAKE
             }
-            Self::Round { .. } | Self::Run { .. } | Self::Budget(_) => EXIT_FAULT,
+            Self::Round { .. } | Self::Run { .. } | Self::Budget(_) | Self::Task(_) => EXIT_FAULT,
             Self::Report(error) => error.exit_code(),
         }
     }

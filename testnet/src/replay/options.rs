@@ -4,7 +4,9 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand, value_parser};
 
-use super::{byzfl, codecs::Codecs, dp_mnist::DpMnist, fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay};
+use super::{
+    byzfl, codecs::Codecs, dp_mnist::DpMnist, epidemic::Epidemic, fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay,
+};
 
 /// Options of `testnet replay`.
 #[derive(Debug, Clone, Args)]
@@ -36,6 +38,8 @@ pub enum Experiment {
     DpMnist(DpMnist),
     /// Coded updates against plain ones: accuracy of a LeNet and bytes of its updates, at most 0.3 and 0.7 points lost
     Codecs(Codecs),
+    /// Our own comparison: epidemic exchange beside a server and a ring, members' mean accuracy after 20 steps
+    Epidemic(Epidemic),
 }
 
 /// What all replays know.
@@ -90,6 +94,7 @@ impl Experiment {
             Self::Niid(options) => &options.common,
             Self::DpMnist(options) => &options.common,
             Self::Codecs(options) => &options.common,
+            Self::Epidemic(options) => &options.common,
         }
     }
 
@@ -100,6 +105,7 @@ impl Experiment {
             Self::Niid(options) => options,
             Self::DpMnist(options) => options,
             Self::Codecs(options) => options,
+            Self::Epidemic(options) => options,
         }
     }
 }
