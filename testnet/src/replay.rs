@@ -14,6 +14,7 @@ mod error;
 mod fedavg_2nn;
 mod federation;
 mod files;
+mod heterofl;
 mod niid;
 mod options;
 mod picture;
@@ -35,6 +36,7 @@ pub use self::{
     error::{Error, RunError},
     fedavg_2nn::Fedavg2nn,
     federation::{Federation, Setting},
+    heterofl::Heterofl,
     niid::Niid,
     options::{Common, Experiment, Published, ReplayOptions},
     plan::{Against, Bar, Case, Facts, Figure, Goal, Plan, Point, Replay, Run},

@@ -29,7 +29,7 @@ use super::{
     Error, Setting,
     corpus::{Corpus, go_on},
     error::RunError,
-    federation::member_id,
+    federation::{ALL_WHOLE, member_id},
     options::Common,
     plan::{Against, Bar, Case, Facts, Goal, Plan, Point, Replay, Run},
     pool,
@@ -65,7 +65,7 @@ impl Epidemic {
     fn setting(&self) -> Setting {
         let learning_rate = self.common.lr.unwrap_or(LEARNING_RATE);
         let hyper = Hyper { epochs: 1, batch: 32, learning_rate, momentum: 0.9 };
-        Setting { members: 16, participants: 16, partition: self.partition, hyper }
+        Setting { members: 16, participants: 16, partition: self.partition, hyper, cooling: None, widths: ALL_WHOLE }
     }
 
     fn case(&self, name: String, bars: Vec<Bar>) -> Case {
@@ -220,7 +220,8 @@ mod tests {
 
     fn members(audience: Audience, corpus: &Corpus) -> Members<'_> {
         let hyper = Hyper { epochs: 1, batch: 10, learning_rate: 0.1, momentum: 0.0 };
-        let setting = Setting { members: 6, participants: 6, partition: Partition::Iid, hyper };
+        let partition = Partition::Iid;
+        let setting = Setting { members: 6, participants: 6, partition, hyper, cooling: None, widths: ALL_WHOLE };
         Members::new(setting, audience, corpus, 1).unwrap()
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     Error,
     corpus::Corpus,
-    federation::{Federation, Setting},
+    federation::{ALL_WHOLE, Federation, Setting},
     options::Common,
     plan::{Bar, Case, Facts, Figure, Goal, Plan, Replay, Run},
 };
@@ -41,7 +41,7 @@ impl Fedavg2nn {
     fn setting(&self, partition: Partition) -> Setting {
         let learning_rate = self.common.lr.unwrap_or(LEARNING_RATE);
         let hyper = Hyper { epochs: 1, batch: 10, learning_rate, momentum: 0.0 };
-        Setting { members: 100, participants: 10, partition, hyper }
+        Setting { members: 100, participants: 10, partition, hyper, cooling: None, widths: ALL_WHOLE }
     }
 
     fn case(&self, partition: &Partition) -> Case {

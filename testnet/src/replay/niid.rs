@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     Error,
     corpus::Corpus,
-    federation::{Federation, Setting},
+    federation::{ALL_WHOLE, Federation, Setting},
     options::Common,
     plan::{Bar, Case, Facts, Figure, Goal, Plan, Replay, Run},
 };
@@ -34,7 +34,7 @@ impl Niid {
     fn setting(&self, partition: Partition) -> Setting {
         let learning_rate = self.common.lr.unwrap_or(LEARNING_RATE);
         let hyper = Hyper { epochs: 10, batch: 64, learning_rate, momentum: 0.9 };
-        Setting { members: 10, participants: 10, partition, hyper }
+        Setting { members: 10, participants: 10, partition, hyper, cooling: None, widths: ALL_WHOLE }
     }
 
     fn case(&self, partition: &Partition) -> Case {

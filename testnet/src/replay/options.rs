@@ -5,7 +5,8 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::{Args, Subcommand, value_parser};
 
 use super::{
-    byzfl, codecs::Codecs, dp_mnist::DpMnist, epidemic::Epidemic, fedavg_2nn::Fedavg2nn, niid::Niid, plan::Replay,
+    byzfl, codecs::Codecs, dp_mnist::DpMnist, epidemic::Epidemic, fedavg_2nn::Fedavg2nn, heterofl::Heterofl,
+    niid::Niid, plan::Replay,
 };
 
 /// Options of `testnet replay`.
@@ -40,6 +41,8 @@ pub enum Experiment {
     Codecs(Codecs),
     /// Our own comparison: epidemic exchange beside a server and a ring, members' mean accuracy after 20 steps
     Epidemic(Epidemic),
+    /// Diao et al. 2021 (HeteroFL): members who train a part of each layer, beside full width for all and without them
+    Heterofl(Heterofl),
 }
 
 /// What all replays know.
@@ -95,6 +98,7 @@ impl Experiment {
             Self::DpMnist(options) => &options.common,
             Self::Codecs(options) => &options.common,
             Self::Epidemic(options) => &options.common,
+            Self::Heterofl(options) => &options.common,
         }
     }
 
@@ -106,6 +110,7 @@ impl Experiment {
             Self::DpMnist(options) => options,
             Self::Codecs(options) => options,
             Self::Epidemic(options) => options,
+            Self::Heterofl(options) => options,
         }
     }
 }
