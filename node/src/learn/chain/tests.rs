@@ -112,7 +112,8 @@ fn parameters_come_back_as_they_were_set() {
 fn what_is_no_number_reaches_the_loss() {
     for architecture in Architecture::ALL {
         let mut images = images();
-        images[PIXELS / 2] = f32::NAN;
+        // Where there is no margin, the last pixel is seen by the last corner of the last pool alone.
+        images[PIXELS - 1] = f32::NAN;
         let mut chain = Chain::new(architecture, Width::Full);
         chain.set(&weights(architecture, Width::Full)).unwrap();
         assert!(chain.trace(images, &labels()).unwrap().loss.is_nan(), "{architecture}");

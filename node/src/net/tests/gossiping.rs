@@ -100,8 +100,9 @@ async fn a_flood_is_bounded_and_the_receiver_stays_responsive() {
     for number in 0..flood {
         left.net.publish(Topic::Round, vec![number as u8; 1024]).await;
     }
+    // Above the rate messages are dropped; where the machine is too slow for that, the receiver's queue fills up.
     patiently(async {
-        while right.net.stats().await.gossip_in < 500 {
+        while right.net.stats().await.gossip_dropped == 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -123,5 +124,4 @@ async fn a_flood_is_bounded_and_the_receiver_stays_responsive() {
     assert_eq!(patiently(question).await.unwrap(), Ok(vec![2]));
     let rate = GOSSIP_PER_SECOND * started.elapsed().as_secs_f64();
     assert!(f64::from(taken as u32) <= GOSSIP_BURST + rate, "{taken} messages passed in {:?}", started.elapsed());
-    assert!(right.net.stats().await.gossip_dropped > 0);
 }
