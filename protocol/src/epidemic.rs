@@ -302,7 +302,7 @@ impl Epidemic {
         };
         let room = genesis.exchange.topology.most_received();
         match self.inbox.take(from, (said.step, said.model), self.own.step, room) {
-            Offered::Wanted if self.here.contains(&said.model) => self.check_enough(),
+            Offered::Wanted if self.here.contains(&said.model) => self.arrived(said.model),
             Offered::Wanted => {
                 self.handled.insert(said.model);
                 self.effects.push(Effect::Fetch { blob: said.model, from });
@@ -317,10 +317,17 @@ impl Epidemic {
     }
 
     fn blob_ready(&mut self, blob: BlobRef) {
-        if self.awaits(&blob) {
-            self.here.insert(blob);
-            self.check_enough();
+        if self.awaits(&blob) && self.here.insert(blob) {
+            self.arrived(blob);
         }
+    }
+
+    /// A model is here that somebody has offered.
+    fn arrived(&mut self, model: BlobRef) {
+        let step = self.own.step;
+        let told = self.inbox.senders(model).map(|member| Effect::Tell(Event::Arrived { step, member, model }));
+        self.effects.extend(told);
+        self.check_enough();
     }
 
     /// E5: goes on as soon as as many models are here as the member has sent.

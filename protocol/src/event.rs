@@ -172,6 +172,15 @@ pub enum Event {
         /// The model that it sets out from.
         from: BlobRef,
     },
+    /// The model of another member is here and waits to be averaged with, in a step of epidemic exchange.
+    Arrived {
+        /// The own step that it waits for.
+        step: Step,
+        /// Who made it.
+        member: MemberId,
+        /// The model.
+        model: BlobRef,
+    },
     /// A step of epidemic exchange has ended at this node.
     Stepped {
         /// Which, by its own count.

@@ -36,8 +36,8 @@ pub struct AttacksOptions {
     #[arg(long, value_delimiter = ',', value_name = "ATTACKS")]
     pub attack: Vec<Attack>,
 
-    /// Rounds of every run
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = value_parser!(u64).range(1..=100_000))]
+    /// Rounds of every run, or steps of epidemic exchange
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u64).range(1..=100_000))]
     pub rounds: u64,
 
     /// Seed of the first model, of the partition of the data and of what training costs each node
@@ -51,6 +51,14 @@ pub struct AttacksOptions {
     /// What is trained: 2nn, lenet or fedavg-cnn
     #[arg(long, default_value = "2nn", value_name = "MODEL")]
     pub model: String,
+
+    /// How models travel: elected (rounds with an aggregator and a ledger) or epidemic:S (steps of each node's own)
+    #[arg(long, default_value_t, value_name = "TOPOLOGY")]
+    pub exchange: Topology,
+
+    /// With epidemic:S, whose models a node accepts: all, or balance:GAMMA:KAPPA:STEPS for those near its own
+    #[arg(long, default_value_t, value_name = "RULE")]
+    pub acceptance: Acceptance,
 
     /// The robust rule [default: trimmed:F for F liars]
     #[arg(long, value_name = "RULE")]
@@ -143,8 +151,8 @@ impl AttacksOptions {
             codec: Codec::F32,
             widths: vec![Width::Full],
             report,
-            exchange: Topology::Elected,
-            acceptance: Acceptance::All,
+            exchange: self.exchange,
+            acceptance: self.acceptance,
             continue_when_halted: false,
             epsilon: None,
             delta: 1e-5,

@@ -14,6 +14,7 @@ use althing_node::{
     config::{self, Config},
     driver::{self, Sink},
     failure::Failure,
+    genesis_file,
     learn::{
         catalogue::{Catalogue, Task, TaskError},
         data::{CLASSES, Dataset, Schema, Source},
@@ -56,7 +57,7 @@ pub struct HostileArgs {
     #[arg(long, value_name = "ATTACK")]
     pub attack: Attack,
 
-    /// The round from which it does
+    /// The round from which it does, or the step of epidemic exchange
     #[arg(long, default_value_t = 1, value_name = "ROUND")]
     pub from_round: u64,
 
@@ -71,8 +72,9 @@ pub struct HostileArgs {
 /// [`Failure`] when it cannot start, or must not go on.
 pub async fn run(args: &HostileArgs) -> Result<(), Failure> {
     telemetry::init()?;
-    let blobs = Config::load(&args.config)?.data_dir.join(BLOBS);
-    let sight = Arc::new(Sight::new(args.accomplices.iter().copied().collect(), blobs));
+    let config = Config::load(&args.config)?;
+    let (genesis, blobs) = (genesis_file::load(&config.genesis)?, config.data_dir.join(BLOBS));
+    let sight = Arc::new(Sight::new(genesis, args.accomplices.iter().copied().collect(), blobs));
     let catalogue = Architecture::ALL.into_iter().fold(Catalogue::built_in(), |catalogue, architecture| {
         let (attack, from_round, sight) = (args.attack, args.from_round, Arc::clone(&sight));
         catalogue.with(architecture.name(), DATASET, Hostile { architecture, attack, from_round, sight })

@@ -251,6 +251,7 @@ impl Observer {
             Event::PeerUp { .. }
             | Event::PeerDown { .. }
             | Event::Received { .. }
+            | Event::Arrived { .. }
             | Event::Forfeited { .. }
             | Event::Adopted { .. }
             | Event::ExchangeBegun { .. }

@@ -360,18 +360,18 @@ impl Run<'_> {
         let nodes = self.observer.nodes().len();
         let is_due = !matches!(self.topology, Topology::Elected) && step <= self.rounds;
         let ended = self.observer.steps().get(step).filter(|ended| is_due && ended.len() == nodes)?;
-        let mut accuracies = Vec::new();
-        for ended in ended.values() {
-            accuracies.extend(match &mut self.judge {
+        let honest = ended.iter().filter(|(node, _)| self.fleet.federation().nodes[**node].plot.is_none());
+        let judged: Option<Vec<f64>> = honest
+            .map(|(_, ended)| match &mut self.judge {
                 Some(judge) => judge.accuracy(&ended.model.hash),
                 None => self.accuracies.get(&ended.model.hash).copied(),
-            });
-        }
+            })
+            .collect();
         let may_wait = self.judge.is_some() && self.last_reached() < step + STEP_LINES_LATE;
-        if accuracies.len() < nodes && may_wait {
+        if judged.is_none() && may_wait {
             return None;
         }
-        let accuracy = Spread::of(&accuracies).filter(|_| accuracies.len() == nodes);
+        let accuracy = judged.and_then(|accuracies| Spread::of(&accuracies));
         let accepted = ended.values().map(|ended| ended.accepted).sum();
         let refused = ended.values().map(|ended| ended.refused).sum();
         Some(StepLine { step, accuracy, accepted, refused, duration_ms: self.observer.steps().duration_ms(step) })

@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub struct Plot {
     /// How it attacks.
     pub attack: Attack,
-    /// The round from which it does.
+    /// The round from which it does, or the step of epidemic exchange.
     pub from_round: u64,
 }
 

@@ -126,11 +126,6 @@ pub async fn prepare(
     let mut nodes = Vec::new();
     let mut members = Vec::new();
     let count = options.node_count();
-    if options.scenario.is_some() && options.is_epidemic() {
-        return Err(Error::Usage(
-            "--scenario FILE: attackers need rounds; leave --exchange epidemic:S away".to_owned(),
-        ));
-    }
     let plots = match &options.scenario {
         Some(file) => scenario::load(file, count)?,
         None => vec![None; count],

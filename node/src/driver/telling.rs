@@ -135,9 +135,11 @@ impl Names {
                     "round {round}: this node does not bid: no contract pays what it costs (agents.cost_per_sample)"
                 )
             }
-            Event::PhaseEntered { .. } | Event::Decided { .. } | Event::Received { .. } | Event::Adopted { .. } => {
-                return None;
-            }
+            Event::PhaseEntered { .. }
+            | Event::Decided { .. }
+            | Event::Received { .. }
+            | Event::Arrived { .. }
+            | Event::Adopted { .. } => return None,
         })
     }
 }

@@ -81,6 +81,11 @@ impl Inbox {
         self.waiting.retain(|_, waiting| ours.0.saturating_sub(waiting.since.0) < STALE_STEPS);
     }
 
+    /// Those whose offer of `model` waits.
+    pub(super) fn senders(&self, model: BlobRef) -> impl Iterator<Item = MemberId> + '_ {
+        self.waiting.iter().filter(move |(_, waiting)| waiting.model == model).map(|(member, _)| *member)
+    }
+
     /// Models that wait, here or not.
     pub(super) fn models(&self) -> impl Iterator<Item = BlobRef> + '_ {
         self.waiting.values().map(|waiting| waiting.model)

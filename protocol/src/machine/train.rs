@@ -1,6 +1,9 @@
 //! Train, exchange, appraise: everything between the Plan and the Settle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Effect, Machine, Made, Result, Score, Timer, TrainOrder};
 use crate::{
@@ -36,6 +39,16 @@ impl Training {
 
     pub(super) fn is_sound(&self, member: &MemberId) -> bool {
         self.sound.contains_key(member)
+    }
+
+    /// What the phase has taken if it began at `since` and ends now: the time until the last update came.
+    ///
+    /// Where updates of fewer than two thirds of the winners have come, the deadline may have been too short for
+    /// everybody, so all of it counts. Where more have, whoever keeps its update back makes nobody wait twice.
+    fn took(&self, since: Time, now: Time) -> Duration {
+        let is_most = 3 * self.sound.len() >= 2 * self.awards.len();
+        let last = self.sound.values().max().copied().filter(|_| is_most);
+        last.unwrap_or(now).since(since)
     }
 
     fn missing(&self) -> impl Iterator<Item = &MemberId> {
@@ -213,7 +226,7 @@ impl Machine {
     /// R14: the member signs what it thinks of the updates.
     fn close_updates(&mut self) -> Result {
         let round = self.state.round;
-        self.deadlines.train.learn(self.now.since(self.phase_since));
+        self.deadlines.train.learn(self.training.took(self.phase_since, self.now));
         self.enter(Phase::Appraise);
         self.effects.push(Effect::CancelTimer(Timer::Train(round)));
         if self.training.sound.is_empty() {
@@ -246,5 +259,28 @@ impl Machine {
         self.deadlines.appraise.learn(self.now.since(self.phase_since));
         self.effects.push(Effect::CancelTimer(Timer::Appraise(self.state.round)));
         self.start_height()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn award(number: u8) -> (MemberId, Award) {
+        let member = MemberId([number; 32]);
+        (member, Award { member, contract: 0, price: 1, payment: 1 })
+    }
+
+    #[test]
+    fn an_update_that_is_kept_back_is_waited_for_in_full_only_once() {
+        let mut training = Training { awards: (1..=10).map(award).collect(), ..Training::default() };
+        let (begun, deadline) = (Time(5_000), Time(125_000));
+        assert_eq!(training.took(begun, deadline).as_millis(), 120_000, "nothing has come");
+        for number in 1..=6 {
+            training.sound.insert(MemberId([number; 32]), Time(6_000 + u64::from(number) * 100));
+        }
+        assert_eq!(training.took(begun, deadline).as_millis(), 120_000, "six of ten: the deadline may be at fault");
+        training.sound.insert(MemberId([7; 32]), Time(8_000));
+        assert_eq!(training.took(begun, deadline).as_millis(), 3_000, "seven of ten: the last of them counts");
     }
 }

@@ -142,6 +142,7 @@ fn word(effect: &Effect) -> String {
             format!("stepped {step}: {accepted} of {received}")
         }
         Effect::Tell(Event::Misbehaved { .. }) => "misbehaved".into(),
+        Effect::Tell(Event::Arrived { step, model, .. }) => format!("{} arrived for {step}", model.hash.short()),
         Effect::Tell(other) => format!("{other:?}"),
     }
 }
@@ -159,7 +160,7 @@ fn a_step_from_its_training_to_the_next() {
     let offer = member.offer(1, 7, model(11));
     let steps = [
         ("an offer that comes while it trains is fetched", 500, offer, vec!["fetch 0b0b0b0b"]),
-        ("and is here", 600, Input::BlobReady(model(11)), vec![]),
+        ("and is here", 600, Input::BlobReady(model(11)), vec!["0b0b0b0b arrived for 1"]),
         (
             "the trained model is saved before it is sent to two",
             1_000,
@@ -177,7 +178,7 @@ fn a_step_from_its_training_to_the_next() {
     let ended = member.at(1_300, Input::BlobReady(model(13)));
     assert_eq!(
         words(&ended),
-        ["no Settle(Step(1))", "no Listen(Step(1))", "mix 01010101 and 2"],
+        ["0d0d0d0d arrived for 1", "no Settle(Step(1))", "no Listen(Step(1))", "mix 01010101 and 2"],
         "the second has come: nothing more is waited for"
     );
     assert_eq!(member.at(1_350, listen(1)), [], "a timer that was late changes nothing");

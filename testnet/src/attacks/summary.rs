@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use althing_protocol::sim::attack::Attack;
+use althing_protocol::{epidemic::Topology, sim::attack::Attack};
 use serde::{Deserialize, Serialize};
 
 use super::{AttacksOptions, Defence};
@@ -23,6 +23,8 @@ pub struct Summary {
     pub model: String,
     /// How the data was divided.
     pub partition: String,
+    /// How models travelled.
+    pub exchange: Topology,
     /// The robust rule.
     pub rule: String,
     /// What was done to updates before it.
@@ -105,6 +107,7 @@ impl Summary {
             rounds: options.rounds,
             model: options.model.clone(),
             partition: options.partition.clone(),
+            exchange: options.exchange,
             rule: rule.to_string(),
             mixing: mixing.to_string(),
             tolerance: TOLERANCE,
@@ -126,8 +129,8 @@ impl Summary {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "  {} of {} nodes attack: {}, {}, {} rounds; the robust rule is {} after {}\n",
-            self.liars, self.nodes, self.model, self.partition, self.rounds, self.rule, self.mixing
+            "  {} of {} nodes attack: {}, {}, {} rounds, {}; the robust rule is {} after {}\n",
+            self.liars, self.nodes, self.model, self.partition, self.rounds, self.exchange, self.rule, self.mixing
         );
         let _ = writeln!(text, "  {:<12} {:>9} {:>9} {:>9}  attackers' credits", "attack", "robust", "cost", "mean");
         push(&mut text, "none", &self.clean, None);

@@ -24,7 +24,7 @@ pub(super) struct Liar {
     attack: Attack,
     from_round: u64,
     sight: Arc<Sight>,
-    /// The model that the round before started from.
+    /// The model that the training before started from.
     previous: Mutex<Option<Arc<[f32]>>>,
 }
 
@@ -44,7 +44,7 @@ impl Liar {
         let (base, previous, mut rng) = (Arc::clone(&job.weights), self.previous(), draws(&job));
         let mut seen = Vec::new();
         if self.attack.looks_at_others() {
-            seen = self.sight.updates(base.len(), pause)?;
+            seen = self.sight.updates(&base, job.width, pause)?;
         }
         let trained = if self.attack.trains() || self.attack.looks_at_others() && seen.is_empty() {
             let learner = self.poisoned.as_ref().unwrap_or(&self.honest);
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::hostile::sight::{
         Ear,
-        tests::{member, planned, receive, tell},
+        tests::{genesis, member, planned, receive, tell},
     };
 
     const ARCHITECTURE: Architecture = Architecture::TwoNn;
@@ -140,7 +140,7 @@ mod tests {
     /// What a liar with this attack hands in, in round 3, from `base`; member 1 is honest and has sent ones.
     fn handed_in(word: &str, from_round: u64, base: &[f32]) -> Trained {
         let folder = tempfile::tempdir().unwrap();
-        let sight = Arc::new(Sight::new([member(2)].into(), folder.path().to_owned()));
+        let sight = Arc::new(Sight::new(genesis(2), [member(2)].into(), folder.path().to_owned()));
         let mut ear = Ear::new(Vec::new(), Arc::clone(&sight));
         tell(&mut ear, planned(3, &[1, 2]));
         receive(&mut ear, folder.path(), 1, &vec![1.0; base.len()]);

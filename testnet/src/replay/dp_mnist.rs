@@ -32,7 +32,7 @@ const DELTA: f64 = 1e-5;
 /// Samples that the budget is accounted for.
 const SAMPLES: usize = 60_000;
 /// Samples that a step takes on average. A large lot under as much noise as that allows learns more than a small one.
-const LOT: usize = 1_024;
+const LOT: usize = 2_048;
 /// Norm that no sample's gradient may exceed.
 const CLIP: f64 = 0.5;
 
@@ -46,13 +46,14 @@ struct Course {
     sigma: f64,
     /// Our passes over the samples on average.
     passes: u32,
-    /// Our step size.
+    /// Our step size in the first pass. It falls evenly to nothing after the last, so that the last steps average the
+    /// noise of those before instead of adding as much again.
     learning_rate: f64,
 }
 
 const COURSES: [Course; 2] = [
-    Course { epsilon: 1.20, published: 0.950, sigma: 1.925, passes: 10, learning_rate: 2.0 },
-    Course { epsilon: 2.92, published: 0.966, sigma: 1.181, passes: 15, learning_rate: 4.0 },
+    Course { epsilon: 1.20, published: 0.950, sigma: 3.122, passes: 15, learning_rate: 8.0 },
+    Course { epsilon: 2.92, published: 0.966, sigma: 1.679, passes: 20, learning_rate: 12.0 },
 ];
 
 /// Options of `testnet replay dp-mnist`.
@@ -161,6 +162,12 @@ impl<'a> Training<'a> {
         until(self.round) - until(self.round - 1)
     }
 
+    /// The step size of this round. Whoever goes on past the last pass does so with that one's.
+    fn learning_rate(&self) -> f64 {
+        let left = (self.passes + 1).saturating_sub(self.round).max(1);
+        self.hyper.learning_rate * f64::from(left) / f64::from(self.passes)
+    }
+
     /// Debits `spend` and gives the right to draw its noise.
     ///
     /// MNIST is public and the filter lives no longer than the run: noise that can be drawn again and a debit that no
@@ -182,7 +189,7 @@ impl<'a> Training<'a> {
 impl Run for Training<'_> {
     fn advance(&mut self, threads: NonZeroUsize) -> Result<Point, RunError> {
         self.round += 1;
-        let hyper = PrivateHyper { steps: self.steps(), ..self.hyper };
+        let hyper = PrivateHyper { steps: self.steps(), learning_rate: self.learning_rate(), ..self.hyper };
         let spend = hyper.spend(self.corpus.train().len())?;
         let licence = self.debit(spend)?;
         self.weights = self.learner.train_private(&self.weights, Width::Full, &hyper, licence, &mut go_on)?.weights;
@@ -218,10 +225,10 @@ mod tests {
             assert!(classic <= course.epsilon && classic > course.epsilon - 0.01, "{classic}");
         }
         let cases = plan(&[]).cases;
-        assert_eq!((cases[0].rounds_max, &cases[0].bars[..]), (10, &[Bar::published(Figure::Accuracy(0.95))][..]));
-        let cases = plan(&["--rounds-max", "12"]).cases;
+        assert_eq!((cases[0].rounds_max, &cases[0].bars[..]), (15, &[Bar::published(Figure::Accuracy(0.95))][..]));
+        let cases = plan(&["--rounds-max", "17"]).cases;
         let rounds: Vec<_> = cases.iter().map(|case| (case.rounds_max, case.bars.len())).collect();
-        assert_eq!(rounds, [(10, 1), (12, 0)], "no course is longer than its budget");
+        assert_eq!(rounds, [(15, 1), (17, 0)], "no course is longer than its budget");
     }
 
     #[test]
@@ -239,6 +246,7 @@ mod tests {
         assert!(costs.is_sorted() && costs[0] > 0.0, "{costs:?}");
         let whole = privacy::Curve::of(&hyper.spend(400).unwrap()).guarantee(DELTA, Conversion::Classic).epsilon;
         assert!((costs[2] - whole).abs() < 1e-6, "{} and {whole}: the passes are all steps", costs[2]);
+        assert!((training.learning_rate() - 0.5 / 3.0).abs() < 1e-12, "the last of three passes");
         assert_eq!(play(1, 3).1.weights, training.weights);
         assert_ne!(play(2, 3).1.weights, training.weights);
         let (points, training) = play(1, 60);

@@ -1,5 +1,7 @@
 //! What steps of epidemic exchange amounted to: one row for each number, over all nodes that have ended it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Findings, rounded};
@@ -8,10 +10,10 @@ use crate::observer::{Ended, median};
 /// Decimals of an accuracy: the test set has 10,000 samples.
 const ACCURACY_DECIMALS: i32 = 4;
 
-/// Accuracy of the nodes' own models, from 0 to 1.
+/// Accuracy of the own models of nodes that do not attack, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// Over all nodes.
+    /// Over all of them.
     pub mean: f64,
     /// The least.
     pub worst: f64,
@@ -41,7 +43,7 @@ pub struct StepRow {
     pub seconds: Option<f64>,
     /// Training at the median node, in seconds.
     pub training_s: Option<f64>,
-    /// Of the nodes' own models, once all of them are judged.
+    /// Of the own models of nodes that do not attack, once all of them are judged.
     pub accuracy: Option<Spread>,
     /// Models that entered another member's.
     pub accepted: usize,
@@ -85,13 +87,17 @@ impl ExchangeSummary {
 /// Rows of the steps up to the last one asked for.
 pub fn step_rows(findings: &Findings<'_>) -> Vec<StepRow> {
     let wanted = findings.observer.steps().iter().take_while(|(step, _)| *step <= findings.options.rounds);
-    wanted.map(|(step, nodes)| row(findings, step, &nodes.values().collect::<Vec<_>>())).collect()
+    wanted.map(|(step, ended)| row(findings, step, ended)).collect()
 }
 
-fn row(findings: &Findings<'_>, step: u64, ended: &[&Ended]) -> StepRow {
+fn row(findings: &Findings<'_>, step: u64, nodes: &BTreeMap<usize, Ended>) -> StepRow {
     let seconds = |ms: u64| ms as f64 / 1000.0;
-    let accuracies: Vec<f64> =
-        ended.iter().filter_map(|ended| findings.accuracies.get(&ended.model.hash).copied()).collect();
+    let ended: Vec<&Ended> = nodes.values().collect();
+    // What a node that attacks thinks of its own model concerns nobody.
+    let honest = nodes.iter().filter(|(node, _)| findings.federation.nodes[**node].plot.is_none());
+    let judged: Vec<Option<f64>> =
+        honest.map(|(_, ended)| findings.accuracies.get(&ended.model.hash).copied()).collect();
+    let accuracies: Option<Vec<f64>> = judged.into_iter().collect();
     let until = findings.traffic.up_to(step).unwrap_or_default();
     let before = findings.traffic.up_to(step.saturating_sub(1)).unwrap_or_default();
     StepRow {
@@ -99,7 +105,7 @@ fn row(findings: &Findings<'_>, step: u64, ended: &[&Ended]) -> StepRow {
         nodes: ended.len(),
         seconds: findings.observer.steps().duration_ms(step).map(seconds),
         training_s: median(ended.iter().map(|ended| ended.training_ms).collect()).map(seconds),
-        accuracy: Spread::of(&accuracies).filter(|_| accuracies.len() == ended.len()),
+        accuracy: accuracies.and_then(|accuracies| Spread::of(&accuracies)),
         accepted: ended.iter().map(|ended| ended.accepted).sum(),
         refused: ended.iter().map(|ended| ended.refused).sum(),
         sent_bytes: until.sent_bytes.saturating_sub(before.sent_bytes),
