@@ -186,7 +186,8 @@ pub struct GenesisNewArgs {
     /// F is the number of members that may lie, TAU the longest step that counts in full.
     #[arg(long, value_name = "RULE", default_value_t)]
     pub aggregation: Rule,
-    /// What is done to updates before: `none`, or `nearest:F` to replace each by the mean of its n-F nearest.
+    /// What is done to updates before: `none`, `nearest:F` to replace each by the mean of its n-F nearest, or
+    /// `aligned:F` to replace each by the mean of the n-F that point as it does, the long ones shortened.
     #[arg(long, value_name = "MIXING", default_value_t)]
     pub mixing: Mixing,
     /// How models travel: `elected`, in rounds with an elected aggregator and a ledger; or `epidemic:S`, in steps of

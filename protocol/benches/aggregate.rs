@@ -20,6 +20,7 @@ const RULES: [(&str, &str); 8] = [
     ("multi-krum:1", "none"),
     ("centred-clipping:10", "none"),
     ("median", "nearest:1"),
+    ("mean", "aligned:1"),
     ("multi-krum:1", "nearest:1"),
     ("centred-clipping:10", "nearest:1"),
 ];

@@ -7,13 +7,15 @@
 //!
 //! Rules work on the parameters themselves, not on what the updates changed in them. All but clipping would give the
 //! same either way but for rounding, since moving every update moves their result with it; this way nothing is rounded
-//! before it has to be. Clipping starts from the round's first model, which is why [`aggregate`] asks for it.
+//! before it has to be. Clipping, and mixing by direction, start from the round's first model, which is why [`aggregate`]
+//! asks for it.
 //!
 //! Where members train slices of the model, [`aggregate_slices`] puts each coordinate together from its holders.
 //!
 //! Only the weighted mean uses the number of examples that a member claims. Whoever lies about parameters lies about
 //! that number too, so the other rules, and every rule behind a mixing, count each member once.
 
+mod alignment;
 mod blocks;
 mod clipping;
 mod distance;
@@ -116,6 +118,7 @@ fn aggregate_within(rule: Rule, mixing: Mixing, base: &[u8], updates: &[Weighted
         Mixing::None if rule == Rule::WeightedMean => return weighted_mean(updates),
         Mixing::None => plain,
         Mixing::Nearest { liars } => distance::mix(plain, liars as usize),
+        Mixing::Aligned { liars } => alignment::mix(plain, base, liars as usize),
     };
     Some(match rule {
         Rule::WeightedMean => mean::equal(&seen),

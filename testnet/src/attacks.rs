@@ -11,6 +11,7 @@ use std::{
 use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
+    genesis::Aggregation,
     limits::MAX_MEMBERS,
     model::Width,
     sim::attack::Attack,
@@ -19,7 +20,12 @@ use althing_protocol::{
 use clap::{Args, value_parser};
 
 pub use self::summary::{AttackResult, Outcome, Pair, Summary};
-use crate::{error::Error, folder, options::RunOptions, run};
+use crate::{
+    error::Error,
+    folder,
+    options::{RunOptions, bearing},
+    run,
+};
 
 /// Options of `testnet attacks`.
 #[derive(Debug, Clone, Args)]
@@ -60,11 +66,11 @@ pub struct AttacksOptions {
     #[arg(long, default_value_t, value_name = "RULE")]
     pub acceptance: Acceptance,
 
-    /// The robust rule [default: trimmed:F for F liars]
+    /// The robust rule [default: mean behind aligned:F for F liars; in steps trimmed:F behind nearest:F]
     #[arg(long, value_name = "RULE")]
     pub rule: Option<Rule>,
 
-    /// What is done to updates before it [default: nearest:F]
+    /// What is done to updates before it [default: aligned:F; in steps nearest:F]
     #[arg(long, value_name = "MIXING")]
     pub mixing: Option<Mixing>,
 
@@ -128,7 +134,8 @@ impl AttacksOptions {
         let liars = u32::from(self.liars());
         match defence {
             Defence::Robust => {
-                (self.rule.unwrap_or(Rule::TrimmedMean { liars }), self.mixing.unwrap_or(Mixing::Nearest { liars }))
+                let Aggregation { rule, mixing } = bearing(self.exchange, liars);
+                (self.rule.unwrap_or(rule), self.mixing.unwrap_or(mixing))
             }
             Defence::Plain => (Rule::WeightedMean, Mixing::None),
         }
@@ -250,7 +257,7 @@ mod tests {
         let options = parse(&[]);
         assert_eq!((options.liars(), options.attacks().len()), (3, 10));
         let robust = options.run(Defence::Robust, None, PathBuf::new());
-        assert_eq!((robust.rule().to_string(), robust.mixing().to_string()), ("trimmed:3".into(), "nearest:3".into()));
+        assert_eq!((robust.rule().to_string(), robust.mixing().to_string()), ("mean".into(), "aligned:3".into()));
         let plain = options.run(Defence::Plain, None, PathBuf::new());
         assert_eq!((plain.rule().to_string(), plain.mixing().to_string()), ("mean".into(), "none".into()));
         assert_eq!((robust.winners(), plain.winners()), (Some(10), Some(10)), "both hire everybody");

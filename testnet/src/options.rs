@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
+    genesis::Aggregation,
     limits::MAX_MEMBERS,
     model::Width,
     update::Codec,
@@ -126,11 +127,12 @@ pub struct RunOptions {
     pub scenario: Option<PathBuf>,
 
     /// How updates become a model: mean, median, trimmed:F, multi-krum:F or centred-clipping:TAU
-    /// [default: mean; with --scenario trimmed:F for F = a third of the other nodes]
+    /// [default: mean; with --scenario and --exchange epidemic:S trimmed:F for F = a third of the other nodes]
     #[arg(long, value_name = "RULE")]
     pub rule: Option<Rule>,
 
-    /// What is done to updates before: none or nearest:F [default: none; with --scenario nearest:F]
+    /// What is done to updates before: none, nearest:F or aligned:F
+    /// [default: none; with --scenario aligned:F for F = a third of the other nodes, or nearest:F in steps]
     #[arg(long, value_name = "MIXING")]
     pub mixing: Option<Mixing>,
 
@@ -205,12 +207,14 @@ impl RunOptions {
 
     /// The rule of the federation.
     pub fn rule(&self) -> Rule {
-        self.rule.unwrap_or_else(|| self.bearable().map_or(Rule::WeightedMean, |liars| Rule::TrimmedMean { liars }))
+        self.rule
+            .unwrap_or_else(|| self.bearable().map_or(Rule::WeightedMean, |liars| bearing(self.exchange, liars).rule))
     }
 
     /// What is done to updates before the rule.
     pub fn mixing(&self) -> Mixing {
-        self.mixing.unwrap_or_else(|| self.bearable().map_or(Mixing::None, |liars| Mixing::Nearest { liars }))
+        self.mixing
+            .unwrap_or_else(|| self.bearable().map_or(Mixing::None, |liars| bearing(self.exchange, liars).mixing))
     }
 
     /// Nodes that a round hires at the most, unless that is left to the genesis.
@@ -227,6 +231,19 @@ impl RunOptions {
     /// Nodes as an index bound.
     pub fn node_count(&self) -> usize {
         usize::from(self.nodes)
+    }
+}
+
+/// How a federation that is attacked puts its updates together, to bear so many liars.
+///
+/// In rounds the directions of steps tell who lies. In steps of epidemic exchange a member compares few models with its
+/// own, from which it has no step itself, so distances must do.
+pub const fn bearing(exchange: Topology, liars: u32) -> Aggregation {
+    match exchange {
+        Topology::Elected => Aggregation { rule: Rule::WeightedMean, mixing: Mixing::Aligned { liars } },
+        Topology::Epidemic { .. } => {
+            Aggregation { rule: Rule::TrimmedMean { liars }, mixing: Mixing::Nearest { liars } }
+        }
     }
 }
 
@@ -266,7 +283,9 @@ mod tests {
         let word = |rule: &str, mixing: &str, winners| (rule.to_owned(), mixing.to_owned(), winners);
         assert_eq!(words(&[]), word("mean", "none", None));
         let attacked = ["--nodes", "10", "--scenario", "x.toml"];
-        assert_eq!(words(&attacked), word("trimmed:3", "nearest:3", Some(10)));
+        assert_eq!(words(&attacked), word("mean", "aligned:3", Some(10)));
+        let in_steps = [&attacked[..], &["--exchange", "epidemic:3"]].concat();
+        assert_eq!(words(&in_steps), word("trimmed:3", "nearest:3", Some(10)));
         let plain = [&attacked[..], &["--rule", "mean", "--mixing", "none", "--winners", "5"]].concat();
         assert_eq!(words(&plain), word("mean", "none", Some(5)));
         assert_eq!(words(&["--nodes", "3", "--scenario", "x.toml"]), word("mean", "none", Some(3)));

@@ -11,11 +11,33 @@ pub(super) type Row = [f32; BLOCK];
 /// A row of zeros.
 pub(super) const ZEROS: Row = [0.0; BLOCK];
 
-/// The updates as a rule sees them: at least one, all of one length, mixed or not.
+/// The updates as a rule sees them: at least one, all of one length, shortened, mixed or not.
 pub(super) struct Updates<'a> {
     bytes: Vec<&'a [u8]>,
+    shortened: Option<Shortened<'a>>,
     /// For each update, in order, the places of those whose mean takes its place; empty when nothing is mixed.
     circles: Vec<Vec<usize>>,
+}
+
+/// How much of each update's step counts.
+pub(super) struct Shortened<'a> {
+    /// Where all steps begin, as long as the updates.
+    pub(super) base: &'a [u8],
+    /// For each update, in order, from 0 to 1.
+    pub(super) shares: Vec<f64>,
+}
+
+impl Shortened<'_> {
+    fn apply(&self, block: usize, rows: &mut [Row]) {
+        let mut base = ZEROS;
+        load(block, self.base, &mut base);
+        for (row, share) in rows.iter_mut().zip(&self.shares).filter(|(_, share)| **share < 1.0) {
+            for (value, base) in row.iter_mut().zip(&base) {
+                let start = f64::from(*base);
+                *value = (start + share * (f64::from(*value) - start)) as f32;
+            }
+        }
+    }
 }
 
 impl<'a> Updates<'a> {
@@ -25,7 +47,13 @@ impl<'a> Updates<'a> {
         if updates.iter().any(|update| update.bytes.len() != length) || !length.is_multiple_of(WIDTH) {
             return None;
         }
-        Some(Self { bytes: updates.iter().map(|update| update.bytes).collect(), circles: Vec::new() })
+        let bytes = updates.iter().map(|update| update.bytes).collect();
+        Some(Self { bytes, shortened: None, circles: Vec::new() })
+    }
+
+    /// The same updates, of whose steps only these shares count, rounded as if their makers had sent that.
+    pub(super) fn shortened(self, shortened: Shortened<'a>) -> Self {
+        Self { shortened: Some(shortened), ..self }
     }
 
     /// The same updates, each replaced by the mean of its circle, rounded as if its maker had sent that.
@@ -50,6 +78,9 @@ impl<'a> Updates<'a> {
         for block in 0..self.bytes().div_ceil(BLOCK * WIDTH) {
             for (row, bytes) in rows.iter_mut().zip(&self.bytes) {
                 load(block, bytes, row);
+            }
+            if let Some(shortened) = &self.shortened {
+                shortened.apply(block, &mut rows);
             }
             for (row, circle) in mixed.iter_mut().zip(&self.circles) {
                 mean::of(circle.iter().filter_map(|place| rows.get(*place)).map(|row| (1.0, row)), row);

@@ -1,5 +1,5 @@
 //! Which rule a federation aggregates by, as one word: `mean`, `median`, `trimmed:1`, `multi-krum:1`,
-//! `centred-clipping:2.5`; and what is done before it: `none` or `nearest:1`.
+//! `centred-clipping:2.5`; and what is done before it: `none`, `nearest:1` or `aligned:1`.
 
 use std::{fmt, str::FromStr};
 
@@ -48,6 +48,13 @@ pub enum Mixing {
         /// Updates left out of each mean, so the liars that it bears.
         liars: u32,
     },
+    /// `aligned:F`: each update is replaced by the mean of the `n - F` updates whose steps from the round's first model
+    /// point most nearly as its own does, itself included; steps longer than the median one are shortened to it first.
+    /// It finds out those who hide near the first model, whom `nearest:F` takes for anybody's neighbours.
+    Aligned {
+        /// Updates left out of each mean, so the liars that it bears.
+        liars: u32,
+    },
 }
 
 /// A length in thousandths, so that every member reads the same number.
@@ -64,7 +71,7 @@ pub enum RuleError {
     #[error("`{0}` is no rule; say mean, median, trimmed:F, multi-krum:F or centred-clipping:TAU")]
     UnknownRule(String),
     /// No mixing has this name and shape.
-    #[error("`{0}` is no mixing; say none or nearest:F")]
+    #[error("`{0}` is no mixing; say none, nearest:F or aligned:F")]
     UnknownMixing(String),
     /// Not the number of members that may lie.
     #[error("`{0}` is not a number of members that may lie; say how many, 1 or more, as in trimmed:1")]
@@ -91,7 +98,7 @@ impl Mixing {
     pub fn least_updates(self) -> Option<u64> {
         match self {
             Self::None => Some(1),
-            Self::Nearest { liars } => least(liars, 1),
+            Self::Nearest { liars } | Self::Aligned { liars } => least(liars, 1),
         }
     }
 }
@@ -124,6 +131,7 @@ impl fmt::Display for Mixing {
         match self {
             Self::None => f.write_str("none"),
             Self::Nearest { liars } => write!(f, "nearest:{liars}"),
+            Self::Aligned { liars } => write!(f, "aligned:{liars}"),
         }
     }
 }
@@ -161,6 +169,7 @@ impl FromStr for Mixing {
         match text.split_once(':') {
             None if text == "none" => Ok(Self::None),
             Some(("nearest", number)) => Ok(Self::Nearest { liars: liars(number)? }),
+            Some(("aligned", number)) => Ok(Self::Aligned { liars: liars(number)? }),
             _ => Err(RuleError::UnknownMixing(text.to_owned())),
         }
     }
@@ -258,7 +267,7 @@ mod tests {
             let error = word.parse::<Rule>().unwrap_err().to_string();
             assert!(error.contains(wanted), "{word}: {error}");
         }
-        assert!("nearest".parse::<Mixing>().unwrap_err().to_string().contains("say none or nearest:F"));
+        assert!("nearest".parse::<Mixing>().unwrap_err().to_string().contains("say none, nearest:F or aligned:F"));
     }
 
     #[test]

@@ -47,6 +47,8 @@ fn every_rule_is_the_same_to_the_last_bit_for_ever() {
         ("trimmed:2", "nearest:2", "b203a604"),
         ("multi-krum:2", "nearest:2", "7ad4e0bf"),
         ("centred-clipping:2.5", "nearest:2", "42e5d984"),
+        ("mean", "aligned:2", "675d01b3"),
+        ("trimmed:2", "aligned:2", "46cca919"),
     ];
     let updates: Vec<_> = (0..8).map(honest).collect();
     let made = golden.map(|(rule, mixing, _)| {
@@ -99,6 +101,7 @@ fn only_the_plain_mean_hears_how_many_examples_are_claimed() {
     for (rule_word, mixing_word, heard) in [
         ("mean", "none", true),
         ("mean", "nearest:1", false),
+        ("mean", "aligned:1", false),
         ("median", "none", false),
         ("trimmed:1", "none", false),
         ("multi-krum:1", "none", false),
@@ -220,6 +223,21 @@ fn a_liar_drags_clipping_no_farther_than_its_radius() {
     }
 }
 
+/// Four learn from different data and have one direction in common. Three step back along it: they are everybody's
+/// neighbours, but point where nobody does.
+#[test]
+fn whoever_hides_near_the_base_is_found_by_its_direction() {
+    let honest = |own: usize| (0..5).map(|place| if place == own { 4.0 } else { f32::from(place == 0) }).collect();
+    let mut all: Vec<Vec<f32>> = (1..5).map(honest).collect();
+    all.extend([const { [-1.0, 0.0, 0.0, 0.0, 0.0] }; 3].map(Vec::from));
+    assert_eq!(combine("median", "aligned:3", &all)[0], 1.0);
+    assert!(combine("median", "nearest:3", &all)[0] < 0.0, "the nearest are those who lie");
+    // A step of any length in an honest direction counts as one of the median length.
+    let boast: Vec<f32> = all[0].iter().map(|value| value * 1e6).collect();
+    let with_boast = combine("mean", "aligned:1", &[&all[..4], &[boast]].concat());
+    assert!(with_boast.iter().all(|value| value.abs() <= 4.0), "{with_boast:?}");
+}
+
 fn updates(count: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Vec<f32>>> {
     (count, 1_usize..40)
         .prop_flat_map(|(count, length)| prop::collection::vec(prop::collection::vec(-1e3_f32..1e3, length), count))
@@ -288,7 +306,7 @@ proptest! {
             whole.iter().map(|update| update.iter().map(|value| (value + by) as f32).collect()).collect()
         };
         for rule in ["median", "trimmed:2", "multi-krum:2", "centred-clipping:300"] {
-            for mixing in ["none", "nearest:2"] {
+            for mixing in ["none", "nearest:2", "aligned:2"] {
                 let here = combine(rule, mixing, &shifted(0));
                 let there = from(rule, mixing, &[shift as f32; 6], &shifted(shift));
                 for (a, b) in here.iter().zip(&there) {

@@ -202,8 +202,9 @@ fn no_other_lie_stops_the_rounds() {
 /// Every attack by one of four, under a rule that bears one. What members vote for is recomputed by a property.
 #[test]
 fn attacks_on_what_is_learnt_split_nobody_and_stop_no_round() {
-    let robust = Aggregation { rule: "trimmed:1".parse().unwrap(), mixing: "nearest:1".parse().unwrap() };
-    for aggregation in [Aggregation::default(), robust] {
+    let robust =
+        |rule: &str, mixing: &str| Aggregation { rule: rule.parse().unwrap(), mixing: mixing.parse().unwrap() };
+    for aggregation in [Aggregation::default(), robust("trimmed:1", "nearest:1"), robust("mean", "aligned:1")] {
         for attack in Attack::ALL {
             let attackers = [(1, attack)].into();
             let report = hold(&Scenario { rounds: 4, attackers, aggregation, ..Scenario::quiet(3, 4) });

@@ -77,7 +77,7 @@ impl TrueMean {
             Some(mean(&rows, &base))
         } else {
             let whole: Option<Vec<Vec<f64>>> = rows.into_iter().map(|(_, row)| row.into_iter().collect()).collect();
-            whole.and_then(|rows| robust(self.genesis.aggregation, rows))
+            whole.and_then(|rows| robust(self.genesis.aggregation, &base, rows))
         };
         let bytes =
             |model: Vec<f64>| model.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect::<Vec<u8>>();
@@ -114,7 +114,7 @@ fn mean(rows: &[(f64, Vec<Option<f64>>)], base: &[f64]) -> Vec<f64> {
 }
 
 /// What a robust rule makes of whole updates, each counted once. `None` for a rule that is not known here.
-fn robust(aggregation: Aggregation, rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
+fn robust(aggregation: Aggregation, base: &[f64], rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     let middle = (rows.len() - 1) / 2;
     let cut = match aggregation.rule {
         Rule::WeightedMean => 0,
@@ -124,7 +124,15 @@ fn robust(aggregation: Aggregation, rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     };
     let rows = match aggregation.mixing {
         Mixing::None => rows,
-        Mixing::Nearest { liars } => mixed(&rows, liars as usize),
+        Mixing::Nearest { liars } => {
+            let apart = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+            mixed(&rows, &circles(&rows, liars as usize, apart))
+        }
+        Mixing::Aligned { liars } => {
+            let step = |row: &Vec<f64>| row.iter().zip(base).map(|(a, b)| f64::from((a - b) as f32)).collect();
+            let steps: Vec<Vec<f64>> = rows.iter().map(step).collect();
+            mixed(&shortened(base, &rows, &steps), &circles(&steps, liars as usize, |other, own| -along(other, own)))
+        }
     };
     let value = |place: usize| {
         let mut column: Vec<f64> = rows.iter().map(|row| row[place]).collect();
@@ -137,24 +145,48 @@ fn robust(aggregation: Aggregation, rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     Some((0..rows.first()?.len()).map(value).collect())
 }
 
-/// Each row replaced by the mean of those nearest to it, itself included, as if a member had sent that.
-fn mixed(rows: &[Vec<f64>], liars: usize) -> Vec<Vec<f64>> {
-    let kept = rows.len() - liars.min((rows.len() - 1) / 2);
-    let apart =
-        |one: usize, other: usize| rows[one].iter().zip(&rows[other]).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+/// Each row with its step from `base` made no longer than the lower median of them, as if a member had sent that.
+fn shortened(base: &[f64], rows: &[Vec<f64>], steps: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let lengths: Vec<f64> = steps.iter().map(|step| step.iter().map(|a| a * a).sum::<f64>().sqrt()).collect();
+    let mut sorted = lengths.clone();
+    sorted.sort_by(f64::total_cmp);
+    let most = sorted[(sorted.len() - 1) / 2];
+    let short = |(row, length): (&Vec<f64>, &f64)| {
+        let share = most / length;
+        let moved = |(value, base): (&f64, &f64)| f64::from((base + share * (value - base)) as f32);
+        if share < 1.0 { row.iter().zip(base).map(moved).collect() } else { row.clone() }
+    };
+    rows.iter().zip(&lengths).map(short).collect()
+}
+
+/// How far `other` goes along `own`, for its length; one of no length goes nowhere.
+fn along(other: &[f64], own: &[f64]) -> f64 {
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let length = product(other, other).sqrt();
+    if length > 0.0 { product(own, other) / length } else { f64::NEG_INFINITY }
+}
+
+/// For each point itself and those that are least apart from it, in order.
+fn circles(points: &[Vec<f64>], liars: usize, apart: impl Fn(&[f64], &[f64]) -> f64) -> Vec<Vec<usize>> {
+    let kept = points.len() - liars.min((points.len() - 1) / 2);
     let circle = |own: usize| {
-        let mut others: Vec<usize> = (0..rows.len()).filter(|place| *place != own).collect();
-        others.sort_by(|a, b| apart(*a, own).total_cmp(&apart(*b, own)));
+        let mut others: Vec<usize> = (0..points.len()).filter(|place| *place != own).collect();
+        let from_own = |place: usize| apart(&points[place], &points[own]);
+        others.sort_by(|a, b| from_own(*a).total_cmp(&from_own(*b)));
         let mut circle: Vec<usize> = std::iter::once(own).chain(others).take(kept).collect();
         circle.sort_unstable();
         circle
     };
-    let mean = |own: usize| {
-        let circle = circle(own);
+    (0..points.len()).map(circle).collect()
+}
+
+/// Each row replaced by the mean of its circle, as if a member had sent that.
+fn mixed(rows: &[Vec<f64>], circles: &[Vec<usize>]) -> Vec<Vec<f64>> {
+    let mean = |circle: &Vec<usize>| {
         let at = |place: usize| circle.iter().map(|row| rows[*row][place]).sum::<f64>() / circle.len() as f64;
-        (0..rows[own].len()).map(|place| f64::from(at(place) as f32)).collect()
+        (0..rows[0].len()).map(|place| f64::from(at(place) as f32)).collect()
     };
-    (0..rows.len()).map(mean).collect()
+    circles.iter().map(mean).collect()
 }
 
 /// The mean of values with their weights; if none has a weight, all weigh the same.
