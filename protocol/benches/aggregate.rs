@@ -13,7 +13,7 @@ const PARAMETERS: usize = 1_664_100;
 const UPDATES: [usize; 2] = [4, 14];
 
 /// Rule and what is done before it.
-const RULES: [(&str, &str); 8] = [
+const RULES: [(&str, &str); 9] = [
     ("mean", "none"),
     ("median", "none"),
     ("trimmed:1", "none"),
