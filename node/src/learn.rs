@@ -11,6 +11,7 @@ pub mod catalogue;
 mod chain;
 pub mod classifier;
 pub mod data;
+mod epochs;
 pub mod facts;
 pub mod gradient;
 pub mod job;

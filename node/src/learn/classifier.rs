@@ -17,7 +17,7 @@ use super::{
     catalogue::{Task, TaskError},
     data::{Dataset, Schema, Source, Subset},
     portion::Portion,
-    train::{LearnError, cross_entropy, most_likely},
+    train::LearnError,
     workload::{self, Batch, Score, Workload},
 };
 use crate::config;
@@ -97,12 +97,7 @@ impl<C: Classifier> Workload for Classification<C> {
     fn score(&self, network: &C::Network, batch: &Batch<'_, Dataset>) -> Result<Score, LearnError> {
         let logits = self.logits(network, batch);
         let logits = logits.try_into_vec_as::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
-        let mut score = Score { loss: 0.0, correct: 0 };
-        for (logits, &sample) in logits.chunks_exact(self.0.schema().classes()).zip(batch.numbers) {
-            let label = usize::from(batch.examples.labels()[sample]);
-            score.loss += cross_entropy(logits, label);
-            score.correct += u32::from(most_likely(logits) == Some(label));
-        }
-        Ok(score)
+        let labels = batch.numbers.iter().map(|&sample| batch.examples.labels()[sample]);
+        Ok(Score::of(&logits, self.0.schema().classes(), labels))
     }
 }

@@ -10,20 +10,18 @@ use std::{
 
 use althing_protocol::{ids::Hash, model::Width};
 use burn::optim::{ModuleOptimizer, SgdConfig, momentum::MomentumConfig};
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
     chain::{Chain, Descent, Trace},
     data::{CLASSES, Dataset},
+    epochs::{self, Descend},
     job::{EvaluateJob, Learn, Method, Pause, TrainJob},
     model::Architecture,
-    params::{self, ParamsError},
+    params::ParamsError,
+    workload::Score,
 };
 
-/// Samples evaluated at a time: enough to be fast, few enough for the largest model's activations to stay small.
-pub(super) const EVALUATION_BATCH: usize = 64;
 /// Samples that a step may be over: activations of more would not fit a node's memory.
 const BATCH_MAX: usize = 1_024;
 
@@ -183,32 +181,8 @@ impl Learner {
         seed: [u8; 32],
         pause: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Trained, LearnError> {
-        hyper.check()?;
-        if self.train.is_empty() {
-            return Err(LearnError::NoSample);
-        }
-        let mut watch = Stopwatch::default();
-        let mut step = watch.time(|| Step::new(self.architecture, width, weights, hyper))?;
-        let mut rng = ChaCha20Rng::from_seed(seed);
-        let mut order: Vec<usize> = (0..self.train.len()).collect();
-        let mut loss = 0.0;
-        for epoch in 1..=hyper.epochs {
-            order.shuffle(&mut rng);
-            let mut sum = 0.0;
-            for batch in order.chunks(hyper.batch) {
-                if pause().is_break() {
-                    return Err(LearnError::Cancelled);
-                }
-                let batch_loss = watch.time(|| step.take(self, batch))?;
-                if !batch_loss.is_finite() {
-                    return Err(LearnError::Diverged { epoch });
-                }
-                sum += f64::from(batch_loss) * batch.len() as f64;
-            }
-            loss = (sum / order.len() as f64) as f32;
-        }
-        let weights = watch.time(|| step.finish(hyper.epochs))?;
-        Ok(Trained { weights, samples: order.len() as u64, loss, training_ms: watch.millis() })
+        let begin = || Step::new(self, width, weights, hyper);
+        epochs::train(self.train.len(), hyper, seed, begin, pause)
     }
 
     /// Loss and accuracy of the slice of this width with these `weights`. `pause` is as in [`train`](Self::train).
@@ -231,22 +205,11 @@ impl Learner {
         }
         let mut chain = Chain::new(self.architecture, width);
         chain.set(weights)?;
-        let (mut loss, mut correct) = (0.0, 0);
-        let order: Vec<usize> = (0..dataset.len()).collect();
-        for batch in order.chunks(EVALUATION_BATCH) {
-            if pause().is_break() {
-                return Err(LearnError::Cancelled);
-            }
+        let score = |batch: &[usize]| {
             let logits = chain.logits(dataset.inputs(batch))?;
-            for (logits, &sample) in logits.chunks_exact(CLASSES).zip(batch) {
-                let label = usize::from(dataset.labels()[sample]);
-                loss += cross_entropy(logits, label);
-                correct += u32::from(most_likely(logits) == Some(label));
-            }
-        }
-        let mean = (loss / dataset.len() as f64) as f32;
-        let loss = if mean.is_finite() { mean } else { f32::MAX };
-        Ok(Evaluation { loss, correct, samples: dataset.len() as u32 })
+            Ok(Score::of(&logits, CLASSES, batch.iter().map(|&sample| dataset.labels()[sample])))
+        };
+        epochs::evaluate(dataset.len(), score, pause)
     }
 
     /// Runs samples to train on forward and backward.
@@ -277,49 +240,33 @@ impl Learn for Learner {
     }
 }
 
-/// A model in training.
-struct Step {
+/// A built-in model in training.
+struct Step<'a> {
+    learner: &'a Learner,
     chain: Chain,
     descent: Descent,
 }
 
-impl Step {
-    fn new(architecture: Architecture, width: Width, weights: &[f32], hyper: &Hyper) -> Result<Self, LearnError> {
-        let mut chain = Chain::new(architecture, width);
+impl<'a> Step<'a> {
+    fn new(learner: &'a Learner, width: Width, weights: &[f32], hyper: &Hyper) -> Result<Self, LearnError> {
+        let mut chain = Chain::new(learner.architecture, width);
         chain.set(weights)?;
         let descent = Descent::new(&chain, hyper.learning_rate, hyper.momentum);
-        Ok(Self { chain, descent })
+        Ok(Self { learner, chain, descent })
     }
+}
 
-    /// One step down the gradient of `batch`; returns the mean loss before it.
-    fn take(&mut self, learner: &Learner, batch: &[usize]) -> Result<f32, LearnError> {
-        let trace = learner.trace(&mut self.chain, batch)?;
+impl Descend for Step<'_> {
+    fn step(mut self, batch: &[usize]) -> Result<(Self, f32), LearnError> {
+        let trace = self.learner.trace(&mut self.chain, batch)?;
         let loss = (trace.loss / batch.len() as f64) as f32;
         self.descent.take(&mut self.chain, trace)?;
-        Ok(loss)
+        Ok((self, loss))
     }
 
-    /// The parameters. The last step may have left the numbers after the last loss was taken.
-    fn finish(self, epoch: u32) -> Result<Vec<f32>, LearnError> {
-        let weights = self.chain.parameters();
-        params::check_finite(&weights).map_err(|_| LearnError::Diverged { epoch })?;
-        Ok(weights)
+    fn parameters(&self) -> Result<Vec<f32>, LearnError> {
+        Ok(self.chain.parameters())
     }
-}
-
-/// Cross-entropy of one sample by the shifted log-sum-exp.
-pub(super) fn cross_entropy(logits: &[f32], label: usize) -> f64 {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
-    sum.ln() - f64::from(logits[label] - top)
-}
-
-/// The first class with the largest logit, or `None` if one overflowed: such a model knows nothing.
-pub(super) fn most_likely(logits: &[f32]) -> Option<usize> {
-    if !logits.iter().all(|logit| logit.is_finite()) {
-        return None;
-    }
-    (0..logits.len()).reduce(|best, class| if logits[class] > logits[best] { class } else { best })
 }
 
 /// Sums up the time of what it is given to do.

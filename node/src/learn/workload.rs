@@ -105,6 +105,34 @@ pub struct Score {
     pub correct: u32,
 }
 
+impl Score {
+    /// Of rows of logits, one for each label: the loss is the cross-entropy.
+    pub(super) fn of(logits: &[f32], classes: usize, labels: impl Iterator<Item = u8>) -> Self {
+        let mut score = Self { loss: 0.0, correct: 0 };
+        for (logits, label) in logits.chunks_exact(classes).zip(labels) {
+            let label = usize::from(label);
+            score.loss += cross_entropy(logits, label);
+            score.correct += u32::from(most_likely(logits) == Some(label));
+        }
+        score
+    }
+}
+
+/// Cross-entropy of one sample by the shifted log-sum-exp.
+fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
+    sum.ln() - f64::from(logits[label] - top)
+}
+
+/// The first class with the largest logit, or `None` if one overflowed: such a model knows nothing.
+fn most_likely(logits: &[f32]) -> Option<usize> {
+    if !logits.iter().all(|logit| logit.is_finite()) {
+        return None;
+    }
+    (0..logits.len()).reduce(|best, class| if logits[class] > logits[best] { class } else { best })
+}
+
 /// The task of learning `workload`.
 pub fn task(workload: impl Workload) -> impl Task {
     WorkloadTask(Arc::new(workload))

@@ -37,8 +37,8 @@ const VARIANTS: [Variant; 3] = [
 /// Options of `testnet replay heterofl`.
 #[derive(Debug, Clone, Args)]
 pub struct Heterofl {
-    /// What is trained: 2nn, lenet or fedavg-cnn; the last is nearest to the published network, and slow
-    #[arg(long, default_value = "lenet", value_name = "MODEL")]
+    /// What is trained: 2nn, lenet or fedavg-cnn; the last is nearest to the published network, the others are quick
+    #[arg(long, default_value = "fedavg-cnn", value_name = "MODEL")]
     pub model: Architecture,
 
     /// How the training data is divided: iid, dirichlet:ALPHA (smaller is more uneven), shards:K or label:K

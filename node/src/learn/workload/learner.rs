@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use althing_protocol::{ids::Hash, model::Width};
+use althing_protocol::ids::Hash;
 use burn::{
     optim::{GradientsParams, ModuleOptimizer},
     tensor::Device,
 };
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha20Rng;
 
 use super::{Batch, Workload};
 use crate::learn::{
+    epochs::{self, Descend},
     job::{EvaluateJob, Learn, Method, Pause, TrainJob},
     params,
     private::{self, OneByOne},
-    train::{EVALUATION_BATCH, EvaluateOn, Evaluation, Hyper, LearnError, Stopwatch, Trained},
+    train::{EvaluateOn, Evaluation, Hyper, LearnError, Trained},
 };
 
 /// One member's examples of a workload, or the test set.
@@ -42,36 +41,9 @@ impl<W: Workload> WorkloadLearner<W> {
     }
 
     fn train_plain(&self, job: &TrainJob, hyper: &Hyper, pause: &mut Pause<'_>) -> Result<Trained, LearnError> {
-        hyper.check()?;
         let examples = self.train.as_ref().ok_or(LearnError::NoSample)?;
-        let mut order: Vec<usize> = (0..self.workload.count(examples)).collect();
-        if order.is_empty() {
-            return Err(LearnError::NoSample);
-        }
-        let mut watch = Stopwatch::default();
-        let mut step = watch.time(|| Step::new(&*self.workload, job.width, &job.weights, hyper))?;
-        let mut rng = ChaCha20Rng::from_seed(job.seed);
-        let mut loss = 0.0;
-        for epoch in 1..=hyper.epochs {
-            order.shuffle(&mut rng);
-            let mut sum = 0.0;
-            for batch in order.chunks(hyper.batch) {
-                if pause().is_break() {
-                    return Err(LearnError::Cancelled);
-                }
-                let (next, batch_loss) = watch.time(|| step.take(examples, batch))?;
-                if !batch_loss.is_finite() {
-                    return Err(LearnError::Diverged { epoch });
-                }
-                step = next;
-                sum += f64::from(batch_loss) * batch.len() as f64;
-            }
-            loss = (sum / order.len() as f64) as f32;
-        }
-        let weights = watch.time(|| params::get(&step.network))?;
-        // The last step may have left the numbers after the last loss was taken.
-        params::check_finite(&weights).map_err(|_| LearnError::Diverged { epoch: hyper.epochs })?;
-        Ok(Trained { weights, samples: order.len() as u64, loss, training_ms: watch.millis() })
+        let begin = || Step::new(&*self.workload, examples, job, hyper);
+        epochs::train(self.workload.count(examples), hyper, job.seed, begin, pause)
     }
 }
 
@@ -100,28 +72,18 @@ impl<W: Workload> Learn for WorkloadLearner<W> {
             EvaluateOn::HeldOut => self.held_out.as_ref(),
             EvaluateOn::Test => self.test.as_ref(),
         };
-        let order: Vec<usize> = (0..self.count(examples)).collect();
-        let Some(examples) = examples.filter(|_| !order.is_empty()) else { return Err(LearnError::NoSample) };
+        let examples = examples.ok_or(LearnError::NoSample)?;
         let device = Device::flex();
         let network = params::set(self.workload.network(job.width, &device), &job.weights)?;
-        let (mut loss, mut correct) = (0.0, 0);
-        for numbers in order.chunks(EVALUATION_BATCH) {
-            if pause().is_break() {
-                return Err(LearnError::Cancelled);
-            }
-            let score = self.workload.score(&network, &Batch { examples, numbers, device: &device })?;
-            loss += score.loss;
-            correct += score.correct;
-        }
-        let mean = (loss / order.len() as f64) as f32;
-        let loss = if mean.is_finite() { mean } else { f32::MAX };
-        Ok(Evaluation { loss, correct, samples: order.len() as u32 })
+        let score = |numbers: &[usize]| self.workload.score(&network, &Batch { examples, numbers, device: &device });
+        epochs::evaluate(self.workload.count(examples), score, pause)
     }
 }
 
 /// A network in training.
 struct Step<'a, W: Workload> {
     workload: &'a W,
+    examples: &'a W::Examples,
     network: W::Network,
     device: Device,
     optimizer: ModuleOptimizer,
@@ -129,21 +91,26 @@ struct Step<'a, W: Workload> {
 }
 
 impl<'a, W: Workload> Step<'a, W> {
-    fn new(workload: &'a W, width: Width, weights: &[f32], hyper: &Hyper) -> Result<Self, LearnError> {
+    fn new(workload: &'a W, examples: &'a W::Examples, job: &TrainJob, hyper: &Hyper) -> Result<Self, LearnError> {
         let device = Device::flex().autodiff();
-        let network = params::set(workload.network(width, &device), weights)?;
-        Ok(Self { workload, network, device, optimizer: hyper.optimizer(), learning_rate: hyper.learning_rate })
+        let network = params::set(workload.network(job.width, &device), &job.weights)?;
+        let (optimizer, learning_rate) = (hyper.optimizer(), hyper.learning_rate);
+        Ok(Self { workload, examples, network, device, optimizer, learning_rate })
     }
+}
 
-    /// One step down the gradient of a batch; also returns the mean loss before it.
-    ///
-    /// The network is moved through the optimizer and everything of the graph is gone by then, so that the parameters
-    /// have one owner and are updated in place.
-    fn take(mut self, examples: &W::Examples, numbers: &[usize]) -> Result<(Self, f32), LearnError> {
-        let loss = self.workload.loss(&self.network, &Batch { examples, numbers, device: &self.device });
+impl<W: Workload> Descend for Step<'_, W> {
+    /// Everything of the graph is gone by the time that the optimizer has the network.
+    fn step(mut self, numbers: &[usize]) -> Result<(Self, f32), LearnError> {
+        let batch = Batch { examples: self.examples, numbers, device: &self.device };
+        let loss = self.workload.loss(&self.network, &batch);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         let loss = loss.try_into_scalar::<f32>().map_err(|error| LearnError::Backend(error.to_string()))?;
         self.network = self.optimizer.step(self.learning_rate, self.network, gradients);
         Ok((self, loss))
+    }
+
+    fn parameters(&self) -> Result<Vec<f32>, LearnError> {
+        Ok(params::get(&self.network)?)
     }
 }
