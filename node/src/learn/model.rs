@@ -125,7 +125,7 @@ pub(super) struct Layers<'a> {
 }
 
 /// What is left of hidden layers of these sizes at `width`.
-fn hidden<const N: usize>(units: [u32; N], width: Width) -> [usize; N] {
+pub(super) fn hidden<const N: usize>(units: [u32; N], width: Width) -> [usize; N] {
     units.map(|units| width.of(units) as usize)
 }
 

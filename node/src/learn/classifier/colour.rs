@@ -10,7 +10,7 @@ use burn::{
 };
 
 use super::Classifier;
-use crate::learn::data::Schema;
+use crate::learn::{data::Schema, model::hidden};
 
 /// LeNet for 32 x 32 images in three colours: 62,006 parameters for ten classes.
 #[derive(Debug, Clone, Copy)]
@@ -44,16 +44,21 @@ impl Classifier for ColourLeNet {
         self.schema
     }
 
-    fn network(&self, _: Width, device: &Device) -> Layers {
+    fn widths(&self) -> &'static [Width] {
+        &Width::ALL
+    }
+
+    fn network(&self, width: Width, device: &Device) -> Layers {
+        let [maps1, maps2, units1, units2] = hidden([6, 16, 120, 84], width);
         let dense = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
         let convolution = |channels| Conv2dConfig::new(channels, [5, 5]).init(device);
         Layers {
-            conv1: convolution([3, 6]),
-            conv2: convolution([6, 16]),
+            conv1: convolution([3, maps1]),
+            conv2: convolution([maps1, maps2]),
             pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
-            fc1: dense(16 * 5 * 5, 120),
-            fc2: dense(120, 84),
-            fc3: dense(84, self.schema.classes()),
+            fc1: dense(maps2 * 5 * 5, units1),
+            fc2: dense(units1, units2),
+            fc3: dense(units2, self.schema.classes()),
         }
     }
 

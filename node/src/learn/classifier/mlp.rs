@@ -6,10 +6,10 @@ use burn::{
 };
 
 use super::Classifier;
-use crate::learn::data::Schema;
+use crate::learn::{data::Schema, model::hidden};
 
 /// Units of each hidden layer.
-const HIDDEN: usize = 64;
+const HIDDEN: u32 = 64;
 
 /// A perceptron with two hidden layers of 64, for examples of any schema.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +33,17 @@ impl Classifier for Perceptron {
         self.schema
     }
 
-    fn network(&self, _: Width, device: &Device) -> Layers {
+    fn widths(&self) -> &'static [Width] {
+        &Width::ALL
+    }
+
+    fn network(&self, width: Width, device: &Device) -> Layers {
         let dense = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
+        let [units1, units2] = hidden([HIDDEN; 2], width);
         Layers {
-            fc1: dense(self.schema.inputs(), HIDDEN),
-            fc2: dense(HIDDEN, HIDDEN),
-            fc3: dense(HIDDEN, self.schema.classes()),
+            fc1: dense(self.schema.inputs(), units1),
+            fc2: dense(units1, units2),
+            fc3: dense(units2, self.schema.classes()),
         }
     }
 

@@ -9,7 +9,7 @@ use burn::{
 use super::*;
 use crate::learn::{
     catalogue::Catalogue,
-    classifier::{self, Classifier},
+    classifier::{self, Classifier, ColourLeNet, Perceptron},
     data::Schema,
     job::{EvaluateJob, Learn, Method, TrainJob},
     private::{Clip, NoiseLicence, PrivateHyper},
@@ -292,4 +292,31 @@ fn an_unknown_task_names_those_there_are() {
             assert!(error.contains(known), "{error}");
         }
     }
+}
+
+/// What a narrower network computes is what the whole one would with its other units silent.
+#[test]
+fn every_built_in_classifier_has_slices_that_compute_alone() {
+    fn check(classifier: &impl Classifier) {
+        let device = Device::flex();
+        assert_eq!(classifier.widths(), Width::ALL);
+        let manifest = params::manifest_of(Width::ALL.iter().map(|width| classifier.network(*width, &device)));
+        let whole = params::start(&manifest, [7; 32]);
+        let inputs = Tensor::<2>::ones([2, classifier.schema().inputs()], &device);
+        for width in Width::ALL {
+            let slice = manifest.slice(width).unwrap();
+            let held = slice.gather(&whole);
+            let mut silent = vec![0.0; whole.len()];
+            slice.scatter(&held, &mut silent);
+            let logits = |width, weights: &[f32]| {
+                let network = params::set(classifier.network(width, &device), weights).unwrap();
+                classifier.logits(&network, inputs.clone()).try_into_vec_as::<f32>().unwrap()
+            };
+            for (alone, within) in logits(width, &held).iter().zip(logits(Width::Full, &silent)) {
+                assert!((alone - within).abs() < 1e-4, "width {width}: {alone} and {within}");
+            }
+        }
+    }
+    check(&Perceptron { schema: Schema::Csv { features: 5, classes: 3 } });
+    check(&ColourLeNet::TEN);
 }
