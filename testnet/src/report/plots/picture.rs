@@ -27,6 +27,8 @@ pub(super) const LABEL_SIZE: i32 = 19;
 const TICKS_MAX: f64 = 20.0;
 /// Ticks of any other axis.
 const TICKS: usize = 11;
+/// Most points of a line that each get a dot; more of them would hide the line.
+const DOTS_MAX: usize = 60;
 /// Half the width of a bar, in rounds.
 const BAR_HALF: f64 = 0.36;
 
@@ -183,7 +185,10 @@ impl Layer {
                 if !name.is_empty() {
                     drawn.label(name).legend(stroke);
                 }
-                let dots = points.iter().map(|point| Circle::new(*point, 4, colour.filled()));
+                let dots = points
+                    .iter()
+                    .filter(|_| points.len() <= DOTS_MAX)
+                    .map(|point| Circle::new(*point, 4, colour.filled()));
                 chart.draw_series(dots).map(|_| ())
             }
             Self::Marks { points, .. } if points.is_empty() => Ok(()),
