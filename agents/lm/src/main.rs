@@ -4,6 +4,8 @@
 //! One model, one answer at a time, greedy decoding, on loopback only. A question that cannot be answered in full, in
 //! time and as its schema demands is answered by an error.
 
+#![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 mod catalogue;
 mod cli;
 mod engine;

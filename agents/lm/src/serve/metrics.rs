@@ -1,9 +1,14 @@
 //! What the server counts, for Prometheus. The names stand in the README.
 
-use std::time::Duration;
+use std::{
+    fmt::{self, Write},
+    sync::atomic::AtomicU64,
+    time::Duration,
+};
 
+use crate::engine::Usage;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, text},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
     metrics::{
         counter::Counter,
         family::Family,
@@ -12,12 +17,9 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use std::sync::atomic::AtomicU64;
-
-use crate::engine::Usage;
 
 /// What became of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
     /// It was answered.
     Answered,
@@ -39,6 +41,23 @@ pub(crate) enum Outcome {
     Loading,
     /// The server was being stopped.
     Stopping,
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        encoder.write_str(match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::Late => "late",
+            Self::Left => "left",
+            Self::Truncated => "truncated",
+            Self::Invalid => "invalid",
+            Self::Failed => "failed",
+            Self::Loading => "loading",
+            Self::Stopping => "stopping",
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -60,6 +60,11 @@ fn code(reply: &Reply) -> (u16, &str) {
     (reply.status, reply.body["error"]["code"].as_str().unwrap_or_default())
 }
 
+/// What comes of `future`, which must not take long.
+async fn within_patience<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("in time")
+}
+
 async fn counted(port: u16, outcome: &str) -> bool {
     get(port, "/metrics").await.text.contains(&format!("althing_lm_requests_total{{outcome=\"{outcome}\"}}"))
 }
@@ -88,7 +93,7 @@ async fn an_answer_has_the_shape_of_openai() {
     assert_eq!(get(running.port, "/v1/models").await.body["data"][0]["id"], "small");
     let metrics = get(running.port, "/metrics").await.text;
     for line in
-        ["requests_total{outcome=\"Answered\"} 1", "prompt_tokens_total 7", "reused_prompt_tokens_total 4", "ready 1"]
+        ["requests_total{outcome=\"answered\"} 1", "prompt_tokens_total 7", "reused_prompt_tokens_total 4", "ready 1"]
     {
         assert!(metrics.contains(&format!("althing_lm_{line}")), "{line} in {metrics}");
     }
@@ -115,30 +120,29 @@ async fn one_is_answered_one_waits_and_one_more_is_turned_away() {
     let (first, second) = (send(running.port, &question()).await, send(running.port, &question()).await);
     fake.begun(1).await;
     // The second may still be on its way; it takes the last seat before anybody is turned away.
-    timeout(PATIENCE, async {
+    within_patience(async {
         while !get(running.port, "/metrics").await.text.contains("althing_lm_waiting 1") {
             tokio::task::yield_now().await;
         }
     })
-    .await
-    .unwrap();
+    .await;
     let third = ask(running.port, &question()).await;
     assert_eq!(code(&third), (429, "queue_full"));
     assert_eq!(third.header("retry-after"), Some("5"));
     assert_eq!(fake.count_begun(), 1, "one at a time");
     fake.release();
     assert_eq!((first.reply().await.status, second.reply().await.status), (200, 200));
-    assert!(counted(running.port, "Full").await);
+    assert!(counted(running.port, "full").await);
 }
 
 #[tokio::test]
 async fn a_question_that_takes_too_long_is_broken_off() {
     let fake = Fake::waiting("yes");
     let running = start_with(1, &fake).await;
-    let late = ask_with(running.port, &question(), &[("x-timeout-ms", "40")]).await;
+    let late = within_patience(ask_with(running.port, &question(), &[("x-timeout-ms", "40")])).await;
     assert_eq!(code(&late), (504, "deadline_exceeded"));
     assert!(late.text.contains("no answer within 40 ms"), "{}", late.text);
-    timeout(PATIENCE, fake.dropped()).await.expect("the generation stops");
+    within_patience(fake.dropped()).await;
     fake.release();
     assert_eq!(ask(running.port, &question()).await.status, 200, "and the next one is answered");
     for wrong in ["0", "soon", "99999999999"] {
@@ -153,7 +157,7 @@ async fn the_deadline_counts_from_the_arrival_and_not_from_the_turn() {
     let running = start_with(1, &fake).await;
     let first = send(running.port, &question()).await;
     fake.begun(1).await;
-    let late = ask_with(running.port, &question(), &[("x-timeout-ms", "40")]).await;
+    let late = within_patience(ask_with(running.port, &question(), &[("x-timeout-ms", "40")])).await;
     assert_eq!(code(&late), (504, "deadline_exceeded"));
     assert_eq!(fake.count_begun(), 1, "it never had its turn");
     fake.release();
@@ -165,14 +169,13 @@ async fn the_generation_stops_when_the_caller_leaves() {
     let fake = Fake::waiting("yes");
     let running = start_with(1, &fake).await;
     leave_after(running.port, &question(), fake.begun(1)).await;
-    timeout(PATIENCE, fake.dropped()).await.expect("the generation stops");
-    timeout(PATIENCE, async {
-        while !counted(running.port, "Left").await {
+    within_patience(fake.dropped()).await;
+    within_patience(async {
+        while !counted(running.port, "left").await {
             tokio::task::yield_now().await;
         }
     })
-    .await
-    .unwrap();
+    .await;
     fake.release();
     assert_eq!(ask(running.port, &question()).await.status, 200, "and the next one is answered");
 }
@@ -221,7 +224,7 @@ async fn requests_that_are_none_are_told_what_to_change() {
     let mut other = question();
     other["model"] = json!("large");
     assert_eq!(code(&ask(port, &other).await), (404, "model_not_found"));
-    assert!(counted(port, "Refused").await);
+    assert!(counted(port, "refused").await);
 }
 
 #[tokio::test]
@@ -232,6 +235,6 @@ async fn a_server_that_is_stopped_answers_nobody_and_ends() {
     fake.begun(1).await;
     running.end.send(()).unwrap();
     assert_eq!(code(&caught.reply().await), (503, "server_stopping"));
-    timeout(PATIENCE, running.connections).await.expect("it ends").unwrap().unwrap();
-    timeout(PATIENCE, fake.dropped()).await.expect("the generation stops");
+    within_patience(running.connections).await.unwrap().unwrap();
+    within_patience(fake.dropped()).await;
 }

@@ -81,7 +81,7 @@ fn a_model_answers_within_a_schema_is_broken_off_and_refuses_half_answers() {
     assert_eq!(status, 200);
     let metrics = program.get("/metrics");
     for counted in
-        ["{outcome=\"Left\"} 1", "{outcome=\"Late\"} 1", "{outcome=\"Truncated\"} 1", "{outcome=\"Answered\"} 3"]
+        ["{outcome=\"left\"} 1", "{outcome=\"late\"} 1", "{outcome=\"truncated\"} 1", "{outcome=\"answered\"} 3"]
     {
         assert!(metrics.contains(&format!("althing_lm_requests_total{counted}")), "{counted} in {metrics}");
     }

@@ -15,7 +15,7 @@ use serde_json::Value;
 const LOADING_MAX: Duration = Duration::from_secs(120);
 
 /// A running `althing-lm serve`, killed when dropped.
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     told: BufReader<ChildStdout>,
     address: String,
@@ -23,7 +23,7 @@ pub struct Program {
 
 impl Program {
     /// Serves SmolLM2 on a free port, and waits until it is ready.
-    pub fn serving_smollm2(options: &[&str]) -> Self {
+    pub(crate) fn serving_smollm2(options: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_althing-lm"))
             .args(["serve", "--json", "--listen", "127.0.0.1:0", "--model"])
             .arg(smollm2())
@@ -54,14 +54,14 @@ impl Program {
     }
 
     /// Asks, and waits for status and body.
-    pub fn ask(&self, body: &Value, headers: &[&str]) -> (u16, Value) {
+    pub(crate) fn ask(&self, body: &Value, headers: &[&str]) -> (u16, Value) {
         let mut stream = self.send(body, headers);
         let (status, text) = reply(&mut stream);
         (status, serde_json::from_str(&text).unwrap())
     }
 
     /// Asks, and closes the connection after a while.
-    pub fn ask_and_leave(&self, body: &Value, after: Duration) {
+    pub(crate) fn ask_and_leave(&self, body: &Value, after: Duration) {
         let mut stream = self.send(body, &[]);
         stream.set_read_timeout(Some(after)).unwrap();
         let early = stream.read(&mut [0]);
@@ -69,14 +69,14 @@ impl Program {
     }
 
     /// The text of a page.
-    pub fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
         reply(&mut stream).1
     }
 
     /// Stops it as Ctrl-C would, and sees it end well.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let process = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", "INT", &process]).status().unwrap().success());
         self.event("stopped");
