@@ -218,6 +218,14 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_keeps_the_order_of_its_properties() {
+        let body = r#"{ "messages": [{ "role": "user", "content": "" }], "response_format": { "json_schema": { "schema":
+            { "properties": { "reason": {}, "choice": {} } } }, "type": "json_schema" } }"#;
+        let schema = Question::parse(body.as_bytes(), "small").unwrap().ask.schema.unwrap();
+        assert_eq!(schema["properties"].as_object().unwrap().keys().collect::<Vec<_>>(), ["reason", "choice"]);
+    }
+
+    #[test]
     fn everything_else_is_refused_with_what_to_change() {
         let many: Vec<Value> = (0..=MESSAGES_MAX).map(|_| json!({ "role": "user", "content": "" })).collect();
         let schema = |schema: Value| json!({ "type": "json_schema", "json_schema": { "schema": schema } });
