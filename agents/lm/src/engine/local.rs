@@ -185,7 +185,8 @@ impl Local {
     async fn forget(&self) -> Result<(), EngineError> {
         let runner = self.model.inner();
         let old = runner.get_sender(None).map_err(failed)?;
-        old.send(Request::Terminate).await.map_err(failed)?;
+        // Nobody takes the message where the library has ended already.
+        let _ = old.send(Request::Terminate).await;
         let anew = async {
             old.closed().await;
             // Its thread ends a moment later, and asking for it then starts another.

@@ -4,11 +4,21 @@
 
 mod program;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
 use self::program::Program;
+
+/// Times are compared, so no two tests may share the processor.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Asks for one word of a menu.
 fn menu(words: &[&str], number: u32) -> Value {
@@ -37,14 +47,17 @@ fn milliseconds(since: Instant) -> u128 {
 
 #[test]
 fn a_model_answers_within_a_schema_is_broken_off_and_refuses_half_answers() {
+    let _alone = alone();
     let program = Program::serving_smollm2(&[]);
 
     // Within a schema.
+    let begun = Instant::now();
     let (status, reply) = program.ask(&menu(&["red", "green"], 3), &[]);
     assert_eq!(status, 200, "{reply}");
     let choice: Value = serde_json::from_str(content(&reply)).unwrap();
     assert!(["red", "green"].contains(&choice["choice"].as_str().unwrap()), "{choice}");
     assert_eq!(reply["choices"][0]["finish_reason"], "stop");
+    let undisturbed = milliseconds(begun);
 
     // Half an answer is none.
     let mut cut = menu(&["red", "green"], 3);
@@ -85,13 +98,15 @@ fn a_model_answers_within_a_schema_is_broken_off_and_refuses_half_answers() {
     {
         assert!(metrics.contains(&format!("althing_lm_requests_total{counted}")), "{counted} in {metrics}");
     }
-    // A thousand tokens take this model half a minute and more.
-    assert!(after_deadline < 15_000 && after_leaving < 15_000, "{after_deadline} ms, {after_leaving} ms");
+    // The story would take many times as long as a word of a menu.
+    let most = 6 * undisturbed;
+    assert!(after_deadline < most && after_leaving < most, "{after_deadline} and {after_leaving} of {most} ms");
     program.stop();
 }
 
 #[test]
 fn probabilities_are_those_of_the_model_and_not_of_the_schema() {
+    let _alone = alone();
     let program = Program::serving_smollm2(&[]);
     let ln = |word: &str| -> f64 {
         let body = json!({
@@ -120,39 +135,42 @@ fn probabilities_are_those_of_the_model_and_not_of_the_schema() {
 
 #[test]
 fn a_repeated_beginning_costs_only_its_new_tokens_and_changes_nothing() {
+    let _alone = alone();
     let remembering = Program::serving_smollm2(&["--remember", "4"]);
     let forgetful = Program::serving_smollm2(&["--remember", "0"]);
-    let rules = "Members of a federation train one model together, each on its own data. ".repeat(12);
+    let rules = "Members of a federation train one model together, each on its own data. ".repeat(9);
     let question = |number: u32| {
         let mut body = menu(&["save", "steady", "spend"], number);
         body["messages"][0]["content"] = json!(rules);
         body
     };
     let mut times = Vec::new();
-    // Four blocks are full after four questions, and the fifth has everything forgotten.
+    // Four blocks are full after four questions, and for the fifth everything is forgotten.
     for number in 1..=6 {
         let begun = Instant::now();
         let (status, known) = remembering.ask(&question(number), &[]);
         times.push(milliseconds(begun));
         assert_eq!(status, 200, "{known}");
-        let (_, anew) = forgetful.ask(&question(number), &[]);
-        assert_eq!(content(&known), content(&anew), "question {number}");
-        let (prompt, reused) =
-            (&known["usage"]["prompt_tokens"], &known["usage"]["prompt_tokens_details"]["cached_tokens"]);
-        let (prompt, reused) = (prompt.as_u64().unwrap(), reused.as_u64().unwrap());
-        if number == 1 || number == 5 {
-            assert_eq!(reused, 0, "question {number}");
-        } else {
-            assert!(reused > prompt * 3 / 4, "question {number}: {reused} of {prompt}");
+        let usage = &known["usage"];
+        let prompt = usage["prompt_tokens"].as_u64().unwrap();
+        let reused = usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+        match number {
+            1 | 5 => assert_eq!(reused, 0, "question {number}"),
+            _ => assert!(reused > prompt * 3 / 4, "question {number}: {reused} of {prompt}"),
+        }
+        if number == 3 || number == 6 {
+            let (_, anew) = forgetful.ask(&question(number), &[]);
+            assert_eq!(content(&known), content(&anew), "question {number}");
         }
     }
-    assert!(times[1] * 2 < times[0] && times[5] * 2 < times[4], "milliseconds: {times:?}");
+    let (anew, known) = (times[0].min(times[4]), times[1].min(times[2]).min(times[3]));
+    assert!(known * 2 < anew && times[5] * 2 < anew, "milliseconds: {times:?}");
 
     // What is known from end to end costs nothing.
     let begun = Instant::now();
     let (_, again) = remembering.ask(&question(6), &[]);
     assert_eq!(again["usage"]["prompt_tokens_details"]["cached_tokens"], again["usage"]["prompt_tokens"]);
-    assert!(milliseconds(begun) < 1000);
+    assert!(milliseconds(begun) * 2 < known);
     remembering.stop();
     forgetful.stop();
 }
