@@ -3,6 +3,7 @@
 pub(crate) mod local;
 mod memory;
 mod recorder;
+mod translate;
 
 use std::{future::Future, pin::Pin, time::Duration};
 

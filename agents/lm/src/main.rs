@@ -31,6 +31,9 @@ use crate::{
 /// The variable that chooses what is logged, for example `ALTHING_LM_LOG=mistralrs_core=info`.
 const LOG_VARIABLE: &str = "ALTHING_LM_LOG";
 
+/// What is logged when the variable is not set. The library warns of what is as we want it.
+const LOG_DEFAULT: &str = "warn,mistralrs_core=error";
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -59,7 +62,7 @@ fn execute(cli: &Cli) -> Result<(), Failure> {
 }
 
 fn log_to_stderr() -> Result<(), Failure> {
-    let value = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| "warn".to_owned());
+    let value = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| LOG_DEFAULT.to_owned());
     let filter = EnvFilter::builder().parse(&value).map_err(|error| {
         Failure::user(format!("{LOG_VARIABLE}={value:?} is no log filter ({error}); try {LOG_VARIABLE}=info"))
     })?;

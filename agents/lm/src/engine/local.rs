@@ -9,15 +9,16 @@ use std::{
 
 use either::Either;
 use mistralrs::{
-    Constraint, GgufModelBuilder, Model, Request, RequestBuilder, Response, SamplingParams, TextMessageRole,
-    TextMessages, TokenSource,
+    Constraint, GgufModelBuilder, Model, Request, RequestBuilder, Response, SamplingParams, StopTokens, TextMessages,
+    TokenSource,
 };
 use tokio::sync::Mutex;
 
 use super::{
-    Answer, Ask, Engine, EngineError, Finish, Likelihood, Message, Odds, Pending, Speaker, Usage,
+    Answer, Ask, Engine, EngineError, Finish, Likelihood, Message, Odds, Pending, Usage,
     memory::{Memory, Room},
     recorder::{Place, Recorder, Scored},
+    translate::{failed, finish, refusal, role},
 };
 use crate::{failure::one_line, serve::limits::PROMPT_TOKENS_MAX};
 
@@ -27,11 +28,18 @@ const FORGETTING_MAX: Duration = Duration::from_secs(120);
 /// How often to look whether it has.
 const FORGETTING_POLL: Duration = Duration::from_millis(2);
 
+/// The tokens by which models say that they are done, in the families that the library reads. It knows one of a file's
+/// own, but ends an answer under a schema with whichever of these its grammar engine likes best, and would go on.
+const ENDS: [&str; 8] =
+    ["</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<eos>", "<end_of_turn>"];
+
 /// A loaded model.
 pub(crate) struct Local {
     model: Arc<Model>,
     /// Tokens of question and answer together that the model can take.
     context: usize,
+    /// Those of [`ENDS`] that the model has.
+    ends: Vec<u32>,
     /// Held while a question is answered, so that there is one at a time.
     memory: Mutex<Memory>,
     /// The texts of tokens that have been asked for.
@@ -65,9 +73,11 @@ impl Local {
         // A task of its own: the library may panic on a file that it does not understand.
         let model = tokio::spawn(builder.build()).await.map_err(failed)?.map_err(failed)?;
         let context = model.max_sequence_length().map_err(failed)?.unwrap_or(PROMPT_TOKENS_MAX);
+        let ends = ends(&model).await?;
         Ok(Self {
             model: Arc::new(model),
             context,
+            ends,
             memory: Mutex::new(Memory::new(remember)),
             vocabulary: Mutex::default(),
         })
@@ -141,6 +151,7 @@ impl Local {
             temperature: Some(0.0),
             max_len: Some(ask.max_tokens),
             top_n_logprobs: 1,
+            stop_toks: Some(StopTokens::Ids(self.ends.clone())),
             ..SamplingParams::deterministic()
         };
         let mut request = RequestBuilder::new().set_sampling(sampling).return_logprobs(recorder.is_some());
@@ -234,6 +245,18 @@ impl Engine for Local {
     }
 }
 
+/// The numbers of those [`ENDS`] that are tokens of `model`.
+async fn ends(model: &Model) -> Result<Vec<u32>, EngineError> {
+    let mut ends = Vec::new();
+    for end in ENDS {
+        let tokens = model.tokenize(Either::Right(end.to_owned()), None, false, false, None).await.map_err(failed)?;
+        if let [token] = tokens[..] {
+            ends.push(token);
+        }
+    }
+    Ok(ends)
+}
+
 /// A known answer, which costs nothing now.
 fn from_memory(known: Answer) -> Answer {
     let usage = Usage {
@@ -251,39 +274,4 @@ fn folder_and_file(path: &Path) -> Result<(String, String), EngineError> {
         (Some(folder), Some(file)) => Ok((folder.to_owned(), file.to_owned())),
         _ => Err(failed(format!("{} is no path in UTF-8", path.display()))),
     }
-}
-
-fn role(speaker: Speaker) -> TextMessageRole {
-    match speaker {
-        Speaker::System => TextMessageRole::System,
-        Speaker::User => TextMessageRole::User,
-        Speaker::Assistant => TextMessageRole::Assistant,
-    }
-}
-
-fn finish(reason: &str) -> Result<Finish, EngineError> {
-    match reason {
-        "stop" => Ok(Finish::Complete),
-        "length" => Ok(Finish::Truncated),
-        other => Err(failed(format!("it stopped because of {other:?}"))),
-    }
-}
-
-/// Why the library answered with something else than a piece of text.
-fn refusal(response: Response, ask: &Ask) -> EngineError {
-    match response {
-        Response::ValidationError(error) => EngineError::Refused(one_line(&error.to_string())),
-        // Before anything is computed, all that is compiled is the schema.
-        Response::InternalError(error) if ask.schema.is_some() => EngineError::Refused(format!(
-            "no answer can be held to this schema ({}); use objects, enums, bounded strings, arrays and integers",
-            one_line(&error.to_string())
-        )),
-        Response::InternalError(error) => failed(error),
-        Response::ModelError(error, _) => failed(error),
-        _ => failed("it answered with something else than text"),
-    }
-}
-
-fn failed(error: impl std::fmt::Display) -> EngineError {
-    EngineError::Failed(one_line(&error.to_string()))
 }

