@@ -5,10 +5,10 @@
 //! Backdoors in Federated Learning", 2022), which clusters updates by the cosine between them and shortens the long ones
 //! to the median length; circles of fixed size take the place of its clusters, so that there is always a result.
 
-use super::blocks::{self, Row, Shortened, Updates, ZEROS};
-
-/// Parts in which a sum over coordinates is kept, as for distances.
-const PARTS: usize = 8;
+use super::{
+    blocks::{self, Row, Shortened, Updates, ZEROS},
+    distance::{self, PARTS},
+};
 
 /// A scalar product while it is measured, in double precision.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,13 +34,12 @@ impl Product {
 /// The updates, each replaced by the mean of those whose steps from `base` point most nearly as its own does, all but
 /// `liars`: as many fewer as leave a majority. Steps longer than the median one are shortened to it first.
 pub(super) fn mix<'a>(updates: Updates<'a>, base: &'a [u8], liars: usize) -> Updates<'a> {
-    let count = updates.count();
-    let kept = count - liars.min((count - 1) / 2);
     let products = products(&updates, base);
     let lengths: Vec<f64> = products.iter().enumerate().map(|(own, line)| line[own].sqrt()).collect();
     let median = median(&lengths);
     let shares = lengths.iter().map(|length| if *length > median { median / length } else { 1.0 }).collect();
-    let circles = (0..count).map(|own| circle(own, &products[own], &lengths, kept)).collect();
+    let far: Vec<Vec<f64>> = products.iter().map(|line| far(line, &lengths)).collect();
+    let circles = distance::circles(&far, liars);
     updates.shortened(Shortened { base, shares }).mixed(circles)
 }
 
@@ -51,16 +50,11 @@ fn median(lengths: &[f64]) -> f64 {
     sorted.get((sorted.len().saturating_sub(1)) / 2).copied().unwrap_or_default()
 }
 
-/// The places of the `kept` steps that point most nearly as step `own`, itself first of all. Among equals the first is
-/// nearer, and a step of no length points nowhere. They come back in order, so that equal circles have equal means.
-fn circle(own: usize, products: &[f64], lengths: &[f64], kept: usize) -> Vec<usize> {
-    // The length of the own step is the same in all of them, so it changes no order.
-    let along = |place: usize| if lengths[place] > 0.0 { products[place] / lengths[place] } else { f64::NEG_INFINITY };
-    let mut places: Vec<usize> = (0..products.len()).collect();
-    places.sort_by(|a, b| (*a != own).cmp(&(*b != own)).then(along(*b).total_cmp(&along(*a))));
-    places.truncate(kept);
-    places.sort_unstable();
-    places
+/// How far each step is from pointing as the one whose scalar `products` with all these are; a step of no length points
+/// nowhere. The length of that one is the same in all of them, so it changes no order.
+fn far(products: &[f64], lengths: &[f64]) -> Vec<f64> {
+    let against = |(product, length): (&f64, &f64)| if *length > 0.0 { -product / length } else { f64::INFINITY };
+    products.iter().zip(lengths).map(against).collect()
 }
 
 /// The scalar products of all steps from `base` with each other and themselves, in one pass. A step is rounded to
@@ -92,10 +86,16 @@ mod tests {
     fn direction_counts_and_length_does_not() {
         // Steps (3, 0), (0.1, 0.1), (-1, 0) and (0, 0), as their products.
         let lengths = [3.0, 0.02_f64.sqrt(), 1.0, 0.0];
-        let first = [9.0, 0.3, -3.0, 0.0];
-        assert_eq!(circle(0, &first, &lengths, 2), [0, 1]);
-        assert_eq!(circle(0, &first, &lengths, 3), [0, 1, 2], "a step of no length points nowhere");
-        assert_eq!(circle(3, &[0.0; 4], &lengths, 2), [0, 3], "an update stays in its own circle");
+        let far = [
+            far(&[9.0, 0.3, -3.0, 0.0], &lengths),
+            far(&[0.3, 0.02, -0.1, 0.0], &lengths),
+            far(&[-3.0, -0.1, 1.0, 0.0], &lengths),
+            far(&[0.0; 4], &lengths),
+        ];
+        let circles = distance::circles(&far, 1);
+        assert_eq!(circles[..2], [[0, 1, 2], [0, 1, 2]], "a step of no length points nowhere");
+        assert_eq!(circles[3], [0, 1, 3], "an update stays in its own circle");
+        assert!(far[0][1] < far[0][2] && far[0][0] < far[0][1]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 
 /// Parts in which a sum over coordinates is kept, one for each place modulo their number. The compiler may then work
 /// on many coordinates at once without another order of any sum.
-const PARTS: usize = 8;
+pub(super) const PARTS: usize = 8;
 
 /// A squared distance while it is measured, in double precision: squares of single precision cannot overflow it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,10 +35,14 @@ impl Squares {
 
 /// The updates, each replaced by the mean of those nearest to it, all but `liars`: as many fewer as leave a majority.
 pub(super) fn mix<'a>(updates: Updates<'a>, liars: usize) -> Updates<'a> {
-    let count = updates.count();
-    let kept = count - liars.min((count - 1) / 2);
-    let circles = pairwise(&updates).iter().enumerate().map(|(own, line)| circle(own, line, kept)).collect();
+    let circles = circles(&pairwise(&updates), liars);
     updates.mixed(circles)
+}
+
+/// For each update itself and those least far from it, all but `liars`: as many fewer as leave a majority.
+pub(super) fn circles(far: &[Vec<f64>], liars: usize) -> Vec<Vec<usize>> {
+    let kept = far.len() - liars.min((far.len() - 1) / 2);
+    far.iter().enumerate().map(|(own, line)| circle(own, line, kept)).collect()
 }
 
 /// The places of the `kept` updates nearest to update `own`, itself first of all. Among equals the first is nearer.
