@@ -18,7 +18,28 @@ pub enum Margin {
 }
 
 impl Margin {
-    const ALL: [Self; 4] = [Self::None, Self::Slim, Self::Fair, Self::Wide];
+    /// All of them, the lowest first.
+    pub const ALL: [Self; 4] = [Self::None, Self::Slim, Self::Fair, Self::Wide];
+
+    /// Its name in prompts, events and plots.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Slim => "slim",
+            Self::Fair => "fair",
+            Self::Wide => "wide",
+        }
+    }
+
+    /// What it means, in a plain line.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::None => "ask what the work costs",
+            Self::Slim => "ask a tenth more than the work costs",
+            Self::Fair => "ask a quarter more than the work costs",
+            Self::Wide => "ask half as much again as the work costs",
+        }
+    }
 
     const fn permille(self) -> u64 {
         match self {

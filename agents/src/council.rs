@@ -74,7 +74,7 @@ impl Council {
             BidOption::Pass => "pass".to_owned(),
             BidOption::Ask(place, margin) => {
                 let name = question.menu.get(usize::from(place)).map_or("", |contract| &contract.name);
-                format!("{name} at {margin:?} margin").to_lowercase()
+                format!("{name} at {} margin", margin.name())
             }
         };
         said.push(Deliberation { role: Role::Bidder, by: pick.by, choice });
@@ -97,7 +97,7 @@ impl Council {
         let fallback = SelectorOption { hire: question.max_winners, focus: Focus::Even };
         let asked = SelectorQuestion::new(question);
         let pick = ask(&mut *self.selector, &asked).unwrap_or(Pick { option: fallback, by: DecidedBy::Fallback });
-        let choice = format!("hire {} with {:?} focus", pick.option.hire, pick.option.focus).to_lowercase();
+        let choice = format!("hire {} with {} focus", pick.option.hire, pick.option.focus.name());
         let said = Deliberation { role: Role::Selector, by: pick.by, choice };
         (pick.option.hire, asked.weights(pick.option.focus), said)
     }

@@ -81,7 +81,7 @@ impl GuardianQuestion {
             affordable.iter().any(|contract| contract.width == width && capacity.fits(contract, effort))
         };
         let mut menu = vec![Stint::Rest];
-        for effort in [Effort::Half, Effort::Full] {
+        for effort in Effort::ALL {
             let widths = Width::ALL.into_iter().rev().filter(|width| fitting(effort, *width));
             menu.extend(widths.map(|widest| Stint::Work { effort, widest }));
         }

@@ -46,6 +46,8 @@ pub struct Account {
     pub hired: u64,
     /// Times it delivered.
     pub delivered: u64,
+    /// Shares of the rounds' bonuses that it ever earned, in micro-credits.
+    pub bonus: u64,
     /// The round in which it was last hired; 0 for never.
     pub hired_in: Round,
     /// The latest height at which it was convicted of equivocation; earlier evidence is spent.
@@ -114,6 +116,7 @@ impl Ledger {
             turns_left: CHAIN_TURNS,
             hired: 0,
             delivered: 0,
+            bonus: 0,
             hired_in: Round(0),
             convicted_at: Height(0),
         };
@@ -151,6 +154,8 @@ impl Ledger {
     /// Pays `member` a part of the bonus in escrow.
     pub(crate) fn pay_bonus(&mut self, member: &MemberId, amount: u64) -> Result<(), LedgerError> {
         self.escrow.bonus = take(self.escrow.bonus, amount, "the bonus")?;
+        let account = self.account_mut(member)?;
+        account.bonus = add(account.bonus, amount, "the account")?;
         self.credit(member, amount)
     }
 

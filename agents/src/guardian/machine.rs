@@ -50,6 +50,27 @@ pub enum Effort {
     Full,
 }
 
+impl Effort {
+    /// Both, the lesser first.
+    pub const ALL: [Self; 2] = [Self::Half, Self::Full];
+
+    /// Its name in prompts, events and plots.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Half => "half",
+            Self::Full => "full",
+        }
+    }
+
+    /// What it means, in a plain line.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Half => "take work that is done in half of the time",
+            Self::Full => "take work that fills all of the time",
+        }
+    }
+}
+
 impl Capacity {
     /// How long `contract` would take here now.
     ///

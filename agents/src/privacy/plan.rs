@@ -31,12 +31,21 @@ impl Pace {
     /// All of them, the slowest first.
     pub const ALL: [Self; 3] = [Self::Save, Self::Even, Self::Spend];
 
-    /// Its name in logs.
+    /// Its name in prompts, events and plots.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Save => "save",
             Self::Even => "even",
             Self::Spend => "spend",
+        }
+    }
+
+    /// What it means, in a plain line.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Save => "spend as if twice as many rounds were left, with more noise",
+            Self::Even => "make the budget last for the rounds that are left",
+            Self::Spend => "spend as if half as many rounds were left, with less noise",
         }
     }
 

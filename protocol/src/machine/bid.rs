@@ -154,6 +154,7 @@ impl Machine {
             idle_rounds: self.state.round.0 - account.hired_in.0,
             hired: account.hired,
             delivered: account.delivered,
+            bonus: account.bonus,
         })
     }
 

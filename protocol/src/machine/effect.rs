@@ -180,6 +180,8 @@ pub struct Candidate {
     pub hired: u64,
     /// Times it delivered.
     pub delivered: u64,
+    /// Shares of bonuses that it ever earned, in micro-credits: what it has contributed, and nothing of what it asks.
+    pub bonus: u64,
 }
 
 /// An order to train.

@@ -162,6 +162,7 @@ fn a_settle_pays_delivery_and_contribution_and_opens_the_next_round() {
     let ids = world.ids();
     assert_eq!(settlement.gains, BTreeMap::from([(ids[0], 300), (ids[1], 100)]));
     assert_eq!(settlement.payments, BTreeMap::from([(ids[0], 300 + 300), (ids[1], 300 + 100)]));
+    assert_eq!([&ids[0], &ids[1]].map(|id| next.ledger.accounts[id].bonus), [300, 100]);
     assert_eq!((next.round, &next.stage, next.model.hash), (Round(2), &Stage::Planning, Hash([9; 32])));
     assert_ne!(next.seed, state.seed, "the chair's turn has moved the seed");
     assert!(next.ledger.accounts[&ids[0]].reputation > state.ledger.accounts[&ids[0]].reputation);
