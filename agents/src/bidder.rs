@@ -2,10 +2,10 @@
 
 use althing_protocol::{event::DecidedBy, genesis::Contract, statement::Bid};
 
-use crate::policy::{Pick, Policy, Question};
+use crate::policy::{Pick, Policy, Question, Reorder, in_order};
 
 /// How much to ask above cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Margin {
     /// Cost: what a truthful bidder asks.
     None,
@@ -52,7 +52,7 @@ impl Margin {
 }
 
 /// An entry of the bidder's menu.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BidOption {
     /// No bid in this round.
     Pass,
@@ -110,6 +110,12 @@ impl Question for BidderQuestion {
 
     fn menu(&self) -> &[BidOption] {
         &self.menu
+    }
+}
+
+impl Reorder for BidderQuestion {
+    fn reordered(&self, order: &[usize]) -> Self {
+        Self { menu: in_order(&self.menu, order), ..self.clone() }
     }
 }
 

@@ -7,18 +7,20 @@
 mod machine;
 mod pace;
 
+use std::cmp::Reverse;
+
 use althing_protocol::{event::DecidedBy, genesis::Contract, model::Width};
 
 pub use machine::{Capacity, Effort, Machine, Need};
 pub use pace::{Evenly, PaceOption, PaceQuestion};
 
 use crate::{
-    policy::{Pick, Policy, Question},
+    policy::{Pick, Policy, Question, Reorder, in_order},
     privacy::{Filter, Pace, Plan},
 };
 
 /// An entry of the guardian's menu.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stint {
     /// Nothing: rest this round.
     Rest,
@@ -29,6 +31,16 @@ pub enum Stint {
         /// The widest slice.
         widest: Width,
     },
+}
+
+impl Stint {
+    /// From the least to the most work.
+    fn hardness(self) -> Option<(Effort, Reverse<Width>)> {
+        match self {
+            Self::Rest => None,
+            Self::Work { effort, widest } => Some((effort, Reverse(widest))),
+        }
+    }
 }
 
 /// What pays for training.
@@ -125,13 +137,19 @@ impl Question for GuardianQuestion {
     }
 }
 
+impl Reorder for GuardianQuestion {
+    fn reordered(&self, order: &[usize]) -> Self {
+        Self { menu: in_order(&self.menu, order), ..self.clone() }
+    }
+}
+
 /// Works as hard, and on as much of the model, as the machine can in time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WhatFits;
 
 impl Policy<GuardianQuestion> for WhatFits {
     fn decide(&mut self, question: &GuardianQuestion) -> Pick<Stint> {
-        let hardest = question.menu().last().copied();
+        let hardest = question.menu().iter().max_by_key(|stint| stint.hardness()).copied();
         Pick { option: hardest.unwrap_or(Stint::Rest), by: DecidedBy::Rules }
     }
 }

@@ -20,7 +20,9 @@ pub mod council;
 pub mod guardian;
 pub mod policy;
 pub mod privacy;
+pub mod rivals;
 pub mod selector;
 
 pub use council::{Council, Deliberation};
 pub use policy::{Pick, Policy};
+pub use rivals::Rival;

@@ -11,6 +11,19 @@ pub trait Question {
     fn menu(&self) -> &[Self::Option];
 }
 
+/// A question whose menu can be read out in another order, to find out whether the order decides.
+pub trait Reorder: Question + Sized {
+    /// The same question with the entry that stood at `order[n]` in the `n`th place of its menu. `order` is a permutation
+    /// of the menu's places.
+    #[must_use]
+    fn reordered(&self, order: &[usize]) -> Self;
+}
+
+/// The entries of `menu` in this order.
+pub(crate) fn in_order<T: Copy>(menu: &[T], order: &[usize]) -> Vec<T> {
+    order.iter().filter_map(|place| menu.get(*place)).copied().collect()
+}
+
 /// Somebody who answers questions of one kind.
 pub trait Policy<Q: Question>: Send {
     /// Picks an entry of the question's menu, at once.

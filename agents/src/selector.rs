@@ -9,7 +9,7 @@ use althing_protocol::{
     statement::Marks,
 };
 
-use crate::policy::{Pick, Policy, Question};
+use crate::policy::{Pick, Policy, Question, Reorder, in_order};
 
 /// Rounds without work after which a member counts as fully rested.
 const RESTED: u64 = 8;
@@ -153,6 +153,12 @@ impl Question for SelectorQuestion {
 
     fn menu(&self) -> &[SelectorOption] {
         &self.menu
+    }
+}
+
+impl Reorder for SelectorQuestion {
+    fn reordered(&self, order: &[usize]) -> Self {
+        Self { menu: in_order(&self.menu, order), ..self.clone() }
     }
 }
 

@@ -3,12 +3,12 @@
 use althing_protocol::event::DecidedBy;
 
 use crate::{
-    policy::{Pick, Policy, Question},
+    policy::{Pick, Policy, Question, Reorder, in_order},
     privacy::{Filter, Pace, Plan, Terms},
 };
 
 /// An entry of the menu: a pace, and the noise and steps that it comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PaceOption {
     /// The pace.
     pub pace: Pace,
@@ -43,14 +43,21 @@ impl Question for PaceQuestion {
     }
 }
 
+impl Reorder for PaceQuestion {
+    fn reordered(&self, order: &[usize]) -> Self {
+        Self { menu: in_order(&self.menu, order), ..self.clone() }
+    }
+}
+
 /// Spends the budget evenly over the rounds that are left, or as fast as comes next to that.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Evenly;
 
 impl Policy<PaceQuestion> for Evenly {
     fn decide(&mut self, question: &PaceQuestion) -> Pick<PaceOption> {
-        let even = question.menu().iter().find(|option| option.pace >= Pace::Even);
-        let option = even.or_else(|| question.menu().last()).copied();
+        let at_least_even = question.menu().iter().filter(|option| option.pace >= Pace::Even);
+        let slowest = at_least_even.min_by_key(|option| option.pace);
+        let option = slowest.or_else(|| question.menu().iter().max_by_key(|option| option.pace)).copied();
         // An empty menu has no right answer; whatever is given off it is overruled.
         let none = PaceOption { pace: Pace::Save, terms: Terms { sigma_milli: 0, steps: 0 } };
         Pick { option: option.unwrap_or(none), by: DecidedBy::Rules }

@@ -95,7 +95,7 @@ pub struct Plan {
 }
 
 /// A training on offer: how much noise for how many steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Terms {
     /// Noise multiplier, in thousandths.
     pub sigma_milli: u64,
