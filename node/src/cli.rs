@@ -201,6 +201,10 @@ pub struct GenesisNewArgs {
     /// Members that a round hires at the most; the budget of a round grows with them [default: 4, or what the rule needs].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub winners: Option<u32>,
+    /// The fairness floor: bids that a member which delivers may lose in a row before it is hired ahead of others, at a
+    /// posted price; 0 for no floor [default: 10, or twice the rounds that it takes to hire everybody].
+    #[arg(long, value_name = "N")]
+    pub max_losses: Option<u32>,
     /// How updates travel: `f32` as they are, `q8` in one byte a parameter, or `topk:P` with only the P of a thousand
     /// parameters that have changed most.
     #[arg(long, value_name = "CODEC", default_value_t)]

@@ -70,6 +70,8 @@ fn answers_are_text_or_json() {
     assert!(text.contains("member  anna:"), "{text}");
     assert_eq!(json(dir, &["genesis", "check", "--json"])["network"], genesis.network().to_string());
     assert_eq!(json(dir, &["genesis", "show", "--json"])["genesis"]["market"]["max_winners"], 4);
+    let text = String::from_utf8(althing(dir, &["genesis", "show"]).stdout).unwrap();
+    assert!(text.contains("nobody that delivers loses more than 10 bids in a row"), "{text}");
     assert_eq!(json(dir, &["status", "--json"])["running"], false);
 }
 

@@ -299,6 +299,18 @@ pub struct Award {
     pub price: u64,
     /// What delivery pays, in micro-credits.
     pub payment: u64,
+    /// What has hired it.
+    pub hired_by: HiredBy,
+}
+
+/// What hires a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiredBy {
+    /// Its price, against those of others.
+    Auction,
+    /// The fairness floor: it had lost too often.
+    Floor,
 }
 
 /// All credits of the federation, in micro-credits: `minted - burned` equals the sum of the rest.

@@ -1,5 +1,7 @@
 //! The genesis: one file that names a federation. Its hash is the network id.
 
+mod market;
+
 use std::{collections::BTreeSet, fmt::Display};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,7 @@ use crate::{
     update::Codec,
 };
 
+pub use self::market::Market;
 pub use crate::epidemic::Exchange;
 
 /// Everything that members must hold in common before the first round.
@@ -66,28 +69,6 @@ pub struct Task {
     pub momentum: f64,
     /// The tensors of the model, in the order of its parameters.
     pub tensors: Manifest,
-}
-
-/// What a round may cost, in micro-credits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Market {
-    /// Minted into the pool at every Plan.
-    pub mint_per_round: u64,
-    /// Rounds after which the mint halves; 0 for never.
-    pub mint_halves_every: u64,
-    /// Most that a round may cost.
-    pub budget_per_round: u64,
-    /// Share of the budget that is paid for contribution rather than for delivery, in thousandths.
-    pub bonus_permille: u32,
-    /// Members that a round hires at the most.
-    pub max_winners: u32,
-    /// Members without which a round is not worth holding.
-    pub min_winners: u32,
-    /// Highest price for one unit of a contract's value.
-    pub reserve_price: u64,
-    /// Part of a proven equivocator's balance that is burned, in thousandths.
-    pub slash_permille: u32,
 }
 
 /// Bounds of a phase that adapts to what the last rounds took.
@@ -222,13 +203,18 @@ impl Genesis {
         self.contracts.get(usize::from(place))
     }
 
+    /// What the contract in this place of the menu is worth; nothing if there is none.
+    pub fn worth(&self, place: u8) -> u64 {
+        self.contract(place).map_or(0, |contract| contract.value.into())
+    }
+
     /// Checks every number once, so that nobody has to again.
     ///
     /// # Errors
     /// [`GenesisError`] names the first field that is out of bounds.
     pub fn validate(&self) -> Result<(), GenesisError> {
         self.validate_members()?;
-        self.validate_market()?;
+        self.market.validate(self.members.len())?;
         self.validate_times()?;
         self.validate_aggregation()?;
         within("limits.max_update_bytes", self.limits.max_update_bytes, 1, limits::MAX_BLOB_BYTES)?;
@@ -277,17 +263,6 @@ impl Genesis {
             total = total.saturating_add(member.power);
         }
         within("members.power in total", total, 1, limits::MAX_TOTAL_POWER)
-    }
-
-    fn validate_market(&self) -> Result<(), GenesisError> {
-        let market = &self.market;
-        within("market.mint_per_round", market.mint_per_round, 0, limits::MAX_MINT)?;
-        within("market.budget_per_round", market.budget_per_round, 0, limits::MAX_MINT)?;
-        within("market.bonus_permille", market.bonus_permille.into(), 0, 1_000)?;
-        within("market.slash_permille", market.slash_permille.into(), 0, 1_000)?;
-        within("market.max_winners", market.max_winners.into(), 1, limits::MAX_MEMBERS as u64)?;
-        within("market.min_winners", market.min_winners.into(), 1, market.max_winners.into())?;
-        within("market.reserve_price", market.reserve_price, 1, limits::MAX_MINT)
     }
 
     fn validate_aggregation(&self) -> Result<(), GenesisError> {

@@ -50,8 +50,22 @@ pub struct Account {
     pub bonus: u64,
     /// The round in which it was last hired; 0 for never.
     pub hired_in: Round,
+    /// Bids in a row that it has lost although the fairness floor would have paid their price.
+    pub losses: u32,
     /// The latest height at which it was convicted of equivocation; earlier evidence is spent.
     pub convicted_at: Height,
+}
+
+impl Account {
+    /// By how many losses the member is overdue, if it is: if it has lost `patience` bids in a row, and more by as much
+    /// as it has been hired oftener than it has delivered.
+    ///
+    /// Between Settle and Plan only, when it is not hired.
+    pub fn overdue(&self, patience: u64) -> Option<u64> {
+        let (hired, delivered) = (u128::from(self.hired) + 1, u128::from(self.delivered) + 1);
+        let floor = (u128::from(patience) * hired).div_ceil(delivered);
+        u128::from(self.losses).checked_sub(floor).and_then(|over| over.try_into().ok())
+    }
 }
 
 /// What the open round holds back.
@@ -118,6 +132,7 @@ impl Ledger {
             delivered: 0,
             bonus: 0,
             hired_in: Round(0),
+            losses: 0,
             convicted_at: Height(0),
         };
         Self {
@@ -184,6 +199,20 @@ impl Ledger {
         let account = self.account_mut(member)?;
         account.hired += 1;
         account.hired_in = round;
+        account.losses = 0;
+        Ok(())
+    }
+
+    /// `member` has lost, at a price that the fairness floor would have paid.
+    pub(crate) fn lose(&mut self, member: &MemberId) -> Result<(), LedgerError> {
+        let account = self.account_mut(member)?;
+        account.losses = account.losses.saturating_add(1);
+        Ok(())
+    }
+
+    /// `member` has asked more than the fairness floor pays, so what it lost before counts no more.
+    pub(crate) fn forget_losses(&mut self, member: &MemberId) -> Result<(), LedgerError> {
+        self.account_mut(member)?.losses = 0;
         Ok(())
     }
 

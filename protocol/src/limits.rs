@@ -46,3 +46,6 @@ pub const MAX_PHASE_MS: u64 = 3_600_000;
 
 /// Largest amount that a genesis may mint in one round, in micro-credits. It leaves room for 2^23 rounds.
 pub const MAX_MINT: u64 = 1 << 40;
+
+/// Largest number of bids that a genesis may let a member lose in a row before it goes first.
+pub const MAX_LOSSES: u32 = 10_000;

@@ -6,6 +6,8 @@
 //! monotone in the price and the payment does not depend on it, so asking one's cost is a dominant strategy. All of it
 //! is integer arithmetic.
 
+pub mod floor;
+
 use std::cmp::Ordering;
 
 use crate::ids::{Hash, MemberId};

@@ -3,6 +3,7 @@
 //! [`State::propose`] and [`State::apply`] share one computation of what a body's evidence leads to, so a proposer and
 //! those who judge its proposal cannot differ.
 
+mod award;
 mod plan;
 mod settle;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use althing_protocol::{
     aggregate,
-    genesis::{Aggregation, Genesis},
+    genesis::{Aggregation, Genesis, Market},
     ids::BlobRef,
 };
 use serde_json::json;
@@ -52,6 +52,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     let genesis = offering(draft(founder, facts), &args.widths);
     let genesis = if let Some(winners) = args.winners { hiring(genesis, winners) } else { genesis };
     let mut genesis = coding(aggregating(genesis, aggregation), args.codec);
+    genesis.market.max_losses = args.max_losses.unwrap_or(genesis.market.max_losses);
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
     Ok(genesis)
@@ -81,6 +82,14 @@ fn brief(genesis: &Genesis, path: &Path) -> Answer {
     Answer { text, json }
 }
 
+/// How often a member may be passed over.
+fn floor(market: &Market) -> String {
+    match market.max_losses {
+        0 => "none: a member may lose any number of bids in a row".to_owned(),
+        losses => format!("nobody that delivers loses more than {losses} bids in a row"),
+    }
+}
+
 /// Everything, the main things first.
 fn full(genesis: &Genesis, path: &Path) -> Answer {
     let task = &genesis.task;
@@ -88,6 +97,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         "network    {}\nname       {}\ntask       {} on {}, seed {}, first model of {} bytes\n\
          mint       {} credits a round\n\
          budget     {} credits a round, {} to {} winners\n\
+         floor      {}\n\
          aggregate  {}, mixing {}\n\
          exchange   {}, accepting {}\n\
          updates    coded by {}\n",
@@ -101,6 +111,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         credits(genesis.market.budget_per_round),
         genesis.market.min_winners,
         genesis.market.max_winners,
+        floor(&genesis.market),
         genesis.aggregation.rule,
         genesis.aggregation.mixing,
         genesis.exchange.topology,

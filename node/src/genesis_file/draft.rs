@@ -35,11 +35,14 @@ const RESERVE_PRICE: u64 = 4_000;
 /// An update may be this many times as long as the model in plain f32: room for what codecs add.
 const UPDATE_PER_MODEL: u64 = 4;
 
+/// Bids that a member may lose in a row, where so many rounds can hire everybody twice.
+const MAX_LOSSES: u32 = 10;
+
 /// The genesis of `draft` with defaults that suit MNIST on small machines.
 ///
 /// The result is not checked yet: a draft with too many members, for one, is refused when it is saved.
 pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
-    Genesis {
+    let genesis = Genesis {
         name: draft.name,
         task: Task {
             model: draft.model,
@@ -63,15 +66,20 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         exchange: Exchange::default(),
         contracts: passes(Width::Full, "", |value| value).to_vec(),
         members: draft.members,
-    }
+    };
+    let winners = genesis.market.max_winners;
+    hiring(genesis, winners)
 }
 
 /// `genesis` with rounds that hire so many members at the most, and a budget that pays each of them as well as before.
+/// Its fairness floor has room for rounds that hire everybody twice.
 pub fn hiring(mut genesis: Genesis, winners: u32) -> Genesis {
     let market = &mut genesis.market;
     let scaled = |amount: u64| amount.max(amount.saturating_mul(winners.into()) / u64::from(market.max_winners.max(1)));
     (market.budget_per_round, market.mint_per_round) = (scaled(market.budget_per_round), scaled(market.mint_per_round));
     market.max_winners = winners;
+    let everybody = u32::try_from(genesis.members.len()).unwrap_or(u32::MAX).div_ceil(winners.max(1));
+    market.max_losses = MAX_LOSSES.max(everybody.saturating_mul(2));
     genesis
 }
 
@@ -133,6 +141,7 @@ fn market() -> Market {
         min_winners: 1,
         reserve_price: RESERVE_PRICE,
         slash_permille: 500,
+        max_losses: MAX_LOSSES,
     }
 }
 
@@ -193,6 +202,9 @@ mod tests {
                 market.budget_per_round - before.budget_per_round
             );
         }
+        let floors = [(10, 4), (10, 1), (128, 4)]
+            .map(|(members, winners)| hiring(village(members, "mean", "none"), winners).market.max_losses);
+        assert_eq!(floors, [10, 20, 64]);
         assert_eq!(
             aggregating(hiring(village(10, "mean", "none"), 3), village(10, "median", "nearest:3").aggregation)
                 .market

@@ -56,6 +56,7 @@ fn what_cannot_be_a_genesis_is_refused_with_words() {
     let edits = [
         (text.replace("batch = 32", "batch = 0"), "task.batch is 0, but must be from 1 to 65536"),
         (text.replace("max_winners = 4", "max_winners = 129"), "market.max_winners"),
+        (text.replace("max_losses = 10", "max_losses = 10001"), "market.max_losses"),
         (text.replace("learning_rate = 0.05", "learning_rate = nan"), "task.learning_rate"),
         (text.replace(&genesis.members[1].id.to_string(), &twice), "listed twice"),
         (text.replace("batch = 32", "batches = 32"), "unknown field `batches`"),

@@ -265,10 +265,11 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::HiredBy;
 
     fn award(number: u8) -> (MemberId, Award) {
         let member = MemberId([number; 32]);
-        (member, Award { member, contract: 0, price: 1, payment: 1 })
+        (member, Award { member, contract: 0, price: 1, payment: 1, hired_by: HiredBy::Auction })
     }
 
     #[test]

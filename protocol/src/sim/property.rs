@@ -2,6 +2,7 @@
 //! asks the ledger or the engine whether all is well.
 
 mod chain;
+mod floor;
 mod mean;
 mod reading;
 mod speech;
@@ -13,9 +14,11 @@ use super::{archive::Archive, node::Store};
 use crate::{
     body::Body,
     epidemic::Mixture,
+    event::Award,
     genesis::Genesis,
     ids::{Height, MemberId},
     machine::{Commit, Effect, Verdict},
+    state::Stage,
     statement::ModelOffer,
     time::Time,
     wire::Message,
@@ -66,9 +69,19 @@ impl fmt::Display for Violation {
 /// All properties, and what they have seen.
 pub(super) struct Witness {
     properties: Vec<Box<dyn Property>>,
-    chain: BTreeMap<Height, Body>,
-    decided_at: BTreeMap<Height, Time>,
-    violations: Vec<Violation>,
+    record: Record,
+}
+
+/// What was decided, and what must not have happened.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// Every decided body.
+    pub(super) chain: BTreeMap<Height, Body>,
+    /// When each was first decided.
+    pub(super) decided_at: BTreeMap<Height, Time>,
+    /// Whom each Plan hires.
+    pub(super) awards: BTreeMap<Height, Vec<Award>>,
+    pub(super) violations: Vec<Violation>,
 }
 
 impl Witness {
@@ -78,6 +91,7 @@ impl Witness {
                 Box::new(chain::Agreement::default()),
                 Box::new(chain::NoGap::default()),
                 Box::new(chain::Supply::new(&genesis.market)),
+                Box::new(floor::Floor::new(genesis)),
                 Box::new(speech::OneSay::default()),
                 Box::new(speech::LogFirst),
                 Box::new(speech::NoForgery),
@@ -85,9 +99,7 @@ impl Witness {
                 Box::new(step::OneModel::default()),
                 Box::new(step::TrueAverage::new(genesis.limits.max_update_norm)),
             ],
-            chain: BTreeMap::new(),
-            decided_at: BTreeMap::new(),
-            violations: Vec::new(),
+            record: Record::default(),
         }
     }
 
@@ -95,27 +107,30 @@ impl Witness {
         if let Sight::Commit { commit, .. } = sight
             && let Ok(body) = Body::decode(&commit.decision.body)
         {
-            self.chain.entry(commit.height).or_insert(body);
-            self.decided_at.entry(commit.height).or_insert(at);
+            self.record.chain.entry(commit.height).or_insert(body);
+            self.record.decided_at.entry(commit.height).or_insert(at);
+            if let Stage::Settling(awards) = &commit.state.stage {
+                self.record.awards.entry(commit.height).or_insert_with(|| awards.clone());
+            }
         }
         for property in &mut self.properties {
             if let Err(why) = property.check(sight) {
-                self.violations.push(Violation { property: property.name(), at, why });
+                self.record.violations.push(Violation { property: property.name(), at, why });
             }
         }
     }
 
     /// Takes note of a violation that the world itself has seen.
     pub(super) fn complain(&mut self, property: &'static str, at: Time, why: String) {
-        self.violations.push(Violation { property, at, why });
+        self.record.violations.push(Violation { property, at, why });
     }
 
     pub(super) fn violations(&self) -> &[Violation] {
-        &self.violations
+        &self.record.violations
     }
 
-    /// The decided bodies, when each was first decided, and the violations.
-    pub(super) fn finish(self) -> (BTreeMap<Height, Body>, BTreeMap<Height, Time>, Vec<Violation>) {
-        (self.chain, self.decided_at, self.violations)
+    /// All that was seen.
+    pub(super) fn finish(self) -> Record {
+        self.record
     }
 }

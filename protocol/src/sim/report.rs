@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{epidemic::Stepped, property::Violation};
-use crate::{body::Body, ids::Hash, ids::Height, state::State, time::Time};
+use crate::{body::Body, event::Award, ids::Hash, ids::Height, state::State, time::Time};
 
 /// How much of what happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Report {
     pub chain: BTreeMap<Height, Body>,
     /// When each was first decided by anybody honest.
     pub decided_at: BTreeMap<Height, Time>,
+    /// Whom each Plan hires.
+    pub awards: BTreeMap<Height, Vec<Award>>,
     /// How much of what.
     pub counts: Counts,
     /// What must not have happened.

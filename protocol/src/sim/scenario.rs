@@ -29,6 +29,9 @@ const MODEL: [f32; 12] = [0.5, -0.25, 0.125, 1.0, 0.75, -1.0, 0.0, 0.25, -0.5, 2
 /// Widths at which it can be trained.
 const WIDTHS: [Width; 3] = [Width::Full, Width::Half, Width::Quarter];
 
+/// Members that a round can hire.
+const WINNERS: u32 = 4;
+
 /// Links of each member's hash chain. The ledger would grant more turns, but no run takes as many as these, and walking
 /// a long chain takes longer than anything else that happens.
 const CHAIN_LINKS: u32 = 1_024;
@@ -52,6 +55,8 @@ pub struct Scenario {
     pub codec: Codec,
     /// Widths on the menu, each with a contract or two.
     pub widths: Vec<Width>,
+    /// Bids that a member may lose in a row.
+    pub max_losses: u32,
     /// How agents behave.
     pub habits: Habits,
     /// What goes wrong, and when.
@@ -81,6 +86,7 @@ impl Scenario {
             link: Link::GOOD,
             codec: Codec::F32,
             widths: vec![Width::Full],
+            max_losses: 0,
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
@@ -112,6 +118,9 @@ impl Scenario {
         scenario.faults.sort_by_key(|(at, _)| *at);
         scenario.draw_liars(&mut rng);
         scenario.draw_updates(&mut rng);
+        // The least that a genesis allows for so many members, one more, or no floor.
+        let least = members.div_ceil(WINNERS as usize) as u32;
+        scenario.max_losses = rng.pick(&[least, least, least + 1, 0]).copied().unwrap_or_default();
         scenario
     }
 
@@ -179,7 +188,7 @@ impl Scenario {
         Genesis {
             name: "simulated".into(),
             task: task(self.seed),
-            market: market(),
+            market: Market { max_losses: self.max_losses, ..market() },
             phases: Phases {
                 commit: Bounds { min_ms: 300, max_ms: 1_500 },
                 reveal: Bounds { min_ms: 300, max_ms: 1_500 },
@@ -247,9 +256,10 @@ fn market() -> Market {
         mint_halves_every: 8,
         budget_per_round: 900_000,
         bonus_permille: 200,
-        max_winners: 4,
+        max_winners: WINNERS,
         min_winners: 1,
         reserve_price: 5_000,
         slash_permille: 250,
+        max_losses: 0,
     }
 }

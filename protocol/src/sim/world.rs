@@ -12,7 +12,7 @@ use super::{
     link::Link,
     network::Network,
     node::{Node, Store},
-    property::Witness,
+    property::{Record, Witness},
     queue::{Event, Queue},
     report::{Counts, Report},
     rng::Rng,
@@ -219,7 +219,7 @@ impl<'a> World<'a> {
     }
 
     fn report(self) -> Report {
-        let (chain, decided_at, violations) = self.witness.finish();
+        let Record { chain, decided_at, awards, violations } = self.witness.finish();
         let takeovers = chain.values().filter(|body| body.header.agreement_round > 0).count() as u64;
         let is_empty = |body: &&Body| matches!(&body.evidence, Evidence::Settle(settle) if settle.updates.is_empty());
         let empty_rounds = chain.values().filter(is_empty).count() as u64;
@@ -234,6 +234,7 @@ impl<'a> World<'a> {
             steps: self.nodes.iter().map(|node| node.steps.clone()).collect(),
             chain,
             decided_at,
+            awards,
             counts: Counts { takeovers, empty_rounds, ..self.counts },
             violations,
         }

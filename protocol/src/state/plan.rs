@@ -1,4 +1,4 @@
-//! Plan: from bids and marks to awards.
+//! Plan: from bids and marks to a budget and those it hires.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,16 @@ use crate::{
     body::PlanEvidence,
     consensus::ValidatorSet,
     crypto::Signed,
-    event::Award,
     genesis::Market,
     ids::{Hash, MemberId, Round},
     ledger::Escrow,
-    market::{self, Ask, Terms},
+    market::Terms,
     statement::{BidCommit, BidReveal, Marks},
 };
 
 /// Bids that were opened, and what the chair's marks make of them.
-struct Opened {
-    bids: BTreeMap<MemberId, BidReveal>,
+pub(super) struct Opened {
+    pub(super) bids: BTreeMap<MemberId, BidReveal>,
     marks: Option<(Hash, Marks)>,
 }
 
@@ -34,10 +33,14 @@ impl State {
         self.ledger.mint(mint(market, self.round))?;
         let budget = market.budget_per_round.min(self.ledger.pool);
         let bonus = permille(budget, market.bonus_permille);
-        let terms = Terms { budget: budget - bonus, reserve: market.reserve_price, winners: opened.hire(market) };
+        let winners = market.max_winners as usize;
+        let terms = Terms { budget: budget - bonus, reserve: market.reserve_price, winners };
         let awards = self.award(federation, &opened, terms);
         let hired = awards.len() >= market.min_winners as usize;
         let awards = if hired { awards } else { Vec::new() };
+        if hired {
+            self.count_losses(federation, &opened, &awards, terms)?;
+        }
         let held = awards.iter().map(|award| (award.member, award.payment)).collect();
         for award in &awards {
             self.ledger.hire(&award.member, self.round)?;
@@ -98,28 +101,11 @@ impl State {
         }
         Ok((signed.digest(), marks))
     }
-
-    fn award(&self, federation: &Federation, opened: &Opened, terms: Terms) -> Vec<Award> {
-        let contracts = &federation.genesis.contracts;
-        let worth = |contract: u8| contracts.get(usize::from(contract)).map_or(0, |c| u64::from(c.value));
-        let ask = |(member, reveal): (&MemberId, &BidReveal)| Ask {
-            member: *member,
-            price: reveal.bid.price,
-            value: worth(reveal.bid.contract) * u64::from(opened.weight(member, reveal)) / u64::from(Marks::NEUTRAL),
-        };
-        let asks: Vec<Ask> = opened.bids.iter().map(ask).collect();
-        let wins = market::clear(&asks, terms, &self.seed);
-        let award = |win: market::Win| {
-            let bid = opened.bids.get(&win.member)?.bid;
-            Some(Award { member: win.member, contract: bid.contract, price: bid.price, payment: win.payment })
-        };
-        wins.into_iter().filter_map(award).collect()
-    }
 }
 
 impl Opened {
     /// A mark counts for a bidder that had seen it before it opened its bid: then the marker had not seen the price.
-    fn weight(&self, member: &MemberId, reveal: &BidReveal) -> u16 {
+    pub(super) fn weight(&self, member: &MemberId, reveal: &BidReveal) -> u16 {
         match &self.marks {
             Some((digest, marks)) if reveal.marks == Some(*digest) => {
                 marks.weights.get(member).copied().unwrap_or(Marks::NEUTRAL)
@@ -129,7 +115,7 @@ impl Opened {
     }
 
     /// The selector's number of winners counts if more than half of the bidders had seen it in time.
-    fn hire(&self, market: &Market) -> usize {
+    pub(super) fn hire(&self, market: &Market) -> usize {
         let most = market.max_winners as usize;
         let Some((digest, marks)) = &self.marks else { return most };
         let seen = self.bids.values().filter(|reveal| reveal.marks == Some(*digest)).count();

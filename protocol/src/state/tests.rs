@@ -1,5 +1,7 @@
 //! Bodies, good and bad, applied to the ledger of four members.
 
+mod floor;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -44,8 +46,17 @@ impl World {
     }
 
     fn bid(&self, who: &MemberId, price: u64, marks: Option<Hash>) -> (Signed<BidCommit>, Signed<BidReveal>) {
+        self.bid_in(Round(1), who, price, marks)
+    }
+
+    fn bid_in(
+        &self,
+        round: Round,
+        who: &MemberId,
+        price: u64,
+        marks: Option<Hash>,
+    ) -> (Signed<BidCommit>, Signed<BidReveal>) {
         let bid = Bid { contract: 0, price };
-        let round = Round(1);
         let commit = BidCommit { round, seal: Some(bid.seal(who, round, &SALT)) };
         (self.sign(who, &commit), self.sign(who, &BidReveal { round, bid, salt: SALT, marks }))
     }
@@ -122,6 +133,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
             min_winners: 1,
             reserve_price: 100,
             slash_permille: 500,
+            max_losses: 0,
         },
         phases: Phases { commit: bounds, reveal: bounds, train: bounds, appraise: bounds, absence_grace_ms: 1 },
         agreement: Agreement { propose_ms: 1, vote_ms: 1, step_ms: 0, rebroadcast_ms: 10 },

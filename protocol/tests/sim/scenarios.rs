@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use althing_protocol::{
     body::{Body, Evidence},
-    event::Phase,
+    event::{HiredBy, Phase},
     genesis::Aggregation,
     ids::{Height, Round},
     sim::{self, Fault, Habits, Lie, Moment, Report, Scenario, attack::Attack},
@@ -115,6 +115,15 @@ fn a_round_without_bids_settles_empty_at_once_and_the_next_waits() {
     );
     let patience = Time(pauses_ms + 2_000);
     assert!(report.ended < patience, "nobody waits for updates of nobody: it took until {:?}", report.ended);
+}
+
+#[test]
+fn who_loses_too_often_goes_first() {
+    let report = hold(&Scenario { rounds: 15, max_losses: 2, ..Scenario::quiet(5, 7) });
+    let first = report.awards.values().flatten().filter(|award| award.hired_by == HiredBy::Floor).count();
+    assert!(first >= 5, "only {first} were hired by the floor");
+    let unbound = hold(&Scenario { rounds: 15, ..Scenario::quiet(5, 7) });
+    assert!(unbound.awards.values().flatten().all(|award| award.hired_by == HiredBy::Auction));
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use althing_protocol::sim::{self, Report, Scenario};
+use althing_protocol::{
+    event::HiredBy,
+    sim::{self, Report, Scenario},
+};
 
 /// Seeds that every test run tries.
 const SEEDS: u64 = 1_000;
@@ -29,7 +32,7 @@ fn a_thousand_seeds_hold() {
     let next = AtomicU64::new(0);
     let work = || {
         let mut complaints = Vec::new();
-        let mut sums = [0_u64; 7];
+        let mut sums = [0_u64; 8];
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds {
@@ -47,6 +50,7 @@ fn a_thousand_seeds_hold() {
                     c.lies,
                     c.takeovers,
                     c.empty_rounds,
+                    report.awards.values().flatten().filter(|award| award.hired_by == HiredBy::Floor).count() as u64,
                 ];
                 sums.iter_mut().zip(all).for_each(|(sum, n)| *sum += n);
             }
@@ -60,7 +64,8 @@ fn a_thousand_seeds_hold() {
     let complaints: Vec<_> = results.iter().flat_map(|(complaints, _)| complaints.clone()).collect();
     let sum = |place: usize| results.iter().map(|(_, sums)| sums[place]).sum::<u64>();
     println!(
-        "{seeds} seeds: {} decisions, {} messages, {} forgeries, {} crashes, {} lies, {} takeovers, {} empty rounds",
+        "{seeds} seeds: {} decisions, {} messages, {} forgeries, {} crashes, {} lies, {} takeovers, {} empty rounds, \
+         {} hired first",
         sum(0),
         sum(1),
         sum(2),
@@ -68,6 +73,7 @@ fn a_thousand_seeds_hold() {
         sum(4),
         sum(5),
         sum(6),
+        sum(7),
     );
     let shown = complaints.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
     assert!(complaints.is_empty(), "{} of {seeds} seeds fail:\n{shown}", complaints.len());

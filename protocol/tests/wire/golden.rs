@@ -36,10 +36,10 @@ const GOLDEN: &[(&str, &str)] = &[
     ("request", "e08b620d"),
     ("request: model", "f9832ade"),
     ("response", "36412059"),
-    ("genesis", "37ec913a"),
-    ("state", "0d2364db"),
-    ("journal", "581efc89"),
-    ("saved step", "26ddec8d"),
+    ("genesis", "0bca9d68"),
+    ("state", "4885ed13"),
+    ("journal", "df478284"),
+    ("saved step", "c2be3ef4"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {

@@ -208,6 +208,7 @@ pub(super) mod tests {
     use std::{ops::ControlFlow, path::Path};
 
     use althing_protocol::{
+        event::HiredBy,
         ids::{Height, Round, Step},
         sim::Scenario,
     };
@@ -235,7 +236,8 @@ pub(super) mod tests {
     }
 
     pub(in crate::hostile) fn planned(round: u64, hired: &[u8]) -> Event {
-        let award = |&number| Award { member: member(number), contract: 0, price: 1, payment: 1 };
+        let hired_by = HiredBy::Auction;
+        let award = |&number| Award { member: member(number), contract: 0, price: 1, payment: 1, hired_by };
         Event::Planned {
             round: Round(round),
             height: Height(1),

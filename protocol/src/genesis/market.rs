@@ -1,0 +1,101 @@
+//! What a round may cost, and whom it may pass over.
+
+use serde::{Deserialize, Serialize};
+
+use super::{GenesisError, within};
+use crate::limits;
+
+/// What a round may cost, in micro-credits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Market {
+    /// Minted into the pool at every Plan.
+    pub mint_per_round: u64,
+    /// Rounds after which the mint halves; 0 for never.
+    pub mint_halves_every: u64,
+    /// Most that a round may cost.
+    pub budget_per_round: u64,
+    /// Share of the budget that is paid for contribution rather than for delivery, in thousandths.
+    pub bonus_permille: u32,
+    /// Members that a round hires at the most.
+    pub max_winners: u32,
+    /// Members without which a round is not worth holding.
+    pub min_winners: u32,
+    /// Highest price for one unit of a contract's value.
+    pub reserve_price: u64,
+    /// Part of a proven equivocator's balance that is burned, in thousandths.
+    pub slash_permille: u32,
+    /// The fairness floor: bids that a member which delivers may lose in a row; 0 for any number.
+    #[serde(default)]
+    pub max_losses: u32,
+}
+
+impl Market {
+    /// Losses in a row with which a member that has always delivered is overdue; nothing if there is no floor.
+    ///
+    /// If all of `members` are overdue together, hiring them takes several rounds. So that the last of them has lost
+    /// [`Market::max_losses`] bids and no more, they are called overdue as many rounds earlier.
+    pub fn patience(&self, members: usize) -> Option<u64> {
+        let spare = u64::from(self.max_losses).checked_sub(self.rounds_to_hire(members))?;
+        Some(spare + 1)
+    }
+
+    /// Rounds in which each of `members` can be hired once.
+    fn rounds_to_hire(&self, members: usize) -> u64 {
+        (members as u64).div_ceil(u64::from(self.max_winners.max(1)))
+    }
+
+    pub(super) fn validate(&self, members: usize) -> Result<(), GenesisError> {
+        within("market.mint_per_round", self.mint_per_round, 0, limits::MAX_MINT)?;
+        within("market.budget_per_round", self.budget_per_round, 0, limits::MAX_MINT)?;
+        within("market.bonus_permille", self.bonus_permille.into(), 0, 1_000)?;
+        within("market.slash_permille", self.slash_permille.into(), 0, 1_000)?;
+        within("market.max_winners", self.max_winners.into(), 1, limits::MAX_MEMBERS as u64)?;
+        within("market.min_winners", self.min_winners.into(), 1, self.max_winners.into())?;
+        within("market.reserve_price", self.reserve_price, 1, limits::MAX_MINT)?;
+        match self.max_losses {
+            0 => Ok(()),
+            // Fewer than this no round could keep, with every member bidding.
+            losses => {
+                within("market.max_losses", losses.into(), self.rounds_to_hire(members), limits::MAX_LOSSES.into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn market(max_losses: u32) -> Market {
+        Market {
+            mint_per_round: 0,
+            mint_halves_every: 0,
+            budget_per_round: 0,
+            bonus_permille: 0,
+            max_winners: 4,
+            min_winners: 1,
+            reserve_price: 1,
+            slash_permille: 0,
+            max_losses,
+        }
+    }
+
+    #[test]
+    fn a_floor_is_called_as_early_as_it_takes_to_hire_everybody() {
+        let patience = |members, losses| market(losses).patience(members);
+        assert_eq!([patience(4, 10), patience(8, 10), patience(9, 10)], [Some(10), Some(9), Some(8)]);
+        assert_eq!([patience(4, 1), patience(8, 2), patience(4, 0), patience(128, 0)], [Some(1), Some(1), None, None]);
+    }
+
+    #[test]
+    fn a_floor_that_no_round_could_keep_is_refused() {
+        for (members, losses) in [(4, 0), (100, 0), (4, 1), (8, 2), (8, limits::MAX_LOSSES)] {
+            assert_eq!(market(losses).validate(members), Ok(()), "{losses} losses of {members} members");
+        }
+        for (members, losses) in [(8, 1), (9, 2), (4, limits::MAX_LOSSES + 1)] {
+            let error = market(losses).validate(members).unwrap_err().to_string();
+            assert!(error.contains("market.max_losses"), "{losses} losses of {members} members: {error}");
+        }
+    }
+}
