@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 pub use self::privacy::Privacy;
 use crate::{
+    endpoint::Address,
     files::{self, FileError},
     learn::data::Format,
 };
@@ -48,7 +49,7 @@ pub struct Config {
     /// The member's own data.
     #[serde(default)]
     pub data: Data,
-    /// What the agents know about this machine.
+    /// What the agents know about this machine, and whom they ask.
     #[serde(default)]
     pub agents: Agents,
     /// What the node may use.
@@ -143,18 +144,29 @@ impl Default for Data {
     }
 }
 
-/// What the agents know about this machine.
+/// What the agents know about this machine, and whom they ask.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Agents {
     /// What training on one example once costs this member, in micro-credits, 0 to 1,000,000. Default: 10.
     #[serde(deserialize_with = "bounds::number::<0, 1_000_000, _, _>")]
     pub cost_per_sample: u64,
+    /// A language model's endpoint, as `http://127.0.0.1:8080`. Default: none; the agents decide by rules.
+    pub endpoint: Option<Address>,
+    /// The model to ask for, as the endpoint calls it. Default: the first that it lists.
+    #[serde(deserialize_with = "bounds::some_model")]
+    pub model: Option<String>,
+    /// The environment variable that holds the endpoint's key. Default: none; no key is sent.
+    #[serde(deserialize_with = "bounds::some_variable")]
+    pub key_env: Option<String>,
+    /// How long an answer of the endpoint may take, in milliseconds, 100 to 3,600,000. Default: 120,000.
+    #[serde(deserialize_with = "bounds::number::<100, 3_600_000, _, _>")]
+    pub answer_within_ms: u64,
 }
 
 impl Default for Agents {
     fn default() -> Self {
-        Self { cost_per_sample: 10 }
+        Self { cost_per_sample: 10, endpoint: None, model: None, key_env: None, answer_within_ms: 120_000 }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     account::{AccountError, WitnessError},
     blobs,
     config::ConfigError,
+    endpoint::EndpointError,
     files::FileError,
     genesis_file::GenesisFileError,
     keyfile::KeyFileError,
@@ -147,6 +148,12 @@ impl Blamed for WitnessError {
 impl Blamed for ServeError {
     fn blame(&self) -> Blame {
         if let Self::AddressFile(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
+impl Blamed for EndpointError {
+    fn blame(&self) -> Blame {
+        Blame::User
     }
 }
 

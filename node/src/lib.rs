@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod driver;
+pub mod endpoint;
 pub mod failure;
 pub mod files;
 pub mod genesis_file;

@@ -5,11 +5,16 @@ use std::{fmt::Display, net::SocketAddr};
 use libp2p::Multiaddr;
 use serde::{Deserialize, Deserializer, de::Error};
 
+use crate::endpoint::{MODEL_CHARS_MAX, is_model};
+
 /// Most addresses in one list.
 const MAX_ADDRESSES: usize = 64;
 
 /// Most addresses to listen on.
 const MAX_LISTEN: usize = 16;
+
+/// Longest name of an environment variable, in bytes.
+const MAX_VARIABLE: usize = 64;
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) fn number<'de, const MIN: u64, const MAX: u64, T, D>(deserializer: D) -> Result<T, D::Error>
@@ -87,6 +92,31 @@ fn address(text: &str) -> Result<Multiaddr, String> {
              must be like \"/ip4/192.168.1.5/tcp/4001\" or \"/ip4/0.0.0.0/udp/0/quic-v1\""
         )
     })
+}
+
+/// The name of a model, where nothing may be said.
+pub(super) fn some_model<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if is_model(&name) {
+        return Ok(Some(name));
+    }
+    Err(D::Error::custom(format!(
+        "this is no name of a model, must be 1 to {MODEL_CHARS_MAX} printable characters, like \"qwen2.5-coder-1.5b\""
+    )))
+}
+
+/// The name of an environment variable, where nothing may be said. It is not repeated if it is none: it may be the very
+/// secret that belongs into the variable, and that is also why small letters are refused.
+pub(super) fn some_variable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let fits = |letter: u8| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == b'_';
+    if (1..=MAX_VARIABLE).contains(&name.len()) && name.bytes().all(fits) {
+        return Ok(Some(name));
+    }
+    Err(D::Error::custom(format!(
+        "this is no name of an environment variable, must be 1 to {MAX_VARIABLE} capitals, digits and underscores, \
+         like \"ALTHING_LM_KEY\"; the key itself belongs into the variable, not here"
+    )))
 }
 
 /// An address that only this machine can reach.

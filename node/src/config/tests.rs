@@ -18,6 +18,8 @@ fn three_lines_suffice_and_paths_are_relative_to_the_file() {
     assert_eq!((config.net.max_peers, config.net.mdns), (64, true));
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:0");
     assert_eq!((config.data.parts, config.data.held_out, config.agents.cost_per_sample), (1, 256, 10));
+    assert!((&config.agents.endpoint, &config.agents.model, &config.agents.key_env) == (&None, &None, &None));
+    assert_eq!(config.agents.answer_within_ms, 120_000);
 }
 
 #[test]
@@ -43,6 +45,10 @@ fn every_field_can_be_said() {
         held_out = 100
         [agents]
         cost_per_sample = 20
+        endpoint = "https://models.example/api/v1"
+        model = "qwen2.5-coder-1.5b"
+        key_env = "ALTHING_LM_KEY"
+        answer_within_ms = 5000
         [limits]
         memory_mb = 128
         "#,
@@ -55,6 +61,9 @@ fn every_field_can_be_said() {
     assert_eq!(config.first_model.as_deref(), Some(Path::new("/nodes/one/model.bin")));
     assert_eq!((config.data.format, config.data.label.as_deref()), (Some(Format::Csv), Some("species")));
     assert_eq!((config.data.partition.as_str(), config.data.part, config.data.seed), ("dirichlet:0.5", 7, 3));
+    assert_eq!(config.agents.endpoint, Some("https://models.example/api/v1".parse().unwrap()));
+    assert_eq!(config.agents.model.as_deref(), Some("qwen2.5-coder-1.5b"));
+    assert_eq!((config.agents.key_env.as_deref(), config.agents.answer_within_ms), (Some("ALTHING_LM_KEY"), 5_000));
     assert_eq!(config.limits.memory_mb, 128);
 }
 
@@ -76,6 +85,13 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
         ("[data]\nformat = \"png\"", 5, "expected one of `idx`, `cifar`, `csv`"),
         ("[data]\nheld_out = 0", 5, "from 1 to 1000000"),
         ("[agents]\ncost_per_sample = 1000001", 5, "from 0 to 1000000"),
+        ("[agents]\nendpoint = \"127.0.0.1:8080\"", 5, "must be like \"http://127.0.0.1:8080\""),
+        ("[agents]\nendpoint = \"https://a:b@c.example\"", 5, "must be without"),
+        ("[agents]\nmodel = \"\"", 5, "must be 1 to 200 printable characters"),
+        ("[agents]\nkey_env = \"sk-secret\"", 5, "the key itself belongs into the variable"),
+        ("[agents]\nkey_env = \"\"", 5, "must be 1 to 64 capitals"),
+        ("[agents]\nanswer_within_ms = 99", 5, "from 100 to 3600000"),
+        ("[agents]\nanswer_within_ms = 3600001", 5, "from 100 to 3600000"),
         ("[limits]\nmemory_mb = 1", 5, "from 64 to 1048576"),
         ("[limits]\nmemory_mb = 1.5", 5, "expected i64"),
         ("[nets]", 4, "expected one of `genesis`"),
@@ -84,6 +100,7 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
     ];
     for (text, line, wanted) in cases {
         let error = parse(text).expect_err(text).to_string();
+        assert!(!error.contains("sk-secret"), "what may be a key is repeated: {error}");
         assert!(error.contains(&format!("/nodes/one/node.toml:{line}: ")), "{text}: {error}");
         assert!(error.contains(wanted), "{text}: {error}");
         assert!(error.contains("correct that line") && !error.contains('\n'), "{text}: {error}");

@@ -2,7 +2,9 @@
 //! says to bad input. All of it is one test binary, because linking one takes seconds.
 
 mod bad_input;
+mod endpoint;
 mod epidemic;
+mod fake_endpoint;
 mod harness;
 mod hostile;
 mod kill_nine;
