@@ -14,7 +14,10 @@ use althing_protocol::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
 
-use crate::keyfile::check_name;
+use crate::{
+    endpoint::{ANSWER_TOKENS_MAX, Address},
+    keyfile::check_name,
+};
 
 const EXAMPLES: &str = "\
 Examples, from nothing to a node:
@@ -63,6 +66,14 @@ Examples:
   althing model import model.safetensors --genesis genesis.toml --out model.bin
 
 In Python: load_state_dict(safetensors.torch.load_file(\"model.safetensors\")); docs/check_safetensors.py does it.";
+
+const ASKING: &str = "\
+Examples:
+  althing ask --endpoint http://127.0.0.1:8080 \"Half the budget is left. Spend?\" --choose save,steady,spend
+  althing ask --endpoint http://127.0.0.1:8080 \"Half the budget is left. Spend?\" --score spend --json
+  althing ask --config node.toml \"Why do sheep count?\"
+
+docs/agents.md says what the endpoint must be able to do.";
 
 /// Federated learning among equals: members train one model together, elect a new aggregator every round, agree on
 /// every result and pay each other for it.
@@ -117,6 +128,9 @@ pub enum Command {
     /// Show, judge, export or import a model.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Ask a language model's endpoint a question, to see whether and how well agents could ask it.
+    #[command(after_help = ASKING)]
+    Ask(AskArgs),
 }
 
 /// Keys.
@@ -330,6 +344,37 @@ pub struct EpsilonArgs {
     /// `tight`, or `classic` to compare with figures published before 2021.
     #[arg(long, value_parser = conversion, default_value = "tight")]
     pub conversion: Conversion,
+}
+
+/// A question.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The question.
+    pub question: String,
+    /// Where to ask [default: where the node of the configuration does].
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<Address>,
+    /// The node's configuration, read where no --endpoint is given.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    pub config: PathBuf,
+    /// The model to ask for [default: the first that the endpoint lists].
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// The environment variable that holds the endpoint's key.
+    #[arg(long, value_name = "VARIABLE")]
+    pub key_env: Option<String>,
+    /// Words, split by commas, one of which is to be the answer [default: any text].
+    #[arg(long, value_name = "WORDS", value_delimiter = ',', conflicts_with = "score")]
+    pub choose: Vec<String>,
+    /// A word: say how likely the model is to answer it.
+    #[arg(long, value_name = "WORD")]
+    pub score: Option<String>,
+    /// Most tokens of the answer.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=i64::from(ANSWER_TOKENS_MAX)))]
+    pub max_tokens: u32,
+    /// How long the answer may take, in milliseconds [default: 120000, or what the configuration says].
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub answer_within_ms: Option<u64>,
 }
 
 /// Models.

@@ -1,5 +1,6 @@
 //! What the commands do. Each computes an answer; printing it, and ending the process, is for its caller.
 
+mod ask;
 mod genesis;
 mod key;
 pub mod ledger;
@@ -50,6 +51,7 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Status(args) => status::execute(args)?,
         Command::Privacy(command) => privacy::execute(command, &handlers.catalogue)?,
         Command::Model(command) => model::execute(command, &handlers.catalogue)?,
+        Command::Ask(args) => ask::execute(args)?,
         Command::Run(args) => return (handlers.run)(args, &handlers.catalogue, cli.format()),
         Command::Ledger(command) => return (handlers.ledger)(command, cli.format()),
     };

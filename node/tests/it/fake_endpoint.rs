@@ -14,6 +14,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// Things that happened which may wait to be looked at: more than any test makes.
 const NEWS_MAX: usize = 1 << 12;
@@ -116,6 +117,15 @@ struct Desk {
 impl FakeEndpoint {
     /// An endpoint that does to every request what `script` says.
     pub(crate) fn start(script: impl FnMut(&Heard) -> Deed + Send + 'static) -> Self {
+        Self::open(script, None)
+    }
+
+    /// The same, over TLS.
+    pub(crate) fn start_tls(script: impl FnMut(&Heard) -> Deed + Send + 'static, tls: ServerConfig) -> Self {
+        Self::open(script, Some(Arc::new(tls)))
+    }
+
+    fn open(script: impl FnMut(&Heard) -> Deed + Send + 'static, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let over = Arc::new(AtomicBool::new(false));
@@ -127,8 +137,11 @@ impl FakeEndpoint {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let desk = Arc::clone(&desk);
-                thread::spawn(move || desk.serve(stream));
+                let (desk, tls) = (Arc::clone(&desk), tls.clone());
+                thread::spawn(move || match tls {
+                    None => desk.serve(stream),
+                    Some(tls) => desk.serve(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream)),
+                });
             }
         });
         Self { address, news, over }
@@ -137,6 +150,11 @@ impl FakeEndpoint {
     /// Its address, as a configuration names it.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// What happens next.

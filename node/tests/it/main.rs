@@ -1,6 +1,7 @@
 //! The `althing` binary as a federation of real processes on real sockets: how it lives, what it survives, and what it
 //! says to bad input. All of it is one test binary, because linking one takes seconds.
 
+mod ask;
 mod bad_input;
 mod endpoint;
 mod epidemic;
