@@ -17,6 +17,7 @@ mod number;
 mod oort;
 mod power_of_choice;
 mod random;
+mod surplus;
 
 pub use self::{
     draft::{DraftQuestion, Ranking, Sight},
@@ -28,6 +29,7 @@ pub use self::{
     oort::Oort,
     power_of_choice::PowerOfChoice,
     random::Random,
+    surplus::Surplus,
 };
 use crate::{
     bidder::{BidderQuestion, Truthful},

@@ -7,6 +7,7 @@
 
 pub mod accuracy;
 pub mod althing;
+pub mod arena;
 pub mod attacks;
 pub mod audit;
 pub mod chaos;

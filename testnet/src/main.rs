@@ -3,6 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use althing_testnet::{
+    arena::{self, AgentsOptions},
     attacks::{self, AttacksOptions},
     error::{EXIT_FAULT, Error},
     hostile::{self, HostileArgs},
@@ -18,6 +19,9 @@ async fn main() -> ExitCode {
         Command::Run(options) => run_and_tell(&options).await.map_err(|error| (error.to_string(), error.exit_code())),
         Command::Attacks(options) => {
             attacks_and_tell(&options).await.map_err(|error| (error.to_string(), error.exit_code()))
+        }
+        Command::Agents(options) => {
+            agents_and_tell(options).await.map_err(|error| (error.to_string(), error.exit_code()))
         }
         Command::Hostile(args) => return hostile(&args).await,
         Command::Replay(options) => replay_and_tell(&options).map_err(|error| (error.to_string(), error.exit_code())),
@@ -42,6 +46,15 @@ async fn attacks_and_tell(options: &AttacksOptions) -> Result<ExitCode, Error> {
     let summary = attacks::run(options).await?;
     tell(options.json, &summary.to_json(), &summary.table(), &options.report);
     Ok(verdict(options.require, summary.holds))
+}
+
+/// On a thread of its own, where who decides may take its time.
+async fn agents_and_tell(options: AgentsOptions) -> Result<ExitCode, arena::Error> {
+    let (wants_json, report) = (options.json, options.report.clone());
+    let contest = tokio::task::spawn_blocking(move || arena::run(&options, Vec::new()));
+    let summary = contest.await.map_err(|error| arena::Error::Thread(error.to_string()))??;
+    tell(wants_json, &summary.to_json(), &summary.table(), &report);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// As `althing run`, in word and in exit code.

@@ -12,7 +12,7 @@ use althing_protocol::{
 };
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::{attacks::AttacksOptions, hostile::HostileArgs, replay::ReplayOptions};
+use crate::{arena::AgentsOptions, attacks::AttacksOptions, hostile::HostileArgs, replay::ReplayOptions};
 
 /// A federation of real node processes on this machine.
 #[derive(Debug, Parser)]
@@ -39,6 +39,14 @@ pub enum Command {
     /// Exit code 2: an option or a file is wrong.
     #[command(after_help = ATTACKS_EXAMPLES)]
     Attacks(AttacksOptions),
+
+    /// Have rules and rivals answer the questions of a node's agents, and report who decides best and at what cost
+    ///
+    /// Everybody is asked in the same seeded contexts, of which it is known what every answer is worth: auctions,
+    /// a federation that trains, a privacy budget on a loaded machine.
+    /// Exit code 0: all was asked. Exit code 2: an option or a file is wrong. Exit code 1: anything else.
+    #[command(after_help = AGENTS_EXAMPLES)]
+    Agents(AgentsOptions),
 
     /// Run a node that attacks; `testnet run --scenario` calls it
     #[command(hide = true)]
@@ -70,6 +78,17 @@ Examples:
   testnet attacks                              ten nodes, three of which attack, in ten ways under two rules: long
   testnet attacks --attack sign-flip,alie      two of the ways
   testnet attacks --resume                     go on where it was broken off";
+
+const AGENTS_EXAMPLES: &str = "\
+Examples:
+  testnet agents                               all questions, eight seeds: some minutes
+  testnet agents --seats bidder,pace           the quick ones
+  testnet agents --seats selector --policies rules,oort --rounds 40
+                                               two ways to select members, over longer federations
+  testnet agents --seeds 20 --resume           go on with the report of a contest that was broken off
+  testnet agents --json > summary.json         for a script; progress stays on the error stream
+
+It writes agents.csv, rounds.csv, summary.json and pictures: docs/agents.md says what is in them.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

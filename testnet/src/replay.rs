@@ -42,6 +42,7 @@ pub use self::{
     plan::{Against, Bar, Case, Facts, Figure, Goal, Plan, Point, Replay, Run},
     summary::{BarSummary, CaseSummary, RunSummary, Summary},
 };
+pub(crate) use self::{corpus::go_on, federation::member_id, table::aligned};
 
 /// Replays what is asked for, writes the report and returns its summary.
 ///

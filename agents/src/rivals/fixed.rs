@@ -5,25 +5,25 @@ use althing_protocol::event::DecidedBy;
 use super::Rival;
 use crate::policy::{Pick, Policy, Question};
 
-/// Picks one entry whatever the facts are, and another only where that one is not on the menu.
+/// Picks by one order of preference, whatever the facts are.
 #[derive(Debug, Clone)]
 pub struct Fixed<T> {
-    wanted: Vec<T>,
+    rank: fn(&T) -> u32,
     otherwise: T,
 }
 
-impl<T: Copy> Fixed<T> {
-    /// The first of `wanted` that is on the menu, or else `otherwise`.
-    pub fn new(wanted: Vec<T>, otherwise: T) -> Self {
-        Self { wanted, otherwise }
+impl<T> Fixed<T> {
+    /// Picks the entry with the least `rank`, and says `otherwise` to a question without a menu.
+    pub fn new(rank: fn(&T) -> u32, otherwise: T) -> Self {
+        Self { rank, otherwise }
     }
 }
 
-impl<Q: Question<Option: Send>> Policy<Q> for Fixed<Q::Option> {
+impl<Q: Question<Option: Ord + Send>> Policy<Q> for Fixed<Q::Option> {
     fn decide(&mut self, question: &Q) -> Pick<Q::Option> {
-        let found = self.wanted.iter().find(|option| question.menu().contains(option));
-        Pick { option: *found.unwrap_or(&self.otherwise), by: DecidedBy::Rules }
+        let first = question.menu().iter().min_by_key(|option| ((self.rank)(option), **option));
+        Pick { option: first.copied().unwrap_or(self.otherwise), by: DecidedBy::Rules }
     }
 }
 
-impl<Q: Question<Option: Send>> Rival<Q> for Fixed<Q::Option> {}
+impl<Q: Question<Option: Ord + Send>> Rival<Q> for Fixed<Q::Option> {}

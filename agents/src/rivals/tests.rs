@@ -83,6 +83,8 @@ fn the_order_of_the_menu_decides_nothing() {
     same(&mut Decaying::new(8, 0.1), &selection, "decaying");
     same(&mut Truthful, &auction, "rules");
     same(&mut Random::new(1, BidOption::Pass), &auction, "random");
+    same(&mut Fixed::new(|_| 0, BidOption::Pass), &auction, "fixed");
+    same(&mut Surplus, &auction, "surplus");
     same(&mut LinUcb::new(0.5, BidOption::Pass), &auction, "linucb");
     same(&mut WhatFits, &stints, "rules");
     same(&mut LinUcb::new(0.5, Stint::Rest), &stints, "linucb");
@@ -107,11 +109,24 @@ fn random_gets_around_the_whole_menu() {
 }
 
 #[test]
-fn fixed_takes_the_first_of_its_wishes_that_is_on_the_menu() {
-    let wishes = vec![BidOption::Ask(1, Margin::Wide), BidOption::Ask(0, Margin::Fair)];
-    let mut fixed = Fixed::new(wishes, BidOption::Pass);
+fn fixed_goes_by_its_preference_and_by_nothing_else() {
+    let dear = |option: &BidOption| match option {
+        BidOption::Ask(1, Margin::Wide) => 0,
+        BidOption::Ask(0, Margin::Fair) => 1,
+        BidOption::Pass => 2,
+        BidOption::Ask(..) => 3,
+    };
+    let mut fixed = Fixed::new(dear, BidOption::Pass);
     let picks = [20, 13, 5].map(|reserve| fixed.decide(&auction(reserve)).option);
     assert_eq!(picks, [BidOption::Ask(1, Margin::Wide), BidOption::Ask(0, Margin::Fair), BidOption::Pass]);
+}
+
+#[test]
+fn the_largest_surplus_is_asked_for_at_its_cost() {
+    let picks = [20, 11, 9, 5].map(|reserve| Surplus.decide(&auction(reserve)).option);
+    let ask = |place| BidOption::Ask(place, Margin::None);
+    // At 20: 1,000, 1,800 and 400 are left; at 11: 100, 90 and 130; at 9 only the last is within the reserve.
+    assert_eq!(picks, [ask(1), ask(2), ask(2), BidOption::Pass]);
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Corpus {
 }
 
 /// Nobody interrupts a replay's training.
-pub(super) const fn go_on() -> ControlFlow<()> {
+pub(crate) const fn go_on() -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

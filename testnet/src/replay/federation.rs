@@ -168,7 +168,7 @@ impl Run for Federation<'_> {
 }
 
 /// The id of the member with this number. Ids ascend with the numbers.
-pub(super) fn member_id(number: u64) -> MemberId {
+pub(crate) fn member_id(number: u64) -> MemberId {
     let mut id = [0; 32];
     id[..8].copy_from_slice(&number.to_be_bytes());
     MemberId(id)

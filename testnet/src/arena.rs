@@ -1,0 +1,224 @@
+//! Everybody who may decide in a node, before the same questions: rules, rivals, and whoever else is entered.
+//!
+//! Each seat has seeded contexts of which it is known what every entry of the menu is worth: auctions cleared by the
+//! protocol's market ([`bidder`]), a federation that trains really ([`world`], [`selector`]), a privacy budget on a machine
+//! under load ([`shift`], [`guardian`]). Everybody is asked in the same contexts, and asked again with the menu in another
+//! order. Selectors and guardians then get rounds of their own.
+//!
+//! To enter somebody else, as a language model, implement [`Entrant`] and hand it to [`run`].
+
+mod archive;
+mod bidder;
+mod contest;
+pub mod contestant;
+mod dice;
+mod error;
+mod federation;
+mod field;
+mod files;
+mod guardian;
+mod options;
+mod picture;
+mod progress;
+mod scored;
+mod seat;
+mod selector;
+mod shift;
+mod stats;
+mod summary;
+mod table;
+mod tally;
+mod trial;
+mod world;
+
+use std::{sync::Arc, time::Instant};
+
+use althing_node::learn::data::{self, Subset};
+
+use self::{
+    archive::{Archive, PolicyRun},
+    contest::{Manner, Seated},
+    contestant::{Contestant, Context},
+    guardian::Hand,
+    progress::Progress,
+    world::{Ground, World},
+};
+pub use self::{
+    archive::{Play, Run},
+    error::Error,
+    federation::{FederationEnd, RoundPoint},
+    field::{BuiltIn, Entrant},
+    options::{AgentsOptions, Setting},
+    scored::Scored,
+    seat::Seat,
+    selector::{Favour, Selection},
+    stats::Estimate,
+    summary::{PolicySummary, SeatSummary, Summary},
+    tally::Tally,
+};
+
+/// Shifts that a guardian gets in its own hand, for each seed.
+const SHIFTS: u64 = 2;
+
+/// Has those of the options and then `others` answer, writes the report and returns its summary.
+///
+/// # Errors
+/// [`Error`] if an option or the data will not do, a training failed, or the report cannot be written.
+pub fn run(options: &AgentsOptions, others: Vec<Box<dyn Entrant>>) -> Result<Summary, Error> {
+    let begin = Instant::now();
+    if options.winners > options.members {
+        return Err(Error::Usage("--winners N: a round cannot hire more members than there are".to_owned()));
+    }
+    let built_in = options.policies.iter().map(|policy| Box::new(*policy) as Box<dyn Entrant>);
+    let entrants: Vec<Box<dyn Entrant>> = built_in.chain(others).collect();
+    let setting = options.setting(entrants.iter().map(|entrant| entrant.name()).collect());
+    let open = if options.resume { Archive::resume } else { Archive::create };
+    let mut archive = open(&options.report, &setting)?;
+    let (seats, seeds): (Vec<Seat>, Vec<u64>) = (options.all_seats(), options.all_seeds().collect());
+    // Seed by seed, so that whoever loses patience has whole comparisons.
+    let wanted = seeds.iter().flat_map(|&seed| seats.iter().map(move |&seat| (seat, seed)));
+    let missing: Vec<(Seat, u64)> = wanted.filter(|(seat, seed)| !archive.holds(*seat, *seed)).collect();
+    let progress = Progress::start(missing.len());
+    let mut arena = Arena { options, entrants: &entrants, ground: None };
+    for (seat, seed) in missing {
+        let begin = Instant::now();
+        progress.begins(format!("{seat}, seed {seed}"));
+        archive.add(Run { seat, seed, results: arena.play(seat, seed)? })?;
+        progress.ended(seat, seed, begin.elapsed().as_secs_f64());
+    }
+    progress.finish();
+    let seats = seats.into_iter().map(|seat| (seat, archive.runs(seat, &seeds))).collect::<Vec<_>>();
+    let summary = Summary {
+        setting,
+        seats: seats.iter().map(|(seat, runs)| SeatSummary::of(*seat, runs)).collect(),
+        seeds,
+        wall_s: begin.elapsed().as_secs_f64(),
+    };
+    let runs: Vec<&Run> = seats.iter().flat_map(|(_, runs)| runs.iter().copied()).collect();
+    files::write_runs(archive.folder(), &runs)?;
+    files::write_summary(archive.folder(), &summary, &runs)?;
+    Ok(summary)
+}
+
+/// Where everybody meets.
+struct Arena<'a> {
+    options: &'a AgentsOptions,
+    entrants: &'a [Box<dyn Entrant>],
+    /// Read when it is first needed.
+    ground: Option<Arc<Ground>>,
+}
+
+impl Arena<'_> {
+    /// The questions of a seat, from this seed.
+    fn play(&mut self, seat: Seat, seed: u64) -> Result<Vec<PolicyRun>, Error> {
+        match seat {
+            Seat::Bidder => Ok(self.bidders(seed)),
+            Seat::Selector => self.selectors(seed),
+            Seat::Guardian => self.guardians(seed),
+            Seat::Pace => self.paces(seed),
+        }
+    }
+
+    fn bidders(&self, seed: u64) -> Vec<PolicyRun> {
+        let mut seated = self.seat(|entrant| entrant.bidder(seed));
+        for number in 0..self.options.contexts {
+            contest::hold(&bidder::auction(seed, number), number, self.manner(seed), &mut seated);
+        }
+        results(seated, Vec::new())
+    }
+
+    fn selectors(&mut self, seed: u64) -> Result<Vec<PolicyRun>, Error> {
+        let world = World::new(self.ground()?, self.options.scale(), seed)?;
+        let (rounds, winners, manner) = (self.options.rounds, self.options.winners.into(), self.manner(seed));
+        let mut seated = self.seat(|entrant| entrant.selector(seed, winners));
+        let mut number = 0;
+        federation::wander(world.clone(), rounds, seed, |selection| {
+            contest::hold(selection, number, manner, &mut seated);
+            number += 1;
+        })?;
+        let mut plays = Vec::new();
+        for mut contestant in self.entrants.iter().filter_map(|entrant| entrant.selector(seed, winners)) {
+            plays.push(Play::Federation(federation::play(world.clone(), rounds, &mut *contestant)?));
+        }
+        Ok(results(seated, plays))
+    }
+
+    fn guardians(&self, seed: u64) -> Result<Vec<PolicyRun>, Error> {
+        let mut seated = self.seat(|entrant| entrant.guardian(seed));
+        self.shifts(seed, guardian::stints, &mut seated)?;
+        let contestants = self.entrants.iter().filter_map(|entrant| entrant.guardian(seed));
+        let plays = contestants.map(|mut contestant| own_shifts(seed, &mut Hand::Guardian(&mut *contestant)));
+        Ok(results(seated, plays.collect::<Result<_, _>>()?))
+    }
+
+    fn paces(&self, seed: u64) -> Result<Vec<PolicyRun>, Error> {
+        let mut seated = self.seat(|entrant| entrant.pace(seed));
+        self.shifts(seed, guardian::paces, &mut seated)?;
+        let contestants = self.entrants.iter().filter_map(|entrant| entrant.pace(seed));
+        let plays = contestants.map(|mut contestant| own_shifts(seed, &mut Hand::Pace(&mut *contestant)));
+        Ok(results(seated, plays.collect::<Result<_, _>>()?))
+    }
+
+    /// Holds as many contexts as there should be, shift by shift.
+    fn shifts<C: Context>(
+        &self,
+        seed: u64,
+        contexts: fn(u64, u64, usize) -> Result<Vec<C>, shift::ShiftError>,
+        seated: &mut [Seated<'_, C>],
+    ) -> Result<(), Error> {
+        let mut number = 0;
+        let mut shift = 0;
+        while number < self.options.contexts {
+            let left = (self.options.contexts - number) as usize;
+            for context in contexts(seed, shift, left)? {
+                contest::hold(&context, number, self.manner(seed), seated);
+                number += 1;
+            }
+            shift += 1;
+        }
+        Ok(())
+    }
+
+    /// Everybody whom the seat means something to.
+    fn seat<C: Context>(
+        &self,
+        make: impl Fn(&dyn Entrant) -> Option<Box<dyn Contestant<C>>>,
+    ) -> Vec<Seated<'static, C>> {
+        let seated = |entrant: &dyn Entrant| {
+            let contestant = make(entrant)?;
+            Some(Seated { name: entrant.name(), contestant, tally: Tally::default() })
+        };
+        self.entrants.iter().filter_map(|entrant| seated(&**entrant)).collect()
+    }
+
+    fn manner(&self, seed: u64) -> Manner {
+        Manner { seed, permutations: self.options.permutations }
+    }
+
+    fn ground(&mut self) -> Result<Arc<Ground>, Error> {
+        if let Some(ground) = &self.ground {
+            return Ok(ground.clone());
+        }
+        let first = |count: usize| (0..count as u32).collect::<Vec<u32>>();
+        let train = first(world::SAMPLES * usize::from(self.options.members));
+        let train = data::load(&self.options.data, Subset::Train, &train)?;
+        let test = data::load(&self.options.data, Subset::Test, &first(world::JUDGED_BY))?;
+        Ok(self.ground.insert(Arc::new(Ground::new(train, &test))).clone())
+    }
+}
+
+/// What comes of a guardian's shifts in a contestant's own hand.
+fn own_shifts(seed: u64, hand: &mut Hand<'_>) -> Result<Play, Error> {
+    // Other shifts than the contexts are from.
+    let ends = (0..SHIFTS).map(|number| guardian::play(seed, u64::MAX - number, hand));
+    let ends = ends.collect::<Result<Vec<_>, _>>()?;
+    let mean = |part: fn(&guardian::ShiftEnd) -> f64| ends.iter().map(part).sum::<f64>() / SHIFTS as f64;
+    Ok(Play::Shifts { work: mean(|end| end.work), spent: mean(|end| end.spent), late: mean(|end| end.late as f64) })
+}
+
+/// Puts tallies and plays together: both are in the order of the entrants who take part.
+fn results<C>(seated: Vec<Seated<'_, C>>, plays: Vec<Play>) -> Vec<PolicyRun> {
+    let mut plays = plays.into_iter();
+    let result = |Seated { name, tally, .. }: Seated<'_, C>| PolicyRun { policy: name, tally, play: plays.next() };
+    seated.into_iter().map(result).collect()
+}

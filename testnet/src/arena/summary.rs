@@ -1,0 +1,199 @@
+//! What a contest amounted to. The names in `summary.json` are stable; `docs/agents.md` explains them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    archive::{Play, Run},
+    federation::FederationEnd,
+    options::Setting,
+    seat::Seat,
+    stats::{self, Estimate},
+    tally::Tally,
+};
+
+/// What a contest amounted to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// What was asked.
+    pub setting: Setting,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// Seat by seat.
+    pub seats: Vec<SeatSummary>,
+    /// How long it took, in seconds; with `--resume`, this time.
+    pub wall_s: f64,
+}
+
+/// What came of a seat.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeatSummary {
+    /// Which.
+    pub seat: Seat,
+    /// Bytes at which federations are compared: what the thriftiest of them had sent in the end, by seed.
+    pub equal_bytes: Option<Vec<u64>>,
+    /// Everybody who answered.
+    pub policies: Vec<PolicySummary>,
+    /// Who missed least.
+    pub best: Option<String>,
+}
+
+/// What a policy amounted to at a seat. Shares are of the contexts, from 0 to 1.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PolicySummary {
+    /// Its name.
+    pub policy: String,
+    /// Contexts, over all seeds.
+    pub asked: u64,
+    /// Answers that code let pass.
+    pub valid: f64,
+    /// Valid answers that were worth less than the best entry.
+    pub wrong_valid: f64,
+    /// Decisions that code made in its place.
+    pub fallback: f64,
+    /// Why, and how often.
+    pub failures: BTreeMap<String, u64>,
+    /// What it missed, from 0 for always the best entry to 1 for always the worst.
+    pub regret: Option<Estimate>,
+    /// What a decision was worth on average, in the unit of the seat.
+    pub value: Option<Estimate>,
+    /// Median and 95th percentile of what an answer took, in milliseconds.
+    pub latency_ms: Option<[f64; 2]>,
+    /// Answers that changed with the order of the menu, of those that were asked again.
+    pub order_changed: Option<f64>,
+    /// Accuracy when as many bytes were sent as everybody sent, from 0 to 1.
+    pub accuracy_at_equal_bytes: Option<Estimate>,
+    /// Accuracy of the last model, from 0 to 1.
+    pub final_accuracy: Option<Estimate>,
+    /// Megabytes of all updates.
+    pub megabytes: Option<Estimate>,
+    /// Jain's index of how often members delivered.
+    pub participation: Option<Estimate>,
+    /// Mean accuracy of the worst tenth of the members, from 0 to 1.
+    pub worst_decile: Option<Estimate>,
+    /// Work done in time, for each shift, in contracts of one full pass without noise.
+    pub work: Option<Estimate>,
+    /// Part of the budget that was spent, from 0 to 1.
+    pub spent: Option<Estimate>,
+    /// Contracts that came too late, for each shift.
+    pub late: Option<Estimate>,
+}
+
+impl SeatSummary {
+    /// Of these runs of one seat.
+    pub(super) fn of(seat: Seat, runs: &[&Run]) -> Self {
+        let equal_bytes = equal_bytes(runs);
+        let names: Vec<&str> =
+            runs.first().map_or_else(Vec::new, |run| run.results.iter().map(|result| &*result.policy).collect());
+        let policies: Vec<PolicySummary> =
+            names.into_iter().map(|name| PolicySummary::of(name, runs, equal_bytes.as_deref())).collect();
+        let missed = |policy: &&PolicySummary| policy.regret.map_or(f64::MAX, |regret| regret.mean);
+        let best = policies.iter().min_by(|a, b| missed(a).total_cmp(&missed(b))).map(|policy| policy.policy.clone());
+        Self { seat, equal_bytes, policies, best }
+    }
+}
+
+impl PolicySummary {
+    fn of(name: &str, runs: &[&Run], equal_bytes: Option<&[u64]>) -> Self {
+        let results: Vec<_> =
+            runs.iter().filter_map(|run| run.results.iter().find(|result| result.policy == name)).collect();
+        let all = total(results.iter().map(|result| &result.tally));
+        let tallies = |part: fn(&Tally) -> Option<f64>| {
+            Estimate::of(&results.iter().filter_map(|result| part(&result.tally)).collect::<Vec<_>>())
+        };
+        let federations: Vec<&FederationEnd> = results.iter().filter_map(|result| result.federation()).collect();
+        let each = |part: &dyn Fn(&FederationEnd) -> Option<f64>| {
+            Estimate::of(&federations.iter().filter_map(|end| part(end)).collect::<Vec<_>>())
+        };
+        let shifts: Vec<[f64; 3]> = results.iter().filter_map(|result| result.shifts()).collect();
+        let shift = |place: usize| Estimate::of(&shifts.iter().map(|shift| shift[place]).collect::<Vec<_>>());
+        let fair = federations.iter().zip(equal_bytes.unwrap_or_default());
+        let fair: Vec<f64> = fair.filter_map(|(end, bytes)| accuracy_at(end, *bytes)).collect();
+        Self {
+            policy: name.to_owned(),
+            asked: all.asked,
+            valid: all.share(all.valid),
+            wrong_valid: all.share(all.wrong),
+            fallback: all.share(all.fallbacks()),
+            regret: tallies(Tally::regret_share),
+            value: tallies(|tally| (tally.asked > 0).then(|| tally.value / tally.asked as f64)),
+            latency_ms: latencies(&all.latencies),
+            order_changed: (all.reasked > 0).then(|| stats::share(all.changed, all.reasked)),
+            failures: all.failures,
+            accuracy_at_equal_bytes: Estimate::of(&fair),
+            final_accuracy: each(&|end| end.points.last().map(|point| point.accuracy)),
+            megabytes: each(&|end| end.points.last().map(|point| point.bytes as f64 / 1e6)),
+            participation: each(&|end| Some(end.participation)),
+            worst_decile: each(&|end| Some(end.worst_decile)),
+            work: shift(0),
+            spent: shift(1),
+            late: shift(2),
+        }
+    }
+}
+
+impl super::archive::PolicyRun {
+    fn federation(&self) -> Option<&FederationEnd> {
+        match &self.play {
+            Some(Play::Federation(end)) => Some(end),
+            _ => None,
+        }
+    }
+
+    fn shifts(&self) -> Option<[f64; 3]> {
+        match self.play {
+            Some(Play::Shifts { work, spent, late }) => Some([work, spent, late]),
+            _ => None,
+        }
+    }
+}
+
+fn total<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Tally {
+    tallies.fold(Tally::default(), |mut all, tally| {
+        all.asked += tally.asked;
+        all.valid += tally.valid;
+        all.wrong += tally.wrong;
+        all.reasked += tally.reasked;
+        all.changed += tally.changed;
+        all.latencies.extend(&tally.latencies);
+        for (failure, count) in &tally.failures {
+            *all.failures.entry(failure.clone()).or_default() += count;
+        }
+        all
+    })
+}
+
+fn latencies(seconds: &[f64]) -> Option<[f64; 2]> {
+    let at = |share| stats::quantile(seconds, share).map(|seconds| 1e3 * seconds);
+    Some([at(0.5)?, at(0.95)?])
+}
+
+/// For each run, what the thriftiest of its federations had sent in the end.
+fn equal_bytes(runs: &[&Run]) -> Option<Vec<u64>> {
+    let least = |run: &&Run| {
+        let ends = run.results.iter().filter_map(|result| result.federation());
+        ends.filter_map(|end| end.points.last()).map(|point| point.bytes).min()
+    };
+    runs.iter().map(least).collect::<Option<Vec<u64>>>().filter(|bytes| !bytes.is_empty())
+}
+
+/// The accuracy when so many bytes had been sent, on the straight line between the rounds before and after.
+pub(super) fn accuracy_at(end: &FederationEnd, bytes: u64) -> Option<f64> {
+    let after = end.points.iter().position(|point| point.bytes >= bytes)?;
+    let there = &end.points[after];
+    let Some(before) = after.checked_sub(1).map(|before| &end.points[before]) else { return Some(there.accuracy) };
+    let way = (bytes - before.bytes) as f64 / (there.bytes - before.bytes) as f64;
+    Some(before.accuracy + way * (there.accuracy - before.accuracy))
+}
+
+impl Summary {
+    /// As JSON, with a line break at its end.
+    pub fn to_json(&self) -> String {
+        // Nothing in it can fail to become JSON: its keys are words.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests;

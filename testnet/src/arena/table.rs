@@ -1,0 +1,73 @@
+//! The figures for people.
+
+use super::{
+    seat::Seat,
+    stats::Estimate,
+    summary::{PolicySummary, SeatSummary, Summary},
+};
+use crate::replay::aligned;
+
+impl Summary {
+    /// The figures for people, a table for each seat.
+    pub fn table(&self) -> String {
+        let tables = self.seats.iter().map(|seat| seat.table(self.seeds.len()));
+        let tables = tables.collect::<Vec<_>>().join("\n");
+        format!("{tables}\n  time         {:.1} s\n", self.wall_s)
+    }
+}
+
+impl SeatSummary {
+    fn table(&self, seeds: usize) -> String {
+        let asked = self.policies.first().map_or(0, |policy| policy.asked);
+        let title = format!("  {}: {asked} questions from {seeds} seeds, 95 % intervals over seeds\n", self.seat);
+        let mut heading = vec!["policy", "valid", "wrong", "fallback", "regret", "ms", "order"];
+        heading.extend(match self.seat {
+            Seat::Bidder => &["gain"][..],
+            Seat::Selector => &["equal bytes", "at the end", "MB", "Jain", "worst tenth"],
+            Seat::Guardian | Seat::Pace => &["work", "late", "spent"],
+        });
+        let mut rows: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
+        rows.extend(self.policies.iter().map(|policy| self.row(policy)));
+        title + &aligned(&rows)
+    }
+
+    fn row(&self, policy: &PolicySummary) -> Vec<String> {
+        let mut row = vec![
+            policy.policy.clone(),
+            share(policy.valid),
+            share(policy.wrong_valid),
+            share(policy.fallback),
+            percent(policy.regret),
+            policy.latency_ms.map_or_else(String::new, |[median, _]| format!("{median:.3}")),
+            policy.order_changed.map_or_else(String::new, share),
+        ];
+        row.extend(match self.seat {
+            Seat::Bidder => vec![number(policy.value, 3)],
+            Seat::Selector => vec![
+                percent(policy.accuracy_at_equal_bytes),
+                percent(policy.final_accuracy),
+                policy.megabytes.map_or_else(String::new, |megabytes| format!("{:.0}", megabytes.mean)),
+                number(policy.participation, 2),
+                percent(policy.worst_decile),
+            ],
+            Seat::Guardian | Seat::Pace => vec![number(policy.work, 2), number(policy.late, 1), percent(policy.spent)],
+        });
+        row
+    }
+}
+
+fn share(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+fn percent(estimate: Option<Estimate>) -> String {
+    let Some(Estimate { mean, half }) = estimate else { return "-".to_owned() };
+    let half = half.map_or_else(String::new, |half| format!(" ± {:.1}", 100.0 * half));
+    format!("{:.1}{half} %", 100.0 * mean)
+}
+
+fn number(estimate: Option<Estimate>, decimals: usize) -> String {
+    let Some(Estimate { mean, half }) = estimate else { return "-".to_owned() };
+    let half = half.map_or_else(String::new, |half| format!(" ± {half:.decimals$}"));
+    format!("{mean:.decimals$}{half}")
+}
