@@ -134,7 +134,8 @@ pub fn cost(contract: &Contract, samples: u64, cost_per_sample: u64) -> u64 {
     whole.div_ceil(contract.width.divisor().into())
 }
 
-/// Asks its cost, for the contract that is cheapest per unit of value: under the default mechanism nothing pays better.
+/// Asks its cost, for the contract that is cheapest per unit of value, which wins most often. Under the default mechanism no
+/// other price pays better for that contract; another contract may.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Truthful;
 

@@ -3,8 +3,18 @@
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
+use althing_agents::{bidder::BidderQuestion, policy::Question};
+use althing_testnet::{
+    arena::{
+        self, Entrant, Scored,
+        contestant::{Contestant, Context, Failure},
+    },
+    options::{Cli, Command as Chosen},
+};
+use clap::Parser;
 use serde_json::Value;
 
 /// A contest that takes seconds.
@@ -118,4 +128,55 @@ fn mistakes_are_told_in_words() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains(words), "{arguments:?}: {said}");
     }
+}
+
+/// Somebody far away who takes the first entry after a while, and does not answer every third time.
+#[derive(Default)]
+struct Remote {
+    asked: u64,
+}
+
+impl Contestant<Scored<BidderQuestion>> for Remote {
+    fn answer(&mut self, context: &Scored<BidderQuestion>) -> Result<<BidderQuestion as Question>::Option, Failure> {
+        self.asked += 1;
+        tokio::runtime::Handle::current().block_on(tokio::time::sleep(Duration::from_millis(2)));
+        if self.asked.is_multiple_of(3) {
+            return Err(Failure("late".to_owned()));
+        }
+        context.question().menu().first().copied().ok_or_else(|| Failure("no menu".to_owned()))
+    }
+}
+
+struct Far;
+
+impl Entrant for Far {
+    fn name(&self) -> String {
+        "far".to_owned()
+    }
+
+    fn bidder(&self, _: u64) -> Option<Box<dyn Contestant<Scored<BidderQuestion>>>> {
+        Some(Box::new(Remote::default()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_answers_from_afar_takes_part_where_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report");
+    let report = report.to_str().unwrap();
+    let arguments =
+        ["testnet", "agents", "--seats", "bidder,pace", "--policies", "rules", "--contexts", "12", "--seeds", "1"];
+    let Chosen::Agents(options) = Cli::parse_from(arguments.into_iter().chain(["--report", report])).command else {
+        panic!("these are the options of a contest");
+    };
+    let contest = tokio::task::spawn_blocking(move || arena::run(&options, vec![Box::new(Far)]));
+    let summary = contest.await.unwrap().unwrap();
+    let [bidder, pace] = &summary.seats[..] else { panic!("{summary:?}") };
+    let names = |seat: &arena::SeatSummary| seat.policies.iter().map(|one| one.policy.clone()).collect::<Vec<_>>();
+    assert_eq!((names(bidder), names(pace)), (vec!["rules".to_owned(), "far".into()], vec!["rules".into()]));
+    let far = &bidder.policies[1];
+    // Two answers, the second with the menu in another order, then none: half of the questions.
+    assert_eq!(far.failures, [("late".to_owned(), 6)].into());
+    assert_eq!((far.asked, far.valid, far.fallback), (12, 0.5, 0.5));
+    assert!(far.latency_ms.unwrap()[0] >= 2.0 && far.order_changed.unwrap() > 0.5, "{far:?}");
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use althing_agents::{
-    Policy, Rival,
-    policy::{Question, Reorder, ask},
+    Rival,
+    policy::{Question, Reorder},
 };
 use althing_protocol::event::DecidedBy;
 
@@ -68,11 +68,10 @@ pub struct Prompt<Q: Question>(pub Box<dyn Rival<Q>>);
 
 impl<C: Context> Contestant<C> for Prompt<C::Question> {
     fn answer(&mut self, context: &C) -> Result<C::Choice, Failure> {
-        let policy: &mut dyn Policy<C::Question> = &mut *self.0;
-        match ask(policy, context.question()) {
-            Some(pick) if pick.by != DecidedBy::Fallback => Ok(context.entry(pick.option)),
-            Some(_) => Err(Failure("off the menu".to_owned())),
-            None => Err(Failure("no menu".to_owned())),
+        let pick = self.0.decide(context.question());
+        match pick.by {
+            DecidedBy::Model | DecidedBy::Rules => Ok(context.entry(pick.option)),
+            DecidedBy::Fallback => Err(Failure("fell back".to_owned())),
         }
     }
 

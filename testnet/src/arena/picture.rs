@@ -37,10 +37,10 @@ pub(super) fn regret(summary: &Summary) -> HeatMap {
     }
 }
 
-/// Light is good. Who does not answer has no words.
+/// Light is good. Who does not answer has a dash.
 fn spot(policy: Option<&PolicySummary>) -> Spot {
     let Some(Estimate { mean, half }) = policy.and_then(|policy| policy.regret) else {
-        return Spot { value: 1.0, words: String::new(), note: String::new() };
+        return Spot { value: 1.0, words: "-".to_owned(), note: String::new() };
     };
     let note = half.map_or_else(String::new, |half| format!("± {:.1}", 100.0 * half));
     Spot { value: (1.0 - mean).clamp(0.0, 1.0), words: format!("{:.1}", 100.0 * mean), note }

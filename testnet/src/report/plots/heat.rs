@@ -9,7 +9,7 @@ use plotters::{
 use super::picture::{AXIS_SIZE, Drawing, Drawn, FONT, INK, LABEL_SIZE, SIZE, TITLE_SIZE};
 
 /// Left and upper edge of the fields, in pixels: room for the title and the names of rows.
-const EDGE: (i32, i32) = (140, 80);
+const EDGE: (i32, i32) = (210, 80);
 /// Room below the fields, in pixels, for the names of columns.
 const FOOT: i32 = 90;
 /// Size of the words in a field.
@@ -58,7 +58,7 @@ impl Drawing for HeatMap {
         }
         for (row, (name, spots)) in (0..).zip(&self.rows) {
             let top = EDGE.1 + row * field.1;
-            root.draw_text(name, &middle(LABEL_SIZE), (EDGE.0 - 40, top + field.1 / 2))?;
+            root.draw_text(name, &middle(LABEL_SIZE), ((EDGE.0 + 50) / 2, top + field.1 / 2))?;
             for (column, spot) in (0..).zip(spots) {
                 spot.draw(root, (EDGE.0 + column * field.0, top), field)?;
             }
