@@ -1,5 +1,7 @@
 //! The three agents of a node together, and the code around them.
 
+mod counter;
+
 use std::collections::BTreeMap;
 
 use althing_protocol::{
@@ -11,6 +13,7 @@ use althing_protocol::{
 
 use crate::{
     bidder::{self, BidOption, BidderQuestion, Offer, Truthful},
+    counter::{CounterQuestion, LetBidsStand, OfferQuestion, Profitable},
     guardian::{Capacity, Evenly, GuardianQuestion, Means, PaceOption, PaceQuestion, Stint, WhatFits},
     policy::{Pick, Policy, ask},
     selector::{Coverage, Focus, SelectorOption, SelectorQuestion},
@@ -27,12 +30,16 @@ pub struct Deliberation {
     pub choice: String,
 }
 
-/// A node's guardian, with its two questions, bidder and selector.
+/// A node's guardian, bidder and selector, with two questions each.
 pub struct Council {
     guardian: Box<dyn Policy<GuardianQuestion>>,
     spender: Box<dyn Policy<PaceQuestion>>,
     bidder: Box<dyn Policy<BidderQuestion>>,
     selector: Box<dyn Policy<SelectorQuestion>>,
+    /// The selector's other question.
+    negotiator: Box<dyn Policy<CounterQuestion>>,
+    /// The bidder's other question.
+    replier: Box<dyn Policy<OfferQuestion>>,
     cost_per_sample: u64,
 }
 
@@ -44,6 +51,8 @@ impl Council {
             spender: Box::new(Evenly),
             bidder: Box::new(Truthful),
             selector: Box::new(Coverage),
+            negotiator: Box::new(LetBidsStand),
+            replier: Box::new(Profitable),
             cost_per_sample,
         }
     }

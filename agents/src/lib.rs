@@ -17,6 +17,7 @@
 
 pub mod bidder;
 pub mod council;
+pub mod counter;
 pub mod guardian;
 pub mod policy;
 pub mod privacy;

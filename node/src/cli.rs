@@ -8,6 +8,7 @@ use althing_protocol::{
     epidemic::{Acceptance, Topology},
     genesis::Member,
     ids::{Hash, MemberId},
+    limits::MAX_COUNTER_OFFERS,
     model::Width,
     update::Codec,
 };
@@ -219,6 +220,10 @@ pub struct GenesisNewArgs {
     /// posted price; 0 for no floor [default: 10, or twice the rounds that it takes to hire everybody].
     #[arg(long, value_name = "N")]
     pub max_losses: Option<u32>,
+    /// Counter-offers that an elected aggregator may make in a round, 0 to 2: other contracts for bidders, at a price that
+    /// code posts, take it or leave it.
+    #[arg(long, value_name = "N", default_value_t = MAX_COUNTER_OFFERS)]
+    pub max_counter_offers: u32,
     /// How updates travel: `f32` as they are, `q8` in one byte a parameter, or `topk:P` with only the P of a thousand
     /// parameters that have changed most.
     #[arg(long, value_name = "CODEC", default_value_t)]

@@ -9,7 +9,7 @@ use crate::{
     crypto::Signed,
     ids::{BlobRef, Hash, Height, MemberId, Round},
     limits::MAX_BODY_BYTES,
-    statement::{Appraisal, BidCommit, BidReveal, Marks, UpdateOffer},
+    statement::{Appraisal, BidCommit, BidReveal, CounterOffers, CounterReply, Marks, UpdateOffer},
 };
 
 /// A decision.
@@ -47,13 +47,17 @@ pub enum Evidence {
     Settle(SettleEvidence),
 }
 
-/// Bids and marks. Lists are sorted by signer.
+/// Bids, marks and counter-offers. Lists are sorted by signer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanEvidence {
     /// The chair's marks, if it gave any in time.
     pub marks: Option<Signed<Marks>>,
     /// A sealed bid with its opening, for every bidder.
     pub bids: Vec<(Signed<BidCommit>, Signed<BidReveal>)>,
+    /// The chair's counter-offers, if it has made any.
+    pub counter_offers: Option<Signed<CounterOffers>>,
+    /// What their receivers say to them. Silence declines.
+    pub replies: Vec<Signed<CounterReply>>,
 }
 
 /// Updates and appraisals. Lists are sorted by signer.

@@ -35,6 +35,10 @@ pub enum Domain {
     Hello = 9,
     /// A member's own model, offered to a peer.
     Model = 10,
+    /// The chair's counter-offers.
+    CounterOffers = 11,
+    /// A reply to a counter-offer.
+    CounterReply = 12,
 }
 
 /// A member's secret key.

@@ -311,6 +311,8 @@ pub enum HiredBy {
     Auction,
     /// The fairness floor: it had lost too often.
     Floor,
+    /// A counter-offer, which it has accepted.
+    CounterOffer,
 }
 
 /// All credits of the federation, in micro-credits: `minted - burned` equals the sum of the rest.

@@ -81,6 +81,11 @@ pub struct Bounds {
     pub max_ms: u64,
 }
 
+/// How long counter-offers may take where a genesis does not say.
+fn replies() -> Bounds {
+    Bounds { min_ms: 50, max_ms: 500 }
+}
+
 /// How long the phases of a round may last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +94,10 @@ pub struct Phases {
     pub commit: Bounds,
     /// From the marks to the last opened bid.
     pub reveal: Bounds,
+    /// From the chair's counter-offers to the last reply; at most half of the wait for a proposal. From 50 to 500
+    /// milliseconds if the file does not say.
+    #[serde(default = "replies")]
+    pub counter: Bounds,
     /// From the Plan to the last update.
     pub train: Bounds,
     /// From the last update to the last appraisal.
@@ -286,12 +295,17 @@ impl Genesis {
         for (field, bounds) in [
             ("phases.commit", phases.commit),
             ("phases.reveal", phases.reveal),
+            ("phases.counter", phases.counter),
             ("phases.train", phases.train),
             ("phases.appraise", phases.appraise),
             ("exchange.listen", self.exchange.listen),
         ] {
             within(field, bounds.min_ms, 1, bounds.max_ms)?;
             within(field, bounds.max_ms, 1, limits::MAX_PHASE_MS)?;
+        }
+        if self.market.max_counter_offers > 0 {
+            // Asking the selector and waiting for replies may take so long each; others take over a chair that is late.
+            within("phases.counter", phases.counter.max_ms, 1, self.agreement.propose_ms / 2)?;
         }
         within("phases.absence_grace_ms", phases.absence_grace_ms, 0, limits::MAX_PHASE_MS)?;
         within("exchange.halted_after_ms", self.exchange.halted_after_ms, 1, limits::MAX_PHASE_MS)?;

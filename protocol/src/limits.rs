@@ -8,6 +8,9 @@ pub const MAX_MEMBERS: usize = 128;
 /// Contracts on the public menu.
 pub const MAX_CONTRACTS: usize = 16;
 
+/// Counter-offers in a round.
+pub const MAX_COUNTER_OFFERS: u32 = 2;
+
 /// Longest encoded genesis, in bytes.
 pub const MAX_GENESIS_BYTES: usize = 256 * 1024;
 

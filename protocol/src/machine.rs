@@ -9,6 +9,7 @@
 
 mod agree;
 mod bid;
+mod counter;
 mod deadlines;
 mod decide;
 mod effect;
@@ -25,15 +26,18 @@ mod train;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::{
-    AggregateOrder, Answer, BatchId, BidQuestion, Candidate, Commit, Effect, JournalEntry, MarksQuestion,
-    OrderedUpdate, ReplyId, TrainOrder,
+    AggregateOrder, Answer, BatchId, BidQuestion, Bidder, Candidate, Commit, CounterOffersQuestion, Effect,
+    JournalEntry, MarksQuestion, OrderedUpdate, ReplyId, ReplyQuestion, TrainOrder,
 };
 pub use exchange::WhenHalted;
 pub use input::{Input, Made, Score, Timer};
 pub use listen::Verdict;
 pub use recover::Durable;
 
-use self::{agree::Bodies, bid::Bidding, deadlines::Deadline, effect::Record, pool::Pool, sync::Sync, train::Training};
+use self::{
+    agree::Bodies, bid::Bidding, counter::Counters, deadlines::Deadline, effect::Record, pool::Pool, sync::Sync,
+    train::Training,
+};
 use crate::{
     codec,
     consensus::{Engine, EngineError, Equivocation, ValidatorSet},
@@ -103,6 +107,7 @@ pub struct Machine {
     /// Statements for the round after, from members that are already there.
     early: Pool,
     bidding: Bidding,
+    counters: Counters,
     /// The open round begins no sooner than this.
     opens_at: Time,
     training: Training,
@@ -133,6 +138,7 @@ pub struct Machine {
 struct Deadlines {
     commit: Deadline,
     reveal: Deadline,
+    counter: Deadline,
     train: Deadline,
     appraise: Deadline,
 }
@@ -167,6 +173,8 @@ impl Machine {
             Input::TimerFired(timer) => self.timer_fired(timer)?,
             Input::BidChosen { round, bid } => self.bid_chosen(round, bid)?,
             Input::MarksChosen { round, hire, weights } => self.marks_chosen(round, hire, weights)?,
+            Input::CounterOffersChosen { round, offers } => self.counter_offers_chosen(round, offers)?,
+            Input::ReplyChosen { round, reply } => self.reply_chosen(round, reply),
             Input::Trained { round, made } => self.trained(round, made)?,
             Input::BlobReady(blob) => self.blob_ready(blob)?,
             Input::Appraised { round, maker, score } => self.appraised(round, maker, score)?,
@@ -217,6 +225,7 @@ impl Machine {
             Timer::Pause(round) if round == self.state.round => self.pause_over(),
             Timer::Commit(round) if round == self.state.round => self.commit_timer_fired(),
             Timer::Reveal(round) if round == self.state.round => self.reveals_closed(),
+            Timer::Counter(round) if round == self.state.round => self.counter_timer_fired(),
             Timer::Train(round) if round == self.state.round => self.updates_closed(),
             Timer::Absence(round) if round == self.state.round => self.check_updates(),
             Timer::Appraise(round) if round == self.state.round => self.appraisals_closed(),
@@ -237,6 +246,7 @@ impl Machine {
             Timer::Pause(_)
             | Timer::Commit(_)
             | Timer::Reveal(_)
+            | Timer::Counter(_)
             | Timer::Train(_)
             | Timer::Absence(_)
             | Timer::Appraise(_)

@@ -4,6 +4,7 @@
 //! those who judge its proposal cannot differ.
 
 mod award;
+mod counter;
 mod plan;
 mod settle;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What members say to each other in a round. Each statement is signed, bounded, and stands in a body as evidence.
 
+mod counter;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use crate::{
     ids::{BlobRef, Hash, Height, MemberId, Round, Step},
     limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MESSAGE_BYTES, MAX_MINT, MAX_STATEMENT_BYTES},
 };
+
+pub use counter::{CounterOffer, CounterOffers, CounterReply, Reply};
 
 /// A bid: one contract of the menu, at a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

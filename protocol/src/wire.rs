@@ -9,7 +9,9 @@ use crate::{
     crypto::Signed,
     ids::{BlobRef, Height},
     limits::{MAX_MESSAGE_BYTES, MAX_SYNC_HEIGHTS},
-    statement::{Appraisal, BidCommit, BidReveal, BodyOffer, Marks, ModelOffer, UpdateOffer},
+    statement::{
+        Appraisal, BidCommit, BidReveal, BodyOffer, CounterOffers, CounterReply, Marks, ModelOffer, UpdateOffer,
+    },
 };
 
 /// What members gossip about. Each subject has a topic of its own, so that a flood of one delays no other.
@@ -36,6 +38,10 @@ pub enum Message {
     Marks(Signed<Marks>),
     /// An opened bid.
     Reveal(Signed<BidReveal>),
+    /// The chair's counter-offers.
+    CounterOffers(Signed<CounterOffers>),
+    /// A reply to one of them.
+    CounterReply(Signed<CounterReply>),
     /// An update.
     Update(Signed<UpdateOffer>),
     /// An appraisal.
@@ -54,7 +60,13 @@ impl Message {
     /// Where it is published.
     pub const fn topic(&self) -> Topic {
         match self {
-            Self::Commit(_) | Self::Marks(_) | Self::Reveal(_) | Self::Update(_) | Self::Appraisal(_) => Topic::Round,
+            Self::Commit(_)
+            | Self::Marks(_)
+            | Self::Reveal(_)
+            | Self::CounterOffers(_)
+            | Self::CounterReply(_)
+            | Self::Update(_)
+            | Self::Appraisal(_) => Topic::Round,
             Self::Body(_) => Topic::Bodies,
             Self::Agreement(_) => Topic::Agreement,
             Self::Have(_) => Topic::Have,

@@ -53,6 +53,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     let genesis = if let Some(winners) = args.winners { hiring(genesis, winners) } else { genesis };
     let mut genesis = coding(aggregating(genesis, aggregation), args.codec);
     genesis.market.max_losses = args.max_losses.unwrap_or(genesis.market.max_losses);
+    genesis.market.max_counter_offers = args.max_counter_offers;
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
     Ok(genesis)
@@ -98,6 +99,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          mint       {} credits a round\n\
          budget     {} credits a round, {} to {} winners\n\
          floor      {}\n\
+         counters   {} counter-offers a round at the most\n\
          aggregate  {}, mixing {}\n\
          exchange   {}, accepting {}\n\
          updates    coded by {}\n",
@@ -112,6 +114,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.market.min_winners,
         genesis.market.max_winners,
         floor(&genesis.market),
+        genesis.market.max_counter_offers,
         genesis.aggregation.rule,
         genesis.aggregation.mixing,
         genesis.exchange.topology,

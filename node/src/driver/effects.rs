@@ -6,7 +6,9 @@ use althing_agents::{Deliberation, guardian::Means};
 use althing_protocol::{
     event::{DecidedBy, Event},
     ids::{BlobRef, MemberId, Round},
-    machine::{Answer, BidQuestion, Commit, Effect, Input, MarksQuestion, ReplyId},
+    machine::{
+        Answer, BidQuestion, Commit, CounterOffersQuestion, Effect, Input, MarksQuestion, ReplyId, ReplyQuestion,
+    },
     wire::{Response, Topic},
 };
 
@@ -43,6 +45,8 @@ impl Shell {
             Effect::CancelTimer(timer) => self.timers.cancel(&timer),
             Effect::AskBid(question) => return Ok(Some(self.ask_bid(question))),
             Effect::AskMarks(question) => return Ok(Some(self.ask_marks(question))),
+            Effect::AskCounterOffers(question) => return Ok(Some(self.ask_counter_offers(question))),
+            Effect::AskReply(question) => return Ok(Some(self.ask_reply(&question))),
             Effect::Train(order) => self.train(order)?,
             Effect::StopTraining => self.jobs.stop_training(),
             Effect::Fetch { blob, from } => self.fetch(blob, &from),
@@ -121,6 +125,24 @@ impl Shell {
         let (hire, weights, said) = self.council.marks(question);
         self.note(round, said);
         Input::MarksChosen { round, hire, weights }
+    }
+
+    fn ask_counter_offers(&mut self, question: CounterOffersQuestion) -> Input {
+        let round = question.round;
+        let (offers, said) = self.council.counter_offers(question);
+        self.note(round, said);
+        Input::CounterOffersChosen { round, offers }
+    }
+
+    fn ask_reply(&mut self, question: &ReplyQuestion) -> Input {
+        let round = question.round;
+        let capacity = self.capacity();
+        let means = self.purse.as_ref().map_or(Means::Unlimited, Purse::means);
+        let (reply, said) = self.council.reply(question, capacity, means);
+        for deliberation in said {
+            self.note(round, deliberation);
+        }
+        Input::ReplyChosen { round, reply }
     }
 
     /// Counts and tells an agent's decision.

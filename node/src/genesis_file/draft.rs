@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use althing_protocol::{
     genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
+    limits::MAX_COUNTER_OFFERS,
     model::Width,
     update::Codec,
 };
@@ -142,6 +143,7 @@ fn market() -> Market {
         reserve_price: RESERVE_PRICE,
         slash_permille: 500,
         max_losses: MAX_LOSSES,
+        max_counter_offers: MAX_COUNTER_OFFERS,
     }
 }
 
@@ -149,6 +151,7 @@ fn phases() -> Phases {
     Phases {
         commit: Bounds { min_ms: 50, max_ms: 3_000 },
         reveal: Bounds { min_ms: 50, max_ms: 3_000 },
+        counter: Bounds { min_ms: 50, max_ms: 500 },
         train: Bounds { min_ms: 2_000, max_ms: 120_000 },
         appraise: Bounds { min_ms: 300, max_ms: 10_000 },
         absence_grace_ms: 1_500,

@@ -50,6 +50,7 @@ fn impatient(genesis: &mut Genesis) {
     let phases = &mut genesis.phases;
     phases.commit = Bounds { min_ms: 20, max_ms: 150 };
     phases.reveal = Bounds { min_ms: 20, max_ms: 150 };
+    phases.counter = Bounds { min_ms: 20, max_ms: 150 };
     phases.appraise = Bounds { min_ms: 50, max_ms: 200 };
     genesis.agreement.propose_ms = 400;
 }

@@ -28,6 +28,9 @@ pub struct Market {
     /// The fairness floor: bids that a member which delivers may lose in a row; 0 for any number.
     #[serde(default)]
     pub max_losses: u32,
+    /// Counter-offers that the chair may make in a round; 0 for none.
+    #[serde(default)]
+    pub max_counter_offers: u32,
 }
 
 impl Market {
@@ -53,6 +56,7 @@ impl Market {
         within("market.max_winners", self.max_winners.into(), 1, limits::MAX_MEMBERS as u64)?;
         within("market.min_winners", self.min_winners.into(), 1, self.max_winners.into())?;
         within("market.reserve_price", self.reserve_price, 1, limits::MAX_MINT)?;
+        within("market.max_counter_offers", self.max_counter_offers.into(), 0, limits::MAX_COUNTER_OFFERS.into())?;
         match self.max_losses {
             0 => Ok(()),
             // Fewer than this no round could keep, with every member bidding.
@@ -78,6 +82,7 @@ mod tests {
             reserve_price: 1,
             slash_permille: 0,
             max_losses,
+            max_counter_offers: 0,
         }
     }
 

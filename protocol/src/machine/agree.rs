@@ -63,9 +63,8 @@ impl Machine {
             Stage::Planning => Phase::Plan,
             Stage::Settling(_) => Phase::Settle,
         });
-        for timer in
-            [Timer::Reveal(self.state.round), Timer::Train(self.state.round), Timer::Appraise(self.state.round)]
-        {
+        let round = self.state.round;
+        for timer in [Timer::Reveal(round), Timer::Counter(round), Timer::Train(round), Timer::Appraise(round)] {
             self.effects.push(Effect::CancelTimer(timer));
         }
         let effects = self.engine.start(next, self.validators.clone())?;
@@ -237,7 +236,8 @@ impl Machine {
                 bids.push((commit.signed.clone(), reveal.signed.clone()));
             }
         }
-        PlanEvidence { marks: self.pool.marks.get(&self.chair()).map(|marks| marks.signed.clone()), bids }
+        let marks = self.pool.marks.get(&self.chair()).map(|marks| marks.signed.clone());
+        self.with_counter_offers(PlanEvidence { marks, bids, counter_offers: None, replies: Vec::new() })
     }
 
     /// R16: every sound update with their mean, every appraisal, and the turn of this member's chain.

@@ -146,7 +146,7 @@ impl Machine {
         if self.phase == Phase::Bid && self.bidding.marking { self.open_bid() } else { self.commits_closed() }
     }
 
-    fn candidate(&self, member: &MemberId) -> Option<Candidate> {
+    pub(super) fn candidate(&self, member: &MemberId) -> Option<Candidate> {
         let account = self.state.ledger.accounts.get(member)?;
         Some(Candidate {
             member: *member,
@@ -189,22 +189,25 @@ impl Machine {
         self.check_reveals()
     }
 
-    /// R6: the Plan is next once every sealed bid is open.
+    /// R6: bidding is over once every sealed bid is open.
     pub(super) fn check_reveals(&mut self) -> Result {
+        if self.phase == Phase::Reveal && self.negotiates() {
+            return self.check_replies();
+        }
         let complete = self.pool.bidders().all(|(member, _)| self.pool.reveals.contains(member));
         if self.phase != Phase::Reveal || !complete {
             return Ok(());
         }
         self.deadlines.reveal.learn(self.now.since(self.phase_since));
-        self.start_height()
+        self.negotiate()
     }
 
     /// R6: or once the time is up.
     pub(super) fn reveals_closed(&mut self) -> Result {
-        if self.phase != Phase::Reveal {
+        if self.phase != Phase::Reveal || self.negotiates() {
             return Ok(());
         }
         self.deadlines.reveal.learn(self.now.since(self.phase_since));
-        self.start_height()
+        self.negotiate()
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Commit, Effect, Machine, MachineError, Result, Timer, agree::Bodies, bid::Bidding, pool::Pool, train::Training,
+    Commit, Effect, Machine, MachineError, Result, Timer, agree::Bodies, bid::Bidding, counter::Counters, pool::Pool,
+    train::Training,
 };
 use crate::{
     body::{Body, Header},
@@ -88,7 +89,9 @@ impl Machine {
     fn turn_page(&mut self) {
         let over = self.pool.round;
         self.effects.push(Effect::StopTraining);
-        for timer in [Timer::Commit(over), Timer::Reveal(over), Timer::Train(over), Timer::Appraise(over)] {
+        for timer in
+            [Timer::Commit(over), Timer::Reveal(over), Timer::Counter(over), Timer::Train(over), Timer::Appraise(over)]
+        {
             self.effects.push(Effect::CancelTimer(timer));
         }
         self.keep_what_is_needed();
@@ -96,6 +99,7 @@ impl Machine {
         let early = std::mem::replace(&mut self.early, Pool::new(round.next()));
         self.pool = if early.round == round { early } else { Pool::new(round) };
         self.bidding = Bidding::default();
+        self.counters = Counters::default();
         self.training = Training::default();
     }
 

@@ -13,7 +13,7 @@ use crate::{
     ids::{BlobRef, Hash, Height, MemberId, Round},
     model::Width,
     state::State,
-    statement::{Bid, ModelOffer},
+    statement::{Bid, CounterOffer, ModelOffer},
     wire::{Decision, Request, Topic},
 };
 
@@ -65,6 +65,10 @@ pub enum Effect {
     AskBid(BidQuestion),
     /// Ask the selector.
     AskMarks(MarksQuestion),
+    /// Ask the selector whether to offer bidders other contracts.
+    AskCounterOffers(CounterOffersQuestion),
+    /// Ask the bidder what to say to a counter-offer.
+    AskReply(ReplyQuestion),
     /// Train an update. A training that runs is for an earlier round: stop it.
     Train(TrainOrder),
     /// Stop training: its round is over.
@@ -182,6 +186,41 @@ pub struct Candidate {
     pub delivered: u64,
     /// Shares of bonuses that it ever earned, in micro-credits: what it has contributed, and nothing of what it asks.
     pub bonus: u64,
+}
+
+/// A question to the selector of the chair. It knows no price, and its agent is to see no id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterOffersQuestion {
+    /// For this round.
+    pub round: Round,
+    /// How many offers there may be, at the most.
+    pub most: u32,
+    /// The public menu.
+    pub menu: Vec<Contract>,
+    /// Who may get one.
+    pub bidders: Vec<Bidder>,
+}
+
+/// A member that has opened its bid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bidder {
+    /// What the ledger says of it.
+    pub candidate: Candidate,
+    /// The contract that it has bid for, by its place on the menu.
+    pub contract: u8,
+}
+
+/// A question to the bidder about a counter-offer. It knows nobody else's bid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyQuestion {
+    /// For this round.
+    pub round: Round,
+    /// The public menu.
+    pub menu: Vec<Contract>,
+    /// What the member is offered.
+    pub offer: CounterOffer,
+    /// Its own bid, which stands if it declines.
+    pub bid: Bid,
 }
 
 /// An order to train.

@@ -78,6 +78,8 @@ impl Machine {
             | Input::TimerFired(_)
             | Input::BidChosen { .. }
             | Input::MarksChosen { .. }
+            | Input::CounterOffersChosen { .. }
+            | Input::ReplyChosen { .. }
             | Input::Trained { .. }
             | Input::Appraised { .. }
             | Input::Aggregated { .. } => {}

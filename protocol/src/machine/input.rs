@@ -8,7 +8,7 @@ use super::effect::{BatchId, ReplyId};
 use crate::{
     consensus, epidemic,
     ids::{BlobRef, Height, MemberId, Round},
-    statement::Bid,
+    statement::{Bid, Reply},
 };
 
 /// Something that happened.
@@ -65,6 +65,20 @@ pub enum Input {
         hire: u32,
         /// Weights in hundredths.
         weights: BTreeMap<MemberId, u16>,
+    },
+    /// The selector has decided which counter-offers to make.
+    CounterOffersChosen {
+        /// The round it was asked for.
+        round: Round,
+        /// To whom, and for which place of the menu; none if it makes none.
+        offers: Vec<(MemberId, u8)>,
+    },
+    /// The bidder has decided on a counter-offer.
+    ReplyChosen {
+        /// The round it was asked for.
+        round: Round,
+        /// Whether it takes the offer.
+        reply: Reply,
     },
     /// The ordered training has ended, and its update is stored here.
     Trained {
@@ -133,6 +147,8 @@ pub enum Timer {
     Commit(Round),
     /// Opened bids are no longer waited for.
     Reveal(Round),
+    /// Counter-offers and replies to them are no longer waited for.
+    Counter(Round),
     /// Updates are no longer waited for.
     Train(Round),
     /// Updates of members that are gone are no longer waited for.

@@ -41,6 +41,15 @@ impl Machine {
                 self.hear_statement(via, signed)
             }
             Message::Reveal(signed) => self.hear_statement(via, signed),
+            Message::CounterOffers(signed) => {
+                if self.pool.round == self.state.round && signed.signer != self.chair() {
+                    return Ok(Verdict::Ignore);
+                }
+                let verdict = self.hear_statement(via, signed)?;
+                self.consider_offer();
+                Ok(verdict)
+            }
+            Message::CounterReply(signed) => self.hear_statement(via, signed),
             Message::Update(signed) => {
                 let maker = signed.signer;
                 let verdict = self.hear_statement(via, signed)?;

@@ -6,7 +6,7 @@ use crate::{
     crypto::{Signed, Statement},
     genesis::Genesis,
     ids::{Hash, MemberId, Round},
-    statement::{Appraisal, BidCommit, BidReveal, Marks, UpdateOffer},
+    statement::{Appraisal, BidCommit, BidReveal, CounterOffers, CounterReply, Marks, UpdateOffer},
 };
 
 /// What became of a statement.
@@ -69,6 +69,8 @@ pub(super) struct Pool {
     pub(super) commits: Says<BidCommit>,
     pub(super) marks: Says<Marks>,
     pub(super) reveals: Says<BidReveal>,
+    pub(super) counter_offers: Says<CounterOffers>,
+    pub(super) replies: Says<CounterReply>,
     pub(super) updates: Says<UpdateOffer>,
     pub(super) appraisals: Says<Appraisal>,
 }
@@ -141,6 +143,34 @@ impl OfRound for BidReveal {
 
     fn says(pool: &mut Pool) -> &mut Says<Self> {
         &mut pool.reveals
+    }
+}
+
+impl OfRound for CounterOffers {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, genesis: &Genesis) -> bool {
+        self.is_allowed(genesis)
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.counter_offers
+    }
+}
+
+impl OfRound for CounterReply {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, _: &Genesis) -> bool {
+        true
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.replies
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     Deadlines, Effect, Identity, Machine, MachineError, Record, Result, Timer, WhenHalted,
     agree::Bodies,
     bid::Bidding,
+    counter::Counters,
     deadlines::Deadline,
     pool::{OfRound, Pool},
     sync::Sync,
@@ -94,6 +95,7 @@ impl Machine {
             pool: Pool::new(round),
             early: Pool::new(round.next()),
             bidding: Bidding::default(),
+            counters: Counters::default(),
             opens_at: now,
             training: Training::default(),
             bodies: Bodies::default(),
@@ -174,6 +176,8 @@ impl Machine {
             Message::Commit(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Marks(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Reveal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::CounterOffers(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::CounterReply(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Update(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Appraisal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => Ok(()),
@@ -212,6 +216,7 @@ impl Deadlines {
         Self {
             commit: Deadline::new(phases.commit),
             reveal: Deadline::new(phases.reveal),
+            counter: Deadline::new(phases.counter),
             train: Deadline::new(phases.train),
             appraise: Deadline::new(phases.appraise),
         }

@@ -38,10 +38,14 @@ impl Machine {
                 pool.commits.get(me).map(|said| Message::Commit(said.signed.clone())),
                 pool.marks.get(me).map(|said| Message::Marks(said.signed.clone())),
                 pool.reveals.get(me).map(|said| Message::Reveal(said.signed.clone())),
+                pool.counter_offers.get(me).map(|said| Message::CounterOffers(said.signed.clone())),
+                pool.replies.get(me).map(|said| Message::CounterReply(said.signed.clone())),
             ],
             Stage::Settling(_) => [
                 pool.updates.get(me).map(|said| Message::Update(said.signed.clone())),
                 pool.appraisals.get(me).map(|said| Message::Appraisal(said.signed.clone())),
+                None,
+                None,
                 None,
             ],
         };

@@ -13,9 +13,12 @@ use crate::{
     epidemic::bring_back,
     genesis::{Aggregation, Genesis},
     ids::{BlobRef, MemberId, Round},
-    machine::{AggregateOrder, BidQuestion, Input, Made, MarksQuestion, Score, TrainOrder},
+    machine::{
+        AggregateOrder, BidQuestion, CounterOffersQuestion, Input, Made, MarksQuestion, ReplyQuestion, Score,
+        TrainOrder,
+    },
     model::Width,
-    statement::Bid,
+    statement::{Bid, Reply},
     update::Format,
 };
 
@@ -139,6 +142,27 @@ impl Agent {
         let weights: BTreeMap<_, _> = question.candidates.iter().map(|c| (c.member, weight())).collect();
         let hire = self.rng.within(0, 5) as u32;
         Some((self.pause(), Input::MarksChosen { round: question.round, hire, weights }, None))
+    }
+
+    /// None, or offers to some of the bidders, now and then one that its machine must not make.
+    pub(super) fn counter_offers(&mut self, question: &CounterOffersQuestion) -> Answer {
+        if self.rng.chance(self.habits.silence_permille) {
+            return None;
+        }
+        let mut offers = Vec::new();
+        for _ in 0..self.rng.below(u64::from(question.most) + 2) {
+            let member = self.rng.pick(&question.bidders).map(|bidder| bidder.candidate.member);
+            offers.extend(member.map(|member| (member, self.rng.below(question.menu.len() as u64 + 1) as u8)));
+        }
+        Some((self.pause(), Input::CounterOffersChosen { round: question.round, offers }, None))
+    }
+
+    pub(super) fn reply(&mut self, question: &ReplyQuestion) -> Answer {
+        if self.rng.chance(self.habits.silence_permille) {
+            return None;
+        }
+        let reply = if self.rng.chance(600) { Reply::Accept } else { Reply::Decline };
+        Some((self.pause(), Input::ReplyChosen { round: question.round, reply }, None))
     }
 
     /// Trains the contract's slice from the order's seed alone, as real training does. Poison is bytes that no codec

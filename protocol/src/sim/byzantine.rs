@@ -10,7 +10,7 @@ use crate::{
     crypto::{Keypair, Signed},
     ids::{BlobRef, Hash, Height, NetworkId},
     state::{Federation, State},
-    statement::BodyOffer,
+    statement::{BodyOffer, CounterOffer, CounterOffers, CounterReply, Reply},
     wire::Message,
 };
 
@@ -23,6 +23,10 @@ pub enum Lie {
     FlipBit,
     /// Proposes a Settle that leaves an update out, but names the mean of all.
     OmitUpdate,
+    /// Proposes a Plan with a counter-offer that breaks the rules, in one way or another.
+    WrongOffer,
+    /// Proposes a Plan without the replies to counter-offers.
+    HideReplies,
     /// Proposes, but shows the body to nobody.
     WithholdBody,
     /// Stays connected, but takes no part in the agreement.
@@ -43,10 +47,12 @@ pub enum Lie {
 
 impl Lie {
     /// Every way to lie.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Equivocate,
         Self::FlipBit,
         Self::OmitUpdate,
+        Self::WrongOffer,
+        Self::HideReplies,
         Self::WithholdBody,
         Self::Silence,
         Self::PoisonUpdate,
@@ -180,7 +186,9 @@ impl Liar {
             let header = &body.header;
             state.propose(federation, header.proposer, header.agreement_round, evidence).ok().map(|body| body.encode())
         };
-        if let Some(forged) = self.falsify(&body.evidence, archive).and_then(again) {
+        let breach = self.break_terms(state, &body.evidence);
+        let breach = breach.map(|evidence| Body { header: body.header.clone(), evidence }.encode());
+        if let Some(forged) = breach.or_else(|| self.falsify(&body.evidence, archive).and_then(again)) {
             self.instead.insert(id, Body::id_of(&forged));
             return vec![Copy::to_all(sign(self, &forged))];
         }
@@ -197,9 +205,39 @@ impl Liar {
         }
     }
 
-    /// A Settle with a lie in it.
+    /// A Plan with a counter-offer that no rule allows. It claims the state after the honest one.
+    fn break_terms(&mut self, state: &State, evidence: &Evidence) -> Option<Evidence> {
+        let Evidence::Plan(mut plan) = evidence.clone() else { return None };
+        if !self.tells(Lie::WrongOffer) {
+            return None;
+        }
+        let pen = |liar: &Self, made: &CounterOffers| Signed::new(&liar.keypair, &liar.network, made);
+        let victim = plan.bids.first().map_or_else(|| self.keypair.id(), |(commit, _)| commit.signer);
+        let offer = |contract, price| CounterOffer { member: victim, contract, price };
+        let offers = match self.rng.below(4) {
+            0 => vec![offer(0, 1), offer(1, 1)],
+            1 => vec![offer(0, u64::MAX)],
+            2 => vec![CounterOffer { member: self.keypair.id(), ..offer(1, 1) }],
+            _ => vec![offer(0, 1); 3],
+        };
+        let made = CounterOffers { round: state.round, offers };
+        let signed = pen(self, &made);
+        let reply = CounterReply { round: state.round, offers: signed.digest(), reply: Reply::Accept };
+        plan.replies = vec![Signed::new(&self.keypair, &self.network, &reply)];
+        plan.counter_offers = Some(signed);
+        Some(Evidence::Plan(plan))
+    }
+
+    /// A Settle with a lie in it, or a Plan that hides something.
     fn falsify(&mut self, evidence: &Evidence, archive: &mut Archive) -> Option<Evidence> {
-        let Evidence::Settle(mut settle) = evidence.clone() else { return None };
+        let mut settle = match evidence.clone() {
+            Evidence::Settle(settle) => settle,
+            Evidence::Plan(mut plan) => {
+                let hides = self.tells(Lie::HideReplies) && !plan.replies.is_empty();
+                plan.replies.clear();
+                return hides.then_some(Evidence::Plan(plan));
+            }
+        };
         if self.tells(Lie::FlipBit) {
             let mut model = archive.get(&settle.model)?.to_vec();
             *model.first_mut()? ^= 1;

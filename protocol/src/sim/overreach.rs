@@ -7,7 +7,9 @@ use super::byzantine::{Audience, Copy};
 use crate::{
     crypto::{Keypair, Signed, Statement},
     ids::{Hash, MemberId, NetworkId, Round},
-    statement::{Appraisal, Bid, BidCommit, BidReveal, Marks, UpdateOffer},
+    statement::{
+        Appraisal, Bid, BidCommit, BidReveal, CounterOffer, CounterOffers, CounterReply, Marks, Reply, UpdateOffer,
+    },
     wire::Message,
 };
 
@@ -54,6 +56,17 @@ impl Pen<'_> {
                 let weights = BTreeMap::from([(self.id(), u16::MAX)]);
                 Message::Marks(self.sign(&Marks { hire: u32::MAX, weights, ..marks }))
             }
+            Message::CounterOffers(signed) => {
+                // Under the bounds of a statement, so that everybody takes it; but no Plan may hold it.
+                let CounterOffers { round, offers } = signed.peek().ok()?;
+                let offers = offers.into_iter().map(|offer| CounterOffer { price: offer.price + 1, ..offer }).collect();
+                Message::CounterOffers(self.sign(&CounterOffers { round, offers }))
+            }
+            Message::CounterReply(signed) => {
+                let CounterReply { round, .. } = signed.peek().ok()?;
+                let offers = Hash::of(b"offers that nobody has made");
+                Message::CounterReply(self.sign(&CounterReply { round, offers, reply: Reply::Accept }))
+            }
             Message::Update(signed) => {
                 let offer = signed.peek().ok()?;
                 Message::Update(self.sign(&UpdateOffer { samples: u64::MAX, training_ms: u64::MAX, ..offer }))
@@ -77,6 +90,11 @@ impl Pen<'_> {
             Message::Marks(signed) => {
                 let marks = signed.peek().ok()?;
                 Message::Marks(self.sign(&Marks { hire: marks.hire + 1, ..marks }))
+            }
+            Message::CounterReply(signed) => {
+                let CounterReply { round, offers, reply } = signed.peek().ok()?;
+                let reply = if reply == Reply::Accept { Reply::Decline } else { Reply::Accept };
+                Message::CounterReply(self.sign(&CounterReply { round, offers, reply }))
             }
             Message::Appraisal(signed) => {
                 let Appraisal { round, gains, samples } = signed.peek().ok()?;

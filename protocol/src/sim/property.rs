@@ -2,6 +2,7 @@
 //! asks the ledger or the engine whether all is well.
 
 mod chain;
+mod counter;
 mod floor;
 mod mean;
 mod reading;
@@ -92,6 +93,7 @@ impl Witness {
                 Box::new(chain::NoGap::default()),
                 Box::new(chain::Supply::new(&genesis.market)),
                 Box::new(floor::Floor::new(genesis)),
+                Box::new(counter::Consent::new(genesis)),
                 Box::new(speech::OneSay::default()),
                 Box::new(speech::LogFirst),
                 Box::new(speech::NoForgery),

@@ -57,6 +57,8 @@ pub struct Scenario {
     pub widths: Vec<Width>,
     /// Bids that a member may lose in a row.
     pub max_losses: u32,
+    /// Counter-offers that a chair may make in a round.
+    pub max_counter_offers: u32,
     /// How agents behave.
     pub habits: Habits,
     /// What goes wrong, and when.
@@ -87,6 +89,7 @@ impl Scenario {
             codec: Codec::F32,
             widths: vec![Width::Full],
             max_losses: 0,
+            max_counter_offers: 0,
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
@@ -121,6 +124,7 @@ impl Scenario {
         // The least that a genesis allows for so many members, one more, or no floor.
         let least = members.div_ceil(WINNERS as usize) as u32;
         scenario.max_losses = rng.pick(&[least, least, least + 1, 0]).copied().unwrap_or_default();
+        scenario.max_counter_offers = rng.within(0, 2) as u32;
         scenario
     }
 
@@ -188,10 +192,11 @@ impl Scenario {
         Genesis {
             name: "simulated".into(),
             task: task(self.seed),
-            market: Market { max_losses: self.max_losses, ..market() },
+            market: Market { max_losses: self.max_losses, max_counter_offers: self.max_counter_offers, ..market() },
             phases: Phases {
                 commit: Bounds { min_ms: 300, max_ms: 1_500 },
                 reveal: Bounds { min_ms: 300, max_ms: 1_500 },
+                counter: Bounds { min_ms: 200, max_ms: 500 },
                 train: Bounds { min_ms: 1_000, max_ms: 4_000 },
                 appraise: Bounds { min_ms: 300, max_ms: 1_500 },
                 absence_grace_ms: 400,
@@ -261,5 +266,6 @@ fn market() -> Market {
         reserve_price: 5_000,
         slash_permille: 250,
         max_losses: 0,
+        max_counter_offers: 0,
     }
 }

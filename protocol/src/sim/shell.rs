@@ -60,6 +60,8 @@ impl World<'_> {
             }
             Effect::AskBid(_)
             | Effect::AskMarks(_)
+            | Effect::AskCounterOffers(_)
+            | Effect::AskReply(_)
             | Effect::Train(_)
             | Effect::Appraise { .. }
             | Effect::Aggregate(_) => self.order(who, effect),
@@ -143,6 +145,8 @@ impl World<'_> {
         let answer: Work = match &effect {
             Effect::AskBid(question) => agent.bid(question),
             Effect::AskMarks(question) => agent.marks(question),
+            Effect::AskCounterOffers(question) => agent.counter_offers(question),
+            Effect::AskReply(question) => agent.reply(question),
             Effect::Train(order) => agent.train(order, archive, workshop, poison),
             Effect::Appraise { round, maker, base, update, width } => {
                 let sound = agent.is_sound(archive, base, update, *width);

@@ -9,43 +9,49 @@ use crate::{
         self, Ask, Terms, Win,
         floor::{self, Claim},
     },
-    statement::Marks,
+    statement::{CounterOffer, Marks},
 };
 
 impl State {
-    /// Members that are overdue go first; the others bid for what is left of the budget and of the places.
+    /// Members that are overdue go first, then those who have accepted a counter-offer; the others bid for what is left
+    /// of the budget and of the places.
     ///
     /// `terms` are those of a full house: the chair's number of winners binds the auction and not the floor.
     pub(super) fn award(&self, federation: &Federation, opened: &Opened, terms: Terms) -> Vec<Award> {
         let (claims, asks) = self.divide(federation, opened);
         let first = floor::serve(&claims, terms, &self.seed);
-        let spent: u64 = first.iter().map(|win| win.payment).sum();
+        let mut awards = awarded(opened, first, HiredBy::Floor);
+        awards.extend(opened.countered.iter().take(terms.winners.saturating_sub(awards.len())).map(taken));
+        let spent: u64 = awards.iter().map(|award| award.payment).sum();
         let left = Terms {
-            // The floor pays each of at most all winners one winner's equal part.
+            // Floor and counter-offers pay each of at most all winners one winner's equal part, or less.
             budget: terms.budget.saturating_sub(spent),
-            winners: opened.hire(&federation.genesis.market).saturating_sub(first.len()),
+            winners: opened.hire(&federation.genesis.market).saturating_sub(awards.len()),
             ..terms
         };
-        let then = market::clear(&asks, left, &self.seed);
-        let award = |(win, hired_by): (Win, HiredBy)| {
-            let bid = opened.bids.get(&win.member)?.bid;
-            Some(Award { member: win.member, contract: bid.contract, price: bid.price, payment: win.payment, hired_by })
-        };
-        let first = first.into_iter().map(|win| (win, HiredBy::Floor));
-        first.chain(then.into_iter().map(|win| (win, HiredBy::Auction))).filter_map(award).collect()
+        awards.extend(awarded(opened, market::clear(&asks, left, &self.seed), HiredBy::Auction));
+        awards
     }
 
-    /// The bids of members that are overdue, and those of the others. Who is overdue does not take part in the auction:
+    /// By how many losses `member` is overdue, if it is.
+    pub(super) fn overdue(&self, federation: &Federation, member: &MemberId) -> Option<u64> {
+        let genesis = &federation.genesis;
+        let patience = genesis.market.patience(genesis.members.len())?;
+        self.ledger.accounts.get(member)?.overdue(patience)
+    }
+
+    /// The bids that stand: of members that are overdue, and of the others. Who is overdue does not take part in the auction:
     /// with two prices to hope for, it could ask more than its cost to get the better one.
     fn divide(&self, federation: &Federation, opened: &Opened) -> (Vec<Claim>, Vec<Ask>) {
         let genesis = &federation.genesis;
-        let patience = genesis.market.patience(genesis.members.len());
-        let overdue = |member: &MemberId| self.ledger.accounts.get(member)?.overdue(patience?);
+        let has_accepted = |member: &MemberId| opened.countered.iter().any(|offer| offer.member == *member);
         let (mut claims, mut asks) = (Vec::new(), Vec::new());
         for (&member, reveal) in &opened.bids {
             let (price, worth) = (reveal.bid.price, genesis.worth(reveal.bid.contract));
             let weight = u64::from(opened.weight(&member, reveal));
-            match overdue(&member) {
+            match self.overdue(federation, &member) {
+                // What it has accepted stands in place of its bid.
+                _ if has_accepted(&member) => {}
                 Some(over) => claims.push(Claim { member, price, worth, over }),
                 None => asks.push(Ask { member, price, value: worth * weight / u64::from(Marks::NEUTRAL) }),
             }
@@ -74,4 +80,18 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn awarded(opened: &Opened, wins: Vec<Win>, hired_by: HiredBy) -> Vec<Award> {
+    let award = |win: Win| {
+        let bid = opened.bids.get(&win.member)?.bid;
+        Some(Award { member: win.member, contract: bid.contract, price: bid.price, payment: win.payment, hired_by })
+    };
+    wins.into_iter().filter_map(award).collect()
+}
+
+/// The award that a counter-offer leads to: what it offers is all that is asked.
+fn taken(offer: &CounterOffer) -> Award {
+    let CounterOffer { member, contract, price } = *offer;
+    Award { member, contract, price, payment: price, hired_by: HiredBy::CounterOffer }
 }

@@ -11,12 +11,14 @@ use crate::{
     ids::{Hash, MemberId, Round},
     ledger::Escrow,
     market::Terms,
-    statement::{BidCommit, BidReveal, Marks},
+    statement::{BidCommit, BidReveal, CounterOffer, Marks},
 };
 
-/// Bids that were opened, and what the chair's marks make of them.
+/// Bids that were opened, and what the chair's marks and counter-offers make of them.
 pub(super) struct Opened {
     pub(super) bids: BTreeMap<MemberId, BidReveal>,
+    /// Counter-offers that are accepted.
+    pub(super) countered: Vec<CounterOffer>,
     marks: Option<(Hash, Marks)>,
 }
 
@@ -30,11 +32,8 @@ impl State {
     ) -> Result<Outcome, Invalid> {
         let opened = self.open(federation, validators, evidence)?;
         let market = &federation.genesis.market;
+        let (terms, bonus) = self.budget(market);
         self.ledger.mint(mint(market, self.round))?;
-        let budget = market.budget_per_round.min(self.ledger.pool);
-        let bonus = permille(budget, market.bonus_permille);
-        let winners = market.max_winners as usize;
-        let terms = Terms { budget: budget - bonus, reserve: market.reserve_price, winners };
         let awards = self.award(federation, &opened, terms);
         let hired = awards.len() >= market.min_winners as usize;
         let awards = if hired { awards } else { Vec::new() };
@@ -50,6 +49,14 @@ impl State {
         Ok(Outcome::Planned { awards, bids: opened.bids.len() })
     }
 
+    /// What the open round's Plan can pay for delivery, to a full house, and for contribution.
+    pub(super) fn budget(&self, market: &Market) -> (Terms, u64) {
+        let budget = market.budget_per_round.min(self.ledger.pool.saturating_add(mint(market, self.round)));
+        let bonus = permille(budget, market.bonus_permille);
+        let winners = market.max_winners as usize;
+        (Terms { budget: budget - bonus, reserve: market.reserve_price, winners }, bonus)
+    }
+
     fn open(
         &self,
         federation: &Federation,
@@ -62,7 +69,8 @@ impl State {
             bids.insert(commit.signer, self.open_bid(federation, commit, reveal)?);
         }
         let marks = evidence.marks.as_ref().map(|marks| self.open_marks(federation, validators, marks)).transpose()?;
-        Ok(Opened { bids, marks })
+        let countered = self.open_counter_offers(federation, validators, evidence, &bids)?;
+        Ok(Opened { bids, marks, countered })
     }
 
     fn open_bid(

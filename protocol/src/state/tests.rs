@@ -1,5 +1,6 @@
 //! Bodies, good and bad, applied to the ledger of four members.
 
+mod counter;
 mod floor;
 
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ impl World {
     /// Four bids of 100, 200, 300 and 400.
     fn plan_evidence(&self) -> PlanEvidence {
         let bids = self.ids().iter().zip(1..).map(|(who, n)| self.bid(who, n * 100, None)).collect();
-        PlanEvidence { marks: None, bids }
+        PlanEvidence { marks: None, bids, counter_offers: None, replies: Vec::new() }
     }
 
     fn planned(&self) -> State {
@@ -134,8 +135,16 @@ fn genesis(members: Vec<Member>) -> Genesis {
             reserve_price: 100,
             slash_permille: 500,
             max_losses: 0,
+            max_counter_offers: 0,
         },
-        phases: Phases { commit: bounds, reveal: bounds, train: bounds, appraise: bounds, absence_grace_ms: 1 },
+        phases: Phases {
+            commit: bounds,
+            reveal: bounds,
+            counter: bounds,
+            train: bounds,
+            appraise: bounds,
+            absence_grace_ms: 1,
+        },
         agreement: Agreement { propose_ms: 1, vote_ms: 1, step_ms: 0, rebroadcast_ms: 10 },
         limits: Limits { max_update_bytes: 400, max_samples: 100, max_update_norm: 1 },
         aggregation: Aggregation::default(),
@@ -199,7 +208,7 @@ fn who_does_not_deliver_gets_nothing_and_loses_reputation() {
 fn a_round_without_bids_settles_without_a_new_model() {
     let world = World::new();
     let state = State::genesis(&world.federation);
-    let nobody = PlanEvidence { marks: None, bids: Vec::new() };
+    let nobody = PlanEvidence { marks: None, bids: Vec::new(), counter_offers: None, replies: Vec::new() };
     let (state, outcome) = world.decide(&state, Evidence::Plan(nobody)).unwrap();
     assert_eq!(outcome, Outcome::Planned { awards: Vec::new(), bids: 0 });
     let (model, turn) = (state.model, world.turn(&state));
@@ -220,7 +229,8 @@ fn marks_count_for_those_who_had_seen_them_before_they_opened_their_bids() {
     let plan = |ack: [Option<Hash>; 3]| {
         let prices = [150, 200, 310];
         let bids = ids.iter().zip(prices).zip(ack).map(|((who, price), seen)| world.bid(who, price, seen));
-        let evidence = PlanEvidence { marks: Some(signed.clone()), bids: bids.collect() };
+        let (marks, bids) = (Some(signed.clone()), bids.collect());
+        let evidence = PlanEvidence { marks, bids, counter_offers: None, replies: Vec::new() };
         let (_, outcome) = world.decide(&state, Evidence::Plan(evidence)).unwrap();
         let Outcome::Planned { awards, .. } = outcome else { unreachable!() };
         awards.into_iter().map(|award| award.member).collect::<Vec<_>>()

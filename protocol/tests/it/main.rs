@@ -8,5 +8,6 @@ mod election;
 mod epidemic;
 mod hostile;
 mod mixing;
+mod negotiation;
 mod network;
 mod spec;

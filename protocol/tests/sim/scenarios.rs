@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use althing_protocol::{
-    body::{Body, Evidence},
+    body::{Body, Evidence, PlanEvidence},
     event::{HiredBy, Phase},
     genesis::Aggregation,
     ids::{Height, Round},
@@ -119,11 +119,49 @@ fn a_round_without_bids_settles_empty_at_once_and_the_next_waits() {
 
 #[test]
 fn who_loses_too_often_goes_first() {
-    let report = hold(&Scenario { rounds: 15, max_losses: 2, ..Scenario::quiet(5, 7) });
+    let report = hold(&Scenario { rounds: 30, max_losses: 2, ..Scenario::quiet(5, 7) });
     let first = report.awards.values().flatten().filter(|award| award.hired_by == HiredBy::Floor).count();
     assert!(first >= 5, "only {first} were hired by the floor");
-    let unbound = hold(&Scenario { rounds: 15, ..Scenario::quiet(5, 7) });
+    let unbound = hold(&Scenario { rounds: 30, ..Scenario::quiet(5, 7) });
     assert!(unbound.awards.values().flatten().all(|award| award.hired_by == HiredBy::Auction));
+}
+
+/// How many a run hires by counter-offers.
+fn countered(report: &Report) -> usize {
+    report.awards.values().flatten().filter(|award| award.hired_by == HiredBy::CounterOffer).count()
+}
+
+#[test]
+fn counter_offers_hire_those_who_accept_them() {
+    let report = hold(&Scenario { rounds: 24, max_counter_offers: 2, ..Scenario::quiet(5, 5) });
+    assert!(countered(&report) >= 5, "only {} were hired by counter-offers", countered(&report));
+    assert_eq!(report.counts.takeovers, 0, "nobody takes over while the chair waits for replies");
+    assert_eq!(countered(&hold(&Scenario { rounds: 12, ..Scenario::quiet(5, 5) })), 0);
+}
+
+#[test]
+fn a_chair_that_breaks_the_terms_is_taken_over_and_one_that_hides_replies_hires_by_bids() {
+    let with = |lie| Scenario { max_counter_offers: 2, ..with_liar(8, lie) };
+    let broken = hold(&with(Lie::WrongOffer));
+    assert!(broken.counts.lies > 0 && broken.counts.takeovers > 0, "{:?}", broken.counts);
+    let hidden = hold(&with(Lie::HideReplies));
+    assert!(hidden.counts.lies > 0, "{:?}", hidden.counts);
+    for lie in [Lie::Overreach, Lie::TwoFaces, Lie::Equivocate, Lie::Silence] {
+        hold(&with(lie));
+    }
+}
+
+#[test]
+fn receivers_that_often_stay_silent_stop_no_round() {
+    let habits = Habits { silence_permille: 400, ..Habits::DILIGENT };
+    let report = hold(&Scenario { habits, rounds: 12, max_counter_offers: 2, ..Scenario::quiet(3, 5) });
+    let plans = report.chain.values().filter_map(|body| match &body.evidence {
+        Evidence::Plan(plan) => Some(plan),
+        Evidence::Settle(_) => None,
+    });
+    let asked = |plan: &PlanEvidence| plan.counter_offers.as_ref().map_or(0, |made| made.peek().unwrap().offers.len());
+    let silent = plans.filter(|plan| asked(plan) > plan.replies.len()).count();
+    assert!(silent > 0, "everybody has replied");
 }
 
 #[test]
@@ -228,7 +266,8 @@ fn attacks_on_what_is_learnt_split_nobody_and_stop_no_round() {
 fn what_is_no_update_never_enters_a_model() {
     for attack in ["nan", "scaled:1000"] {
         let attackers = [(1, attack.parse().unwrap())].into();
-        let report = hold(&Scenario { rounds: 6, attackers, ..Scenario::quiet(4, 4) });
+        // The floor hires the attacker, however its bids fall.
+        let report = hold(&Scenario { rounds: 12, max_losses: 1, attackers, ..Scenario::quiet(4, 4) });
         let attacker = Scenario::quiet(4, 4).identities()[1].keypair.id();
         let entered = report.chain.values().filter_map(|body| match &body.evidence {
             Evidence::Settle(settle) => Some(settle.updates.iter().map(|update| update.signer)),

@@ -32,7 +32,7 @@ fn a_thousand_seeds_hold() {
     let next = AtomicU64::new(0);
     let work = || {
         let mut complaints = Vec::new();
-        let mut sums = [0_u64; 8];
+        let mut sums = [0_u64; 9];
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds {
@@ -42,6 +42,7 @@ fn a_thousand_seeds_hold() {
             complaints.extend(complaint);
             if let Some(report) = report {
                 let c = &report.counts;
+                let hired = |by| report.awards.values().flatten().filter(|award| award.hired_by == by).count() as u64;
                 let all = [
                     report.chain.len() as u64,
                     c.messages,
@@ -50,7 +51,8 @@ fn a_thousand_seeds_hold() {
                     c.lies,
                     c.takeovers,
                     c.empty_rounds,
-                    report.awards.values().flatten().filter(|award| award.hired_by == HiredBy::Floor).count() as u64,
+                    hired(HiredBy::Floor),
+                    hired(HiredBy::CounterOffer),
                 ];
                 sums.iter_mut().zip(all).for_each(|(sum, n)| *sum += n);
             }
@@ -65,7 +67,7 @@ fn a_thousand_seeds_hold() {
     let sum = |place: usize| results.iter().map(|(_, sums)| sums[place]).sum::<u64>();
     println!(
         "{seeds} seeds: {} decisions, {} messages, {} forgeries, {} crashes, {} lies, {} takeovers, {} empty rounds, \
-         {} hired first",
+         {} hired first, {} by counter-offers",
         sum(0),
         sum(1),
         sum(2),
@@ -74,6 +76,7 @@ fn a_thousand_seeds_hold() {
         sum(5),
         sum(6),
         sum(7),
+        sum(8),
     );
     let shown = complaints.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
     assert!(complaints.is_empty(), "{} of {seeds} seeds fail:\n{shown}", complaints.len());

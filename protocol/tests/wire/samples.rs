@@ -12,7 +12,10 @@ use althing_protocol::{
     ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round, Signature, Step},
     sim::Scenario,
     state::{Federation, State},
-    statement::{Appraisal, Bid, BidCommit, BidReveal, BodyOffer, Marks, ModelOffer, UpdateOffer},
+    statement::{
+        Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply, Marks, ModelOffer,
+        Reply, UpdateOffer,
+    },
     wire::{Decision, Message, Request, Response},
 };
 
@@ -45,6 +48,15 @@ fn reveal() -> Signed<BidReveal> {
 
 fn marks() -> Signed<Marks> {
     sign(&Marks { round: Round(3), hire: 4, weights: BTreeMap::from([(other(), 120)]) })
+}
+
+fn counter_offers() -> Signed<CounterOffers> {
+    let offers = vec![CounterOffer { member: other(), contract: 2, price: 175_000 }];
+    sign(&CounterOffers { round: Round(3), offers })
+}
+
+fn counter_reply() -> Signed<CounterReply> {
+    sign(&CounterReply { round: Round(3), offers: Hash([7; 32]), reply: Reply::Accept })
 }
 
 fn update() -> Signed<UpdateOffer> {
@@ -109,7 +121,12 @@ pub(crate) fn bodies() -> Vec<(&'static str, Body)> {
         agreement_round: 2,
         state_root: Hash([2; 32]),
     };
-    let plan = PlanEvidence { marks: Some(marks()), bids: vec![(commit(), reveal())] };
+    let plan = PlanEvidence {
+        marks: Some(marks()),
+        bids: vec![(commit(), reveal())],
+        counter_offers: Some(counter_offers()),
+        replies: vec![counter_reply()],
+    };
     let settle = SettleEvidence {
         updates: vec![update()],
         appraisals: vec![appraisal()],
@@ -134,6 +151,8 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("sealed bid", Message::Commit(commit())),
         ("marks", Message::Marks(marks())),
         ("opened bid", Message::Reveal(reveal())),
+        ("counter-offers", Message::CounterOffers(counter_offers())),
+        ("reply", Message::CounterReply(counter_reply())),
         ("update", Message::Update(update())),
         ("appraisal", Message::Appraisal(appraisal())),
         ("have", Message::Have(blob())),

@@ -7,7 +7,10 @@ use althing_protocol::{
     consensus::{self, Proposal, UNSIGNED, Vote, VoteKind},
     crypto::{Keypair, Signed, Statement},
     ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round},
-    statement::{Appraisal, Bid, BidCommit, BidReveal, BodyOffer, Marks, UpdateOffer},
+    statement::{
+        Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply, Marks, Reply,
+        UpdateOffer,
+    },
     wire::Message,
 };
 use rand::{RngExt, SeedableRng};
@@ -52,6 +55,11 @@ impl Lie {
             Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 1 })),
             self.vote(VoteKind::Prevote, height.next(), 0, Some(hash)),
             Message::Body(self.sign(&body(height, hash))),
+            Message::CounterReply(self.sign(&CounterReply { round, offers: hash, reply: Reply::Accept })),
+            Message::CounterOffers(self.sign(&CounterOffers {
+                round,
+                offers: vec![CounterOffer { member: self.signer, contract: 1, price: number }],
+            })),
             Message::Marks(self.sign(&Marks { round, hire: 1, weights: BTreeMap::from([(self.signer, 150)]) })),
         ]
     }

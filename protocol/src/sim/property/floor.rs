@@ -53,23 +53,13 @@ impl Floor {
         if market.max_losses == 0 { u64::from(u32::MAX) } else { patience }
     }
 
-    /// What the floor pays for `bid`, reckoned from the credits that there were before the Plan held any back.
-    fn price(&self, state: &State, bid: Bid) -> u64 {
-        let market = &self.genesis.market;
-        let held: u64 = state.ledger.escrow.awards.values().sum();
-        let there_was = state.ledger.pool + held + state.ledger.escrow.bonus;
-        let budget = there_was.min(market.budget_per_round);
-        let delivery = budget - budget * u64::from(market.bonus_permille) / 1_000;
-        let value = u64::from(self.genesis.contracts[usize::from(bid.contract)].value);
-        (delivery / u64::from(market.max_winners)).min(market.reserve_price * value)
-    }
-
     fn check_plan(&mut self, evidence: &PlanEvidence, state: &State, awards: &[Award]) -> Result<(), String> {
         let patience = self.patience();
         let mut due: BTreeMap<MemberId, u64> = BTreeMap::new();
         for (_, reveal) in &evidence.bids {
             let bid = reveal.peek().map_err(|error| error.to_string())?.bid;
-            let (wait, price) = (self.waits.get(&reveal.signer).copied().unwrap_or_default(), self.price(state, bid));
+            let (wait, price) =
+                (self.waits.get(&reveal.signer).copied().unwrap_or_default(), price(&self.genesis, state, bid));
             let over = wait.over(patience);
             if over > 0 && bid.price <= price {
                 due.insert(reveal.signer, over);
@@ -102,6 +92,17 @@ impl Floor {
             None => Ok(()),
         }
     }
+}
+
+/// What the floor pays for `bid`, reckoned from the credits that there were before the Plan held any back.
+pub(super) fn price(genesis: &Genesis, state: &State, bid: Bid) -> u64 {
+    let market = &genesis.market;
+    let held: u64 = state.ledger.escrow.awards.values().sum();
+    let there_was = state.ledger.pool + held + state.ledger.escrow.bonus;
+    let budget = there_was.min(market.budget_per_round);
+    let delivery = budget - budget * u64::from(market.bonus_permille) / 1_000;
+    let value = u64::from(genesis.contracts[usize::from(bid.contract)].value);
+    (delivery / u64::from(market.max_winners)).min(market.reserve_price * value)
 }
 
 impl Property for Floor {

@@ -43,6 +43,8 @@ fn place_of(id: &MemberId, message: &Message) -> Option<(&'static str, u64, u32,
         Message::Commit(signed) => statement("sealed bid", signed, |s| s.round),
         Message::Marks(signed) => statement("marks", signed, |s| s.round),
         Message::Reveal(signed) => statement("opened bid", signed, |s| s.round),
+        Message::CounterOffers(signed) => statement("counter-offers", signed, |s| s.round),
+        Message::CounterReply(signed) => statement("reply", signed, |s| s.round),
         Message::Update(signed) => statement("update", signed, |s| s.round),
         Message::Appraisal(signed) => statement("appraisal", signed, |s| s.round),
         Message::Body(signed) if signed.signer == *id => {
@@ -92,6 +94,8 @@ impl Property for LogFirst {
             Message::Commit(_)
             | Message::Marks(_)
             | Message::Reveal(_)
+            | Message::CounterOffers(_)
+            | Message::CounterReply(_)
             | Message::Update(_)
             | Message::Appraisal(_) => {
                 let bytes = message.encode();

@@ -36,8 +36,12 @@ fn play(world: &World, state: &mut State, bids: &Bids) -> Vec<(usize, u64, Hired
     let marks = bids.marks.map(|marks| world.sign(&chair, &marks(&ids)));
     let seen = marks.as_ref().map(Signed::digest);
     let asked = ids.iter().zip(bids.prices).filter_map(|(who, price)| Some((who, price?)));
-    let evidence =
-        PlanEvidence { bids: asked.map(|(who, price)| world.bid_in(state.round, who, price, seen)).collect(), marks };
+    let evidence = PlanEvidence {
+        bids: asked.map(|(who, price)| world.bid_in(state.round, who, price, seen)).collect(),
+        marks,
+        counter_offers: None,
+        replies: Vec::new(),
+    };
     let (planned, outcome) = world.decide(state, Evidence::Plan(evidence)).unwrap();
     assert_conserved(&planned);
     let Outcome::Planned { awards, .. } = outcome else { panic!("{outcome:?}") };
