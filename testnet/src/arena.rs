@@ -69,7 +69,7 @@ pub fn run(options: &AgentsOptions, others: Vec<Box<dyn Entrant>>) -> Result<Sum
     if options.winners > options.members {
         return Err(Error::Usage("--winners N: a round cannot hire more members than there are".to_owned()));
     }
-    let built_in = options.policies.iter().map(|policy| Box::new(*policy) as Box<dyn Entrant>);
+    let built_in = options.all_policies().into_iter().map(|policy| Box::new(policy) as Box<dyn Entrant>);
     let entrants: Vec<Box<dyn Entrant>> = built_in.chain(others).collect();
     let setting = options.setting(entrants.iter().map(|entrant| entrant.name()).collect());
     let open = if options.resume { Archive::resume } else { Archive::create };

@@ -100,6 +100,11 @@ impl AgentsOptions {
         Seat::ALL.into_iter().filter(|seat| self.seats.contains(seat)).collect()
     }
 
+    /// The policies in the order of reports, each once.
+    pub fn all_policies(&self) -> Vec<BuiltIn> {
+        BuiltIn::ALL.into_iter().filter(|policy| self.policies.contains(policy)).collect()
+    }
+
     /// How large federations are.
     pub(super) fn scale(&self) -> Scale {
         let (members, winners) = (self.members.into(), self.winners.into());
@@ -116,6 +121,40 @@ impl AgentsOptions {
             partition: self.partition.to_string(),
             permutations: self.permutations,
             policies,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Parser, error::ErrorKind};
+
+    use super::*;
+    use crate::options::{Cli, Command};
+
+    fn parse(arguments: &[&str]) -> Result<AgentsOptions, ErrorKind> {
+        let all = ["testnet", "agents"].iter().chain(arguments);
+        match Cli::try_parse_from(all).map_err(|error| error.kind())?.command {
+            Command::Agents(options) => Ok(options),
+            other => panic!("{other:?} is no contest"),
+        }
+    }
+
+    #[test]
+    fn everybody_takes_part_once_in_the_order_of_reports() {
+        let options = parse(&[]).unwrap();
+        assert_eq!((options.all_seats(), options.all_policies()), (Seat::ALL.to_vec(), BuiltIn::ALL.to_vec()));
+        let options = parse(&["--seats", "pace,bidder,pace", "--policies", "oort,rules,oort"]).unwrap();
+        assert_eq!(options.all_seats(), [Seat::Bidder, Seat::Pace]);
+        assert_eq!(options.all_policies(), [BuiltIn::Rules, BuiltIn::Oort]);
+    }
+
+    #[test]
+    fn seeds_follow_each_other_and_numbers_out_of_bounds_are_refused() {
+        let options = parse(&["--seed", "18446744073709551615", "--seeds", "2"]).unwrap();
+        assert_eq!(options.all_seeds().collect::<Vec<_>>(), [u64::MAX, 0]);
+        for wrong in [["--seeds", "0"], ["--contexts", "0"], ["--members", "1"], ["--permutations", "101"]] {
+            assert_eq!(parse(&wrong).unwrap_err(), ErrorKind::ValueValidation, "{wrong:?}");
         }
     }
 }
