@@ -15,6 +15,7 @@ pub use machine::{Capacity, Effort, Machine, Need};
 pub use pace::{Evenly, PaceOption, PaceQuestion};
 
 use crate::{
+    orders::Spending,
     policy::{Pick, Policy, Question, Reorder, in_order},
     privacy::{Filter, Pace, Plan},
 };
@@ -53,6 +54,15 @@ pub enum Means<'a> {
 }
 
 impl Means<'_> {
+    /// How far the budget is spent, if there is one.
+    pub(crate) fn spending(&self) -> Option<Spending> {
+        let Self::Budget(plan, filter) = self else { return None };
+        let rounds_left = plan.rounds_left(filter).saturating_mul(100) / plan.rounds().max(1);
+        // A share of a budget lies between 0 and 100, so the conversion cannot lose anything.
+        let left = (filter.remaining() / filter.budget().epsilon() * 100.0).clamp(0.0, 100.0);
+        Some(Spending { left_percent: left as u64, rounds_left_percent: rounds_left })
+    }
+
     /// Whether they pay for `contract` at any pace.
     fn afford(&self, contract: &Contract) -> bool {
         match self {
@@ -114,6 +124,14 @@ impl GuardianQuestion {
                 contract.width >= widest && self.affordable.contains(contract) && self.capacity.fits(contract, effort)
             }
         }
+    }
+
+    /// How much of the deadline the longest contract under `stint` takes, in hundredths.
+    pub fn fills_percent(&self, stint: Stint) -> u64 {
+        let allowed = self.affordable.iter().filter(|contract| self.allows(stint, contract));
+        let longest = allowed.map(|contract| self.capacity.duration(contract)).max().unwrap_or_default();
+        let percent = longest.as_nanos().saturating_mul(100) / self.capacity.deadline.as_nanos().max(1);
+        u64::try_from(percent).unwrap_or(u64::MAX)
     }
 
     /// `stint` in words, with the reason if there is no choice but to rest.

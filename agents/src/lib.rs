@@ -19,11 +19,12 @@ pub mod bidder;
 pub mod council;
 pub mod counter;
 pub mod guardian;
+pub mod orders;
 pub mod policy;
 pub mod privacy;
 pub mod rivals;
 pub mod selector;
 
-pub use council::{Council, Deliberation};
+pub use council::{Bidding, Circumstances, Council, Deliberation};
 pub use policy::{Pick, Policy};
 pub use rivals::Rival;

@@ -63,6 +63,50 @@ impl Focus {
     }
 }
 
+/// How many to hire, of those that may be hired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Share {
+    /// As many as may be.
+    All,
+    /// Three quarters of them, rounded up.
+    Most,
+    /// Half of them, rounded up.
+    Half,
+}
+
+impl Share {
+    /// All of them, the largest first.
+    pub const ALL: [Self; 3] = [Self::All, Self::Most, Self::Half];
+
+    /// Its name in prompts, events and plots.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Most => "most",
+            Self::Half => "half",
+        }
+    }
+
+    /// What it means, in a plain line.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::All => "hire as many members as there are places",
+            Self::Most => "hire for three quarters of the places",
+            Self::Half => "hire for half of the places",
+        }
+    }
+
+    /// So many, where `most` may be hired; at least one.
+    pub const fn of(self, most: u32) -> u32 {
+        let number = match self {
+            Self::All => most,
+            Self::Most => most.saturating_mul(3).div_ceil(4),
+            Self::Half => most.div_ceil(2),
+        };
+        if number == 0 { 1 } else { number }
+    }
+}
+
 /// An entry of the selector's menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SelectorOption {
@@ -77,6 +121,8 @@ pub struct SelectorOption {
 pub struct SelectorQuestion {
     /// What the ledger says of the candidates.
     pub candidates: Vec<Candidate>,
+    /// How many may be hired, at the most.
+    pub max_winners: u32,
     menu: Vec<SelectorOption>,
 }
 
@@ -84,11 +130,11 @@ impl SelectorQuestion {
     /// How many, and whom to favour? The menu offers all that may be hired, three quarters of them and half, with every
     /// focus.
     pub fn new(question: MarksQuestion) -> Self {
-        let most = question.max_winners.max(1);
-        let mut numbers = vec![most, most.saturating_mul(3).div_ceil(4), most.div_ceil(2)];
+        let mut numbers = Share::ALL.map(|share| share.of(question.max_winners)).to_vec();
         numbers.dedup();
         let with = |hire: u32| Focus::ALL.map(|focus| SelectorOption { hire, focus });
-        Self { candidates: question.candidates, menu: numbers.into_iter().flat_map(with).collect() }
+        let MarksQuestion { candidates, max_winners, .. } = question;
+        Self { candidates, max_winners, menu: numbers.into_iter().flat_map(with).collect() }
     }
 
     /// The weights, in hundredths, that `focus` gives the candidates.

@@ -6,6 +6,7 @@ use althing_agents::privacy::Conversion;
 use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
+    event::Role,
     genesis::Member,
     ids::{Hash, MemberId},
     limits::MAX_COUNTER_OFFERS,
@@ -120,6 +121,11 @@ pub enum Command {
     /// Ask a running node how it is; when none runs, say what its store holds.
     #[command(after_help = "Example:\n  althing status --config node.toml --json")]
     Status(StatusArgs),
+    /// Show what the agents of a node have decided, who decided it, and what a language model said.
+    #[command(
+        after_help = "Examples:\n  althing decisions --config node.toml --last 20\n  althing decisions --role selector --json"
+    )]
+    Decisions(DecisionsArgs),
     /// Show, export or verify the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -260,6 +266,41 @@ pub struct StatusArgs {
     /// The node's configuration.
     #[arg(long, value_name = "FILE", default_value = "node.toml")]
     pub config: PathBuf,
+}
+
+/// Decisions.
+#[derive(Debug, Args)]
+pub struct DecisionsArgs {
+    /// The node's configuration.
+    #[arg(long, default_value = "node.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only this agent's.
+    #[arg(long)]
+    pub role: Option<RoleArg>,
+    /// So many of the newest.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub last: usize,
+}
+
+/// An agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    /// Which contract to bid for, and at what price.
+    Bidder,
+    /// How many to hire, and whom to favour.
+    Selector,
+    /// How much work and privacy a round may cost.
+    Guardian,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Bidder => Self::Bidder,
+            RoleArg::Selector => Self::Selector,
+            RoleArg::Guardian => Self::Guardian,
+        }
+    }
 }
 
 /// Ledgers.

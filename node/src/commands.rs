@@ -1,6 +1,7 @@
 //! What the commands do. Each computes an answer; printing it, and ending the process, is for its caller.
 
 mod ask;
+mod decisions;
 mod genesis;
 mod key;
 pub mod ledger;
@@ -49,6 +50,7 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Key(command) => key::execute(command)?,
         Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
         Command::Status(args) => status::execute(args)?,
+        Command::Decisions(args) => decisions::execute(args)?,
         Command::Privacy(command) => privacy::execute(command, &handlers.catalogue)?,
         Command::Model(command) => model::execute(command, &handlers.catalogue)?,
         Command::Ask(args) => ask::execute(args)?,

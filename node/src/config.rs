@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use althing_agents::orders::verdict::Asking;
 use althing_protocol::machine::WhenHalted;
 use libp2p::Multiaddr;
 use serde::Deserialize;
@@ -162,11 +163,24 @@ pub struct Agents {
     /// How long an answer of the endpoint may take, in milliseconds, 100 to 3,600,000. Default: 120,000.
     #[serde(deserialize_with = "bounds::number::<100, 3_600_000, _, _>")]
     pub answer_within_ms: u64,
+    /// Pause between two questions to the endpoint, in milliseconds, 0 to 3,600,000. Default: 1,000.
+    #[serde(deserialize_with = "bounds::number::<0, 3_600_000, _, _>")]
+    pub ask_every_ms: u64,
+    /// How the model is asked to choose: `each-alone`, `both-ways` or `once`. Default: `each-alone`.
+    pub asking: Asking,
 }
 
 impl Default for Agents {
     fn default() -> Self {
-        Self { cost_per_sample: 10, endpoint: None, model: None, key_env: None, answer_within_ms: 120_000 }
+        Self {
+            cost_per_sample: 10,
+            endpoint: None,
+            model: None,
+            key_env: None,
+            answer_within_ms: 120_000,
+            ask_every_ms: 1_000,
+            asking: Asking::default(),
+        }
     }
 }
 

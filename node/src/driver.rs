@@ -4,6 +4,7 @@
 //! input: the network and the blobs in tasks of their own, training on the learner's thread, hashing and averaging on
 //! blocking threads. Only writes to the journal are waited for, since nothing may be said before they are durable.
 
+mod counsel;
 mod effects;
 mod exchange;
 mod jobs;

@@ -1,6 +1,7 @@
 //! A federation node: the loop that turns the core's effects into I/O, and everything it needs for that.
 
 pub mod account;
+pub mod advice;
 pub mod blobs;
 pub mod cli;
 pub mod commands;
@@ -18,3 +19,4 @@ pub mod status;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod transcript;

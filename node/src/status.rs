@@ -15,7 +15,7 @@ use althing_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use client::{AskError, ask};
+pub use client::{AskError, ask, ask_decisions};
 pub use server::{ADDRESS_FILE, ServeError, Server};
 
 /// A node at one moment. Field names are stable; a reader must ignore those that it does not know.

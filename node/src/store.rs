@@ -22,6 +22,7 @@ use redb::{
     backends::FileBackend,
 };
 
+use crate::transcript::ENTRIES_MAX;
 use error::Failed;
 pub use error::StoreError;
 
@@ -39,6 +40,7 @@ const CERTIFICATES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("cert
 const JOURNAL: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("journal");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const PRIVACY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("privacy");
+const TRANSCRIPT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("transcript");
 const AGENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("agents");
 
 /// Under this name the store remembers where the epidemic exchange stands. No agent has it.
@@ -146,6 +148,7 @@ impl Store {
             transaction.open_table(JOURNAL)?;
             transaction.open_table(AGENTS)?;
             transaction.open_table(PRIVACY)?;
+            transaction.open_table(TRANSCRIPT)?;
             Ok(())
         })
     }
@@ -293,6 +296,37 @@ impl Store {
         })
     }
 
+    /// Adds an entry to the transcript of its agents, and forgets those beyond the newest [`ENTRIES_MAX`]. It is on the
+    /// disk with the next change that is durable at once.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses.
+    pub fn transcribe(&self, entry: &[u8]) -> Result<(), StoreError> {
+        self.write_with(Durability::None, |transaction| {
+            let mut transcript = transaction.open_table(TRANSCRIPT)?;
+            let next = transcript.last()?.map_or(0, |(number, _)| number.value().saturating_add(1));
+            transcript.insert(next, entry)?;
+            if let Some(oldest) = next.checked_sub(ENTRIES_MAX) {
+                transcript.remove(oldest)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The newest entries of the transcript, at most `count`, the oldest of them first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk cannot be read.
+    pub fn transcript(&self, count: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut entries = self.read(|transaction| {
+            let transcript = transaction.open_table(TRANSCRIPT)?;
+            let newest = transcript.iter()?.rev().take(count);
+            newest.map(|row| Ok(row?.1.value().to_vec())).collect::<Result<Vec<_>, Failed>>()
+        })?;
+        entries.reverse();
+        Ok(entries)
+    }
+
     /// What is kept of privacy under `key`.
     ///
     /// # Errors
@@ -330,9 +364,17 @@ impl Store {
 
     /// Runs `change` in a transaction that is on the disk when this returns, or was never begun if `change` fails.
     fn write(&self, change: impl FnOnce(&WriteTransaction) -> Result<(), Failed>) -> Result<(), StoreError> {
+        self.write_with(Durability::Immediate, change)
+    }
+
+    fn write_with(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), Failed>,
+    ) -> Result<(), StoreError> {
         let run = || -> Result<(), Failed> {
             let mut transaction = self.database.begin_write()?;
-            transaction.set_durability(Durability::Immediate)?;
+            transaction.set_durability(durability)?;
             change(&transaction)?;
             Ok(transaction.commit()?)
         };

@@ -66,6 +66,30 @@ pub enum Event {
         /// The entry of the menu that was chosen, in words that code wrote.
         choice: String,
     },
+    /// A language model was asked for a standing order.
+    Advised {
+        /// The round in which it was asked.
+        round: Round,
+        /// Whose order it is.
+        role: Role,
+        /// What it is about.
+        topic: String,
+        /// The entry of the menu that was chosen; nothing if no order came of it.
+        choice: Option<String>,
+        /// Why none did.
+        why: Option<String>,
+        /// Time that the answers took, in milliseconds. No round has waited for them.
+        latency_ms: u64,
+    },
+    /// A role's model did worse than the rules, which decide for a while.
+    Benched {
+        /// The round after which.
+        round: Round,
+        /// Which role.
+        role: Role,
+        /// The round from which on the model is asked again.
+        until: Round,
+    },
     /// A Plan is decided.
     Planned {
         /// Which round.

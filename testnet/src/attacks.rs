@@ -161,6 +161,8 @@ impl AttacksOptions {
             exchange: self.exchange,
             acceptance: self.acceptance,
             continue_when_halted: false,
+            endpoint: None,
+            asking: "each-alone".into(),
             epsilon: None,
             delta: 1e-5,
             kill_aggregator_every: None,

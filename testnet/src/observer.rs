@@ -3,6 +3,7 @@
 //! The same decision is reported by every node, at its own time and perhaps again after a restart. What was decided
 //! counts once; when it happened is kept for every node, and figures take the median node.
 
+mod advice;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use althing_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::advice::{Advice, AdviceSummary};
 pub use self::steps::{Ended, Steps};
 
 /// One line of a node's standard output.
@@ -38,6 +40,7 @@ pub struct Observer {
     nodes: Vec<NodeView>,
     rounds: BTreeMap<u64, RoundView>,
     decisions: Decisions,
+    advice: Advice,
     conflicts: BTreeSet<Height>,
     bodies: BTreeMap<Height, Hash>,
     unbalanced: BTreeSet<Height>,
@@ -188,6 +191,11 @@ impl Observer {
         self.decisions
     }
 
+    /// Who decided what, and what a language model had to do with it.
+    pub const fn advice(&self) -> &Advice {
+        &self.advice
+    }
+
     /// Heights for which two nodes have reported different bodies. There must be none.
     pub const fn conflicts(&self) -> &BTreeSet<Height> {
         &self.conflicts
@@ -238,7 +246,14 @@ impl Observer {
             }
             Event::Guarded { account } => view.privacy = *account,
             Event::Debited { account, .. } => view.privacy = Some(*account),
-            Event::Decided { by, .. } => self.decisions.count(*by),
+            Event::Decided { role, by, .. } => {
+                self.decisions.count(*by);
+                self.advice.decided(node, *role, *by);
+            }
+            Event::Advised { choice, why, latency_ms, .. } => {
+                self.advice.asked(choice.as_deref(), why.as_deref(), *latency_ms);
+            }
+            Event::Benched { role, .. } => self.advice.benched(*role),
             Event::Stepped { step, .. } => {
                 view.step = view.step.max(step.0);
                 self.steps.observe(node, line);

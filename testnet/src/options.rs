@@ -71,6 +71,7 @@ Examples:
   testnet run --epsilon 4 --delta 1e-5         every node trains with noise, within that budget
   testnet run --nodes 10 --scenario testnet/scenarios/sign-flip.toml
                                                three of ten attack; the rule bears three liars
+  testnet run --endpoint http://127.0.0.1:8080 agents ask a language model; ./testnet/run.sh --lm starts one
   testnet run --json > summary.json            for a script; progress stays on the error stream";
 
 const ATTACKS_EXAMPLES: &str = "\
@@ -183,6 +184,15 @@ pub struct RunOptions {
     /// Chance that EPSILON does not hold
     #[arg(long, default_value_t = 1e-5, value_name = "DELTA", value_parser = probability, requires = "epsilon")]
     pub delta: f64,
+
+    /// A language model that the nodes' agents ask for standing orders: any server that speaks OpenAI's protocol, as
+    /// http://127.0.0.1:8080 [default: none; rules decide]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+
+    /// With --endpoint, how the model is asked to choose: each-alone, both-ways (its menu in two orders) or once
+    #[arg(long, default_value = "each-alone", value_name = "WAY", value_parser = ["each-alone", "both-ways", "once"])]
+    pub asking: String,
 
     /// Print summary.json and nothing else on the standard output
     #[arg(long)]

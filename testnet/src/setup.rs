@@ -261,6 +261,9 @@ struct Data {
 #[derive(Debug, Serialize)]
 struct Agents {
     cost_per_sample: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    asking: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -278,7 +281,7 @@ impl Config {
             net: Net { listen: ["/ip4/127.0.0.1/tcp/0"], bootstrap: [], mdns: false },
             http: Http { listen: "127.0.0.1:0" },
             data: Data { path, partition, parts: options.node_count(), part, seed: options.seed },
-            agents: Agents { cost_per_sample },
+            agents: Agents { cost_per_sample, endpoint: options.endpoint.clone(), asking: options.asking.clone() },
             exchange: Exchange { continue_when_halted: options.continue_when_halted },
             privacy: options.epsilon.map(|epsilon| Privacy { epsilon, delta: options.delta, rounds: options.rounds }),
         }

@@ -11,7 +11,8 @@ use super::{Council, Deliberation};
 use crate::{
     bidder,
     counter::{Counter, CounterQuestion, Leave, OfferQuestion},
-    guardian::{Capacity, GuardianQuestion, Means, Stint},
+    guardian::{Capacity, GuardianQuestion, Means},
+    orders::Topic,
     policy::{Pick, ask},
 };
 
@@ -22,7 +23,7 @@ impl Council {
         let fallback = Pick { option: Counter::None, by: DecidedBy::Fallback };
         let pick = ask(&mut *self.negotiator, &asked).unwrap_or(fallback);
         let choice = format!("counter-offers: {}", pick.option.name());
-        (asked.offers(pick.option), Deliberation { role: Role::Selector, by: pick.by, choice })
+        (asked.offers(pick.option), self.said(Role::Selector, &[], pick.by, choice))
     }
 
     /// What to say to a counter-offer. The guardian is asked anew: it can only be accepted within its limits.
@@ -34,8 +35,8 @@ impl Council {
     ) -> (Reply, Vec<Deliberation>) {
         let samples = capacity.samples;
         let guarded = GuardianQuestion::new(capacity, &question.menu, means);
-        let stint = ask(&mut *self.guardian, &guarded).unwrap_or(Pick { option: Stint::Rest, by: DecidedBy::Fallback });
-        let mut said = vec![Deliberation { role: Role::Guardian, by: stint.by, choice: guarded.words(stint.option) }];
+        let stint = self.stint(&guarded);
+        let mut said = vec![self.said(Role::Guardian, &[Topic::Stint], stint.by, guarded.words(stint.option))];
 
         let contract = question.menu.get(usize::from(question.offer.contract));
         let is_allowed = contract.is_some_and(|contract| guarded.allows(stint.option, contract));
@@ -49,7 +50,7 @@ impl Council {
             Reply::Accept => format!("accept {name} instead"),
             Reply::Decline => format!("decline {name}"),
         };
-        said.push(Deliberation { role: Role::Bidder, by: pick.by, choice });
+        said.push(self.said(Role::Bidder, &[], pick.by, choice));
         (pick.option, said)
     }
 }

@@ -132,6 +132,11 @@ impl Plan {
         self.samples
     }
 
+    /// Rounds that it is made for.
+    pub const fn rounds(&self) -> u64 {
+        self.rounds
+    }
+
     /// Rounds that are left of the plan.
     pub const fn rounds_left(&self, filter: &Filter) -> u64 {
         Self::rounds_after(self.rounds, filter)

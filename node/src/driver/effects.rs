@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use althing_agents::{Deliberation, guardian::Means};
+use althing_agents::{Bidding, Deliberation, guardian::Means};
 use althing_protocol::{
     event::{DecidedBy, Event},
     ids::{BlobRef, MemberId, Round},
@@ -113,7 +113,10 @@ impl Shell {
         let round = question.round;
         let capacity = self.capacity();
         let means = self.purse.as_ref().map_or(Means::Unlimited, Purse::means);
-        let (bid, said) = self.council.bid(question, capacity, means);
+        let Bidding { bid, made, said } = self.council.bid(question, capacity, means);
+        if let Some(made) = made {
+            self.counsel_bids(made);
+        }
         for deliberation in said {
             self.note(round, deliberation);
         }
@@ -155,6 +158,7 @@ impl Shell {
             };
             *count += 1;
         });
+        self.transcribe(round, &said);
         self.tell(&Event::Decided { round, role: said.role, by: said.by, choice: said.choice });
     }
 
@@ -162,6 +166,7 @@ impl Shell {
     fn tell_and_prepare(&mut self, event: Event) -> Result<(), Failure> {
         self.tell(&event);
         self.count_step(&event);
+        self.counsel_hears(&event);
         if let Event::Adopted { round, model } = event {
             let scored = tokio::task::block_in_place(|| self.jobs.score_base(model));
             self.started(round, scored)?;

@@ -225,6 +225,12 @@ impl Jobs {
         self.format.widths().try_for_each(|width| self.score_base_at(base, width))
     }
 
+    /// The loss of the model that the round started from, on held-out data, once it is scored.
+    pub(super) fn base_loss(&self) -> Option<f32> {
+        let losses = lock(&self.base_losses);
+        losses.losses.get(&Width::Full).copied()
+    }
+
     fn score_base_at(&self, base: BlobRef, width: Width) -> Result<(), JobError> {
         if lock(&self.base_losses).get(base, width).is_some() {
             return Ok(());

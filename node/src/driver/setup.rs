@@ -1,6 +1,6 @@
 //! From files to a running node: everything that can be wrong is found here, before the node joins anybody.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use althing_agents::Council;
 use althing_protocol::{
@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    counsel::Counsel,
     jobs::{Jobs, Memory},
     journal::Journal,
     measured::{Kind, Measured},
@@ -29,9 +30,11 @@ use super::{
     writer::Residual,
 };
 use crate::{
+    advice::Adviser,
     blobs::{self, BlobConfig, Blobs, Durability},
     cli::RunArgs,
     config::{self, Config},
+    endpoint::Endpoint,
     failure::Failure,
     files, genesis_file,
     keyfile::KeyFile,
@@ -67,6 +70,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     measured.calibrate(&*learner, &genesis, &aggregate::parameters(&first).collect::<Vec<f32>>());
     let learner = Box::new(Throttled::new(learner, config.limits.core_percent));
 
+    let counsel = Counsel::start(Arc::clone(&store), me, adviser(&config.agents)?)?;
     let clock = Instant::now();
     let durable = durable(&store, blob_store.list())?;
     let identity = Identity { keypair: key.keypair(), chain: key.chain() };
@@ -79,7 +83,9 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let worker = WorkerHandle::spawn(learner).map_err(|error| no_thread(&error))?;
     let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
-    let server = Server::start(config.http.listen, &config.data_dir, status_reader, Default::default()).await?;
+    let server =
+        Server::start(config.http.listen, &config.data_dir, status_reader, Arc::clone(&store), Default::default())
+            .await?;
     let genesis = Arc::new(genesis);
     let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
     let mut shell = Shell {
@@ -94,6 +100,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         net_events,
         blobs,
         blob_events,
+        counsel,
         council: Council::by_rules(config.agents.cost_per_sample),
         samples,
         purse,
@@ -111,6 +118,14 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     shell.tell(&Event::Serving { address: server.address().to_string() });
     shell.server = Some(server);
     Ok(shell)
+}
+
+/// Who is asked for standing orders, and how often; nobody where the agents are to decide by rules.
+fn adviser(agents: &config::Agents) -> Result<Option<(Adviser, Duration)>, Failure> {
+    let Some(endpoint) = Endpoint::configured(agents)? else { return Ok(None) };
+    let within = Duration::from_millis(agents.answer_within_ms);
+    let adviser = Adviser { endpoint, asking: agents.asking, within };
+    Ok(Some((adviser, Duration::from_millis(agents.ask_every_ms))))
 }
 
 /// The model that the first round starts from.

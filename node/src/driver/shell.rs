@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    counsel::{Counsel, Given},
     jobs::{Brought, Jobs},
     journal::Journal,
     privacy::Purse,
@@ -47,6 +48,8 @@ pub(super) struct Shell {
     pub(super) blob_events: mpsc::Receiver<BlobEvent>,
     pub(super) jobs: Jobs,
     pub(super) council: Council,
+    /// What its agents have been advised.
+    pub(super) counsel: Counsel,
     pub(super) samples: u64,
     /// The privacy account; none if training is without noise.
     pub(super) purse: Option<Purse>,
@@ -70,6 +73,7 @@ enum Happening {
     Blob(BlobEvent),
     Brought(Brought),
     Timer(Timer),
+    Order(Given),
     Status,
 }
 
@@ -88,6 +92,7 @@ impl Shell {
                 Some(event) = self.blob_events.recv() => Happening::Blob(event),
                 Some(brought) = self.brought.recv() => Happening::Brought(brought),
                 timer = self.timers.next() => Happening::Timer(timer),
+                given = self.counsel.next() => Happening::Order(given),
                 _ = status.tick() => Happening::Status,
             };
             match happening {
@@ -95,6 +100,7 @@ impl Shell {
                 Happening::Blob(event) => self.blob_event(event).await?,
                 Happening::Brought(brought) => self.feed(brought.map_err(Failure::machine)?).await?,
                 Happening::Timer(timer) => self.feed(Input::TimerFired(timer)).await?,
+                Happening::Order(given) => self.take_order(given),
                 Happening::Status => self.refresh_status().await,
             }
         }
@@ -105,6 +111,7 @@ impl Shell {
         if let Err(error) = self.journal.flush() {
             tracing::error!(%error, "the journal could not be written at the end");
         }
+        self.counsel.stop();
         self.jobs.stop_training();
         self.network.shutdown().await;
         if let Some(server) = self.server.take() {

@@ -56,7 +56,7 @@ impl Sink {
     }
 }
 
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
@@ -135,7 +135,12 @@ impl Names {
                     "round {round}: this node does not bid: no contract pays what it costs (agents.cost_per_sample)"
                 )
             }
+            Event::Benched { round, role, until } => format!(
+                "round {round}: the model did worse than rules as {role:?} and is not asked before round {until}"
+            )
+            .to_lowercase(),
             Event::PhaseEntered { .. }
+            | Event::Advised { .. }
             | Event::Decided { .. }
             | Event::Received { .. }
             | Event::Arrived { .. }

@@ -7,14 +7,16 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
+
 use super::{ADDRESS_FILE, Status};
-use crate::files;
+use crate::{files, transcript::Entry};
 
 /// How long the node may take for each step of its answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Longest answer, in bytes.
-const MAX_ANSWER: u64 = 1024 * 1024;
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
 /// Longest address file, in bytes: an address with a port.
 const MAX_ADDRESS: u64 = 64;
@@ -47,12 +49,24 @@ pub enum AskError {
 /// [`AskError`] when none runs there, or what answers in its place is no node. The caller must still compare member
 /// and network: after a crash, another node may have got the port.
 pub fn ask(data_dir: &Path) -> Result<Status, AskError> {
+    ask_for(data_dir, "/api/status")
+}
+
+/// The transcript of the node that runs on `data_dir`, the oldest entry first. Blocks for some seconds at the most.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_decisions(data_dir: &Path) -> Result<Vec<Entry>, AskError> {
+    ask_for(data_dir, "/api/decisions")
+}
+
+fn ask_for<T: DeserializeOwned>(data_dir: &Path, page: &str) -> Result<T, AskError> {
     let text = files::read(&data_dir.join(ADDRESS_FILE), MAX_ADDRESS).map_err(|_| AskError::NotRunning)?;
     let address: SocketAddr = text.trim().parse().map_err(|_| AskError::NotRunning)?;
     if !address.ip().is_loopback() {
         return Err(AskError::NotRunning);
     }
-    let answer = get(address, "/api/status").map_err(|source| AskError::Silent { address, source })?;
+    let answer = get(address, page).map_err(|source| AskError::Silent { address, source })?;
     body(&answer).and_then(|json| serde_json::from_slice(json).ok()).ok_or(AskError::Stranger { address })
 }
 

@@ -17,14 +17,18 @@ use axum::{
     routing::get,
 };
 use prometheus_client::{encoding::text, registry::Registry};
+use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{Status, metrics};
-use crate::files;
+use crate::{files, store::Store, transcript::ENTRIES_MAX};
 
 /// File in the data folder that holds `host:port` of the running node's pages.
 pub const ADDRESS_FILE: &str = "http.addr";
+
+/// Entries of the transcript that one answer holds.
+const DECISIONS_MAX: usize = ENTRIES_MAX as usize;
 
 /// How long a stopping server waits for answers that are on their way.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -69,11 +73,12 @@ pub struct Server {
 #[derive(Clone)]
 struct Pages {
     status: watch::Receiver<Status>,
+    store: Arc<Store>,
     registry: Arc<Registry>,
 }
 
 impl Server {
-    /// Serves `status`, and whatever else is in `registry`, at `listen`, and leaves the address in `data_dir`.
+    /// Serves `status`, the transcript in `store` and whatever else is in `registry` at `listen`, and leaves the address in `data_dir`.
     ///
     /// # Errors
     /// [`ServeError`] when the address is taken, is not loopback, or cannot be written down.
@@ -81,6 +86,7 @@ impl Server {
         listen: SocketAddr,
         data_dir: &Path,
         status: watch::Receiver<Status>,
+        store: Arc<Store>,
         mut registry: Registry,
     ) -> Result<Self, ServeError> {
         if !listen.ip().is_loopback() {
@@ -95,7 +101,7 @@ impl Server {
         let address_file = data_dir.join(ADDRESS_FILE);
         files::replace(&address_file, &address.to_string())?;
         metrics::register(&mut registry, status.clone());
-        let pages = Pages { status, registry: Arc::new(registry) };
+        let pages = Pages { status, store, registry: Arc::new(registry) };
         let stop = CancellationToken::new();
         let serving = axum::serve(listener, router(pages)).with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move { serving.await });
@@ -122,6 +128,7 @@ impl Server {
 fn router(pages: Pages) -> Router {
     Router::new()
         .route("/api/status", get(status))
+        .route("/api/decisions", get(decisions))
         .route("/healthz", get(async || "ok\n"))
         .route("/metrics", get(scrape))
         .layer(middleware::from_fn(refuse_foreign_hosts))
@@ -132,6 +139,18 @@ async fn status(State(pages): State<Pages>) -> Json<Status> {
     let mut status = pages.status.borrow().clone();
     status.peak_rss_mb = super::peak_rss_mb();
     Json(status)
+}
+
+/// The newest entries of the transcript, the oldest of them first.
+async fn decisions(State(pages): State<Pages>) -> Response {
+    let read = tokio::task::spawn_blocking(move || pages.store.transcript(DECISIONS_MAX)).await;
+    match read {
+        Ok(Ok(entries)) => {
+            let entries: Vec<Value> = entries.iter().filter_map(|entry| serde_json::from_slice(entry).ok()).collect();
+            Json(entries).into_response()
+        }
+        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn scrape(State(pages): State<Pages>) -> Response {

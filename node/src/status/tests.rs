@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::{
@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::store::Store;
 
 const ANY: &str = "127.0.0.1:0";
 
@@ -25,9 +26,16 @@ fn example() -> Status {
     status
 }
 
+/// A store that nobody needs after the test.
+fn store(network: &NetworkId) -> Arc<Store> {
+    Arc::new(Store::open(tempfile::tempdir().unwrap().path(), network).unwrap())
+}
+
 async fn start(dir: &Path) -> (Server, watch::Sender<Status>) {
     let (sender, receiver) = watch::channel(example());
-    let server = Server::start(ANY.parse().unwrap(), dir, receiver, Registry::default()).await.unwrap();
+    let server = Server::start(ANY.parse().unwrap(), dir, receiver, store(&NetworkId([2; 32])), Registry::default())
+        .await
+        .unwrap();
     (server, sender)
 }
 
@@ -70,7 +78,8 @@ async fn health_and_metrics_are_served() {
     let (_sender, receiver) = watch::channel(example());
     let mut registry = Registry::default();
     registry.register("others", "Of another part of the node", Counter::<u64>::default());
-    let server = Server::start(ANY.parse().unwrap(), dir.path(), receiver, registry).await.unwrap();
+    let server =
+        Server::start(ANY.parse().unwrap(), dir.path(), receiver, store(&NetworkId([2; 32])), registry).await.unwrap();
     assert!(get(server.address(), "/healthz").await.ends_with("\r\n\r\nok\n"));
     let metrics = get(server.address(), "/metrics").await;
     for line in [
@@ -112,11 +121,20 @@ async fn only_loopback_names_are_answered() {
 async fn a_busy_or_public_address_is_refused_with_words() {
     let dir = tempfile::tempdir().unwrap();
     let (server, sender) = start(dir.path()).await;
-    let again = Server::start(server.address(), dir.path(), sender.subscribe(), Registry::default()).await;
+    let again = Server::start(
+        server.address(),
+        dir.path(),
+        sender.subscribe(),
+        store(&NetworkId([2; 32])),
+        Registry::default(),
+    )
+    .await;
     let error = again.unwrap_err().to_string();
     assert!(error.contains("is in use; stop whoever"), "{error}");
     let public = "0.0.0.0:0".parse().unwrap();
-    let error = Server::start(public, dir.path(), sender.subscribe(), Registry::default()).await.unwrap_err();
+    let error = Server::start(public, dir.path(), sender.subscribe(), store(&NetworkId([2; 32])), Registry::default())
+        .await
+        .unwrap_err();
     assert!(matches!(error, ServeError::Exposed { .. }), "{error}");
     server.stop().await;
 }

@@ -11,4 +11,5 @@ mod hostile;
 mod kill_nine;
 mod kill_private;
 mod lifecycle;
+mod orders;
 mod slices;

@@ -148,14 +148,7 @@ impl Machine {
 
     pub(super) fn candidate(&self, member: &MemberId) -> Option<Candidate> {
         let account = self.state.ledger.accounts.get(member)?;
-        Some(Candidate {
-            member: *member,
-            reputation: account.reputation,
-            idle_rounds: self.state.round.0 - account.hired_in.0,
-            hired: account.hired,
-            delivered: account.delivered,
-            bonus: account.bonus,
-        })
+        Some(Candidate::of(*member, account, self.state.round))
     }
 
     /// R4: the chair publishes its marks, before it has seen any price.

@@ -11,6 +11,7 @@ use crate::{
     event::Event,
     genesis::Contract,
     ids::{BlobRef, Hash, Height, MemberId, Round},
+    ledger::Account,
     model::Width,
     state::State,
     statement::{Bid, CounterOffer, ModelOffer},
@@ -186,6 +187,20 @@ pub struct Candidate {
     pub delivered: u64,
     /// Shares of bonuses that it ever earned, in micro-credits: what it has contributed, and nothing of what it asks.
     pub bonus: u64,
+}
+
+impl Candidate {
+    /// `member` as its account stands in `round`.
+    pub const fn of(member: MemberId, account: &Account, round: Round) -> Self {
+        Self {
+            member,
+            reputation: account.reputation,
+            idle_rounds: round.0.saturating_sub(account.hired_in.0),
+            hired: account.hired,
+            delivered: account.delivered,
+            bonus: account.bonus,
+        }
+    }
 }
 
 /// A question to the selector of the chair. It knows no price, and its agent is to see no id.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{ExchangeSummary, Findings, RoundRow, StepRow, rounded};
 use crate::{
     chaos::Kill,
-    observer::{Decisions, Observer, median},
+    observer::{AdviceSummary, Decisions, Observer, median},
     scenario::Plot,
     setup::Federation,
     status::Wire,
@@ -89,6 +89,8 @@ pub struct Summary {
     pub burned: u64,
     /// Agents' decisions, by who made them.
     pub decisions: Decisions,
+    /// The same by role, and what a language model was asked.
+    pub advice: AdviceSummary,
     /// Nodes that attacked.
     pub attackers: BTreeMap<String, Attacker>,
     /// Part of all credits that they own together, 0 to 1; `None` without any credit.
@@ -220,6 +222,7 @@ impl Summary {
             minted: last.map_or(0, |row| row.minted),
             burned: last.map_or(0, |row| row.burned),
             decisions: observer.decisions(),
+            advice: observer.advice().summary(),
             attackers: BTreeMap::new(),
             attackers_share: None,
             kills: findings.kills.iter().map(|kill| KillRecord::of(kill, federation)).collect(),

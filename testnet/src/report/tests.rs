@@ -98,6 +98,8 @@ impl Sample {
 
 fn options(rounds: u64) -> RunOptions {
     RunOptions {
+        endpoint: None,
+        asking: "each-alone".into(),
         nodes: 3,
         rounds,
         seed: 1,

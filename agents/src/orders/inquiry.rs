@@ -1,0 +1,164 @@
+//! The words of a question.
+
+use althing_protocol::{event::Role, ids::Hash};
+
+use super::{
+    choice::{Choice, Topic},
+    situation::Situation,
+};
+
+/// Tokens that a question may have beyond the beginning that all questions of its topic share.
+pub const TOKENS_MAX: usize = 200;
+
+/// Tokens that the model may think aloud in.
+pub const REASON_TOKENS: u32 = 40;
+
+/// Tokens that the words after the facts are counted as: what is asked for, and the longest menu.
+const TOKENS_OF_ASKING: usize = 60;
+
+/// Longest reason that is shown to the model again, and kept, in bytes.
+const REASON_BYTES: usize = 240;
+
+/// Who says a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// Who sets the rules.
+    System,
+    /// Who asks.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A part of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who says it.
+    pub speaker: Speaker,
+    /// What.
+    pub text: String,
+}
+
+/// A question about one topic, ready to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inquiry {
+    /// What it is about.
+    pub topic: Topic,
+    /// What may be chosen, in an order that chance has made.
+    pub menu: Vec<Choice>,
+    /// What is known, as the model is told it.
+    pub facts: String,
+}
+
+impl Inquiry {
+    /// A question about `topic` in this situation; none where there is no choice. Of `memories` and of what is known as
+    /// much is told as there is room for. `lot` shuffles the menu and the members.
+    pub fn new(topic: Topic, situation: &Situation, memories: &[String], lot: &Hash) -> Option<Self> {
+        let mut menu = situation.menu(topic);
+        menu.sort_by_key(|choice| Hash::derive("althing 1 order menu", &[lot.as_bytes(), choice.word().as_bytes()]));
+        let mut facts = String::new();
+        let mut room = TOKENS_MAX - TOKENS_OF_ASKING - REASON_TOKENS as usize;
+        // What was learnt comes before what is known in detail: the rows of members come last and are left out first.
+        let known = situation.sentences(topic, lot);
+        let (head, rows) = known.split_at(known.len().min(4));
+        for sentence in head.iter().chain(memories).chain(rows) {
+            let cost = tokens_at_most(sentence) + 1;
+            if cost > room {
+                break;
+            }
+            room -= cost;
+            facts.push_str(if facts.is_empty() { "" } else { "\n" });
+            facts.push_str(sentence);
+        }
+        (!menu.is_empty()).then_some(Self { topic, menu, facts })
+    }
+
+    /// Asks to think aloud.
+    pub fn think(&self) -> Vec<Message> {
+        let asked = format!("{}\nIn one short sentence: what matters most now?", self.facts);
+        vec![said(Speaker::System, rules(self.topic)), said(Speaker::User, &asked)]
+    }
+
+    /// Asks for one word of the menu, told in this order.
+    pub fn choose(&self, reason: &str, menu: &[Choice]) -> Vec<Message> {
+        let words: Vec<String> = menu.iter().map(|choice| choice.word()).collect();
+        self.after(reason, &format!("Choose one: {}.", words.join(", ")))
+    }
+
+    /// Asks about one entry alone, for yes or no. The others are not named, so their order cannot matter.
+    pub fn weigh(&self, reason: &str, choice: Choice) -> Vec<Message> {
+        self.after(reason, &format!("Is it best now to {}? Answer yes or no.", choice.meaning()))
+    }
+
+    fn after(&self, reason: &str, asked: &str) -> Vec<Message> {
+        let mut messages = self.think();
+        messages.extend([said(Speaker::Assistant, &clipped(reason)), said(Speaker::User, asked)]);
+        messages
+    }
+}
+
+fn said(speaker: Speaker, text: &str) -> Message {
+    Message { speaker, text: text.to_owned() }
+}
+
+/// A model's own words, made short and plain: letters, digits and stops of one line.
+fn clipped(reason: &str) -> String {
+    let plain = reason.chars().map(|letter| if letter.is_ascii_graphic() { letter } else { ' ' });
+    let mut clipped: String = plain.take(REASON_BYTES).collect();
+    clipped.truncate(clipped.trim_end().len());
+    clipped
+}
+
+/// What all questions about a topic begin with. It never changes, so that a server need read it only once.
+const fn rules(topic: Topic) -> &'static str {
+    match (topic.role(), topic) {
+        (Role::Bidder, Topic::Contract) => {
+            "You advise the bidder of one member of a federation. Each round the member may offer to train the common \
+             model under one contract. It is paid when it is hired and delivers. A contract with more work pays more \
+             and takes the machine longer. Members whose work is cheap for what it is worth are hired first. You \
+             decide which contract the member bids for."
+        }
+        (Role::Bidder, _) => {
+            "You advise the bidder of one member of a federation. Each round the member names a sealed price for \
+             training the common model. The cheapest are hired. Whoever is hired is paid the highest price at which \
+             it would still have been hired, never less than its own. A high price loses rounds in which the work \
+             would have paid; a price under cost loses money. You decide how much above its cost the member asks."
+        }
+        (Role::Selector, Topic::Hire) => {
+            "You advise the selector of one round of federated learning. Members train a common model on data of \
+             their own and send their updates. More members in a round make the update steadier and cost more; \
+             fewer cost less and the round ends sooner. You decide how many of the places are filled."
+        }
+        (Role::Selector, _) => {
+            "You advise the selector of one round of federated learning. Members train a common model on data of \
+             their own, which differs from member to member, and send their updates. If the same members are hired \
+             again and again, the model forgets the data of the others; if members that fail to deliver are hired, \
+             the round is lost. You decide which kind of member is favoured."
+        }
+        (Role::Guardian, Topic::Pace) => {
+            "You advise the guardian of one member's privacy in a federation. Every training spends of a privacy \
+             budget that never comes back. Spending more in a round means less noise and a better update; a budget \
+             that is spent before the last round leaves the member out of the rest. You decide how fast the budget \
+             is spent."
+        }
+        (Role::Guardian, _) => {
+            "You advise the guardian of one member's machine in a federation. The member trains a part of the common \
+             model before a deadline and is paid for it. Work that does not end in time is lost and costs \
+             reputation; work that is not taken on earns nothing. You decide how much work the member may take on."
+        }
+    }
+}
+
+/// Never less than the tokens of `text`: a digit or sign each, and a word of letters for every four of them.
+pub fn tokens_at_most(text: &str) -> usize {
+    let (mut tokens, mut letters) = (0, 0_usize);
+    for letter in text.chars() {
+        if letter.is_ascii_alphabetic() {
+            letters += 1;
+            continue;
+        }
+        tokens += letters.div_ceil(4) + usize::from(letter != ' ');
+        letters = 0;
+    }
+    tokens + letters.div_ceil(4)
+}
