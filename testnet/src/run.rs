@@ -71,10 +71,11 @@ async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
     let judge = start_judge(&althing, &federation)?;
     let progress = Progress::start(options.rounds);
     progress.say(&format!(
-        "network {}: {} nodes in {}",
+        "network {}: {} nodes in {}, whose agents {}",
         federation.network.short(),
         options.nodes,
-        federation.folder.display()
+        federation.folder.display(),
+        options.endpoint.as_ref().map_or_else(|| "decide by rules".to_owned(), |endpoint| format!("ask {endpoint}")),
     ));
     let begun = Instant::now();
     let mut run = Run {

@@ -89,6 +89,20 @@ fn blocks_come_in_bounded_answers() {
 }
 
 #[test]
+fn the_transcript_keeps_the_newest_entries_and_is_durable_with_the_next_change() {
+    let dir = folder();
+    let said = |number: u64| format!("entry {number}").into_bytes();
+    {
+        let store = open(dir.path());
+        (0..ENTRIES_MAX + 3).for_each(|number| store.transcribe(&said(number)).unwrap());
+        assert_eq!(store.transcript(2).unwrap(), [said(ENTRIES_MAX + 1), said(ENTRIES_MAX + 2)]);
+        store.remember("bidder", b"orders").unwrap();
+    }
+    let kept = open(dir.path()).transcript(usize::MAX).unwrap();
+    assert_eq!((kept.len() as u64, &kept[0]), (ENTRIES_MAX, &said(3)), "the oldest three are forgotten");
+}
+
+#[test]
 fn a_store_has_one_owner_and_one_network() {
     let dir = folder();
     let store = open(dir.path());

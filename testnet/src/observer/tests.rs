@@ -168,6 +168,33 @@ fn decisions_are_counted_by_their_maker() {
 }
 
 #[test]
+fn what_a_model_had_to_do_with_it_is_counted_by_role_and_node() {
+    let decided = |role, by| Event::Decided { round: Round(1), role, by, choice: "x".into() };
+    let advised = |choice: Option<&str>, why: Option<&str>, latency_ms| Event::Advised {
+        round: Round(1),
+        role: Role::Selector,
+        topic: "focus".into(),
+        choice: choice.map(str::to_owned),
+        why: why.map(str::to_owned),
+        latency_ms,
+    };
+    let events = vec![
+        (1, 0, decided(Role::Bidder, DecidedBy::Model)),
+        (2, 0, decided(Role::Selector, DecidedBy::Model)),
+        (3, 1, decided(Role::Bidder, DecidedBy::Fallback)),
+        (4, 1, advised(None, Some("late"), 9_000)),
+        (5, 0, advised(Some("speed"), None, 1_000)),
+        (6, 0, advised(Some("even"), None, 2_000)),
+        (7, 1, Event::Benched { round: Round(1), role: Role::Guardian, until: Round(17) }),
+    ];
+    let summary = fold(2, events).advice().summary();
+    let bidder = Decisions { model: 1, rules: 0, fallback: 1 };
+    assert_eq!((summary.by_role[&Role::Bidder], summary.by_role[&Role::Selector].model), (bidder, 1));
+    assert_eq!((summary.nodes_with_orders, summary.orders, summary.latency_s), (1, 2, Some(2.0)));
+    assert_eq!((summary.setbacks, summary.benched), ([("late".into(), 1)].into(), [(Role::Guardian, 1)].into()));
+}
+
+#[test]
 fn lines_of_a_node_that_does_not_exist_change_nothing() {
     let observer = fold(1, vec![(1, 7, settled(1, 1, 0))]);
     assert_eq!(observer.last_settled(), 0);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ExchangeSummary, Spread, Summary, format_credits};
+use crate::observer::{AdviceSummary, Decisions};
 
 /// The table that ends a run.
 pub fn table(summary: &Summary) -> String {
@@ -43,6 +44,7 @@ pub fn table(summary: &Summary) -> String {
         let share = summary.attackers_share.map_or_else(unknown, |share| format!("{:.1} %", 100.0 * share));
         line(&mut text, "attackers", &format!("{} nodes, who own {share} of all credits", summary.attackers.len()));
     }
+    line(&mut text, "agents", &agents(summary));
     line(&mut text, "rule", &format!("{}, mixing {}", summary.options.rule, summary.options.mixing));
     let wire = format!(
         "{:.1} MB sent, {:.1} MB of them models of {:.2} MB",
@@ -91,6 +93,22 @@ fn push_nodes(text: &mut String, summary: &Summary) {
         let row = format!("  {name:<12} {credits:>12} {memory:>11.1} MB {height:>8}  {}", remarks.join(", "));
         let _ = writeln!(text, "{}", row.trim_end());
     }
+}
+
+/// Who decided, role by role.
+fn agents(summary: &Summary) -> String {
+    let Decisions { model, rules, fallback } = summary.decisions;
+    if model + fallback + summary.advice.orders == 0 && summary.advice.setbacks.is_empty() {
+        return format!("{rules} decisions, all by rules");
+    }
+    let AdviceSummary { orders, nodes_with_orders, latency_s, .. } = &summary.advice;
+    let setbacks: u64 = summary.advice.setbacks.values().sum();
+    let latency = latency_s.map_or_else(unknown, |seconds| format!("{seconds:.1} s"));
+    format!(
+        "{model} decisions by a model's orders, {rules} by rules, {fallback} by rules in a model's place\n\
+         {:15}{orders} orders and {setbacks} setbacks, {latency} each (median); {nodes_with_orders} nodes followed one",
+        ""
+    )
 }
 
 fn line(text: &mut String, what: &str, words: &str) {
