@@ -1,8 +1,11 @@
 //! `althing decisions`: what a node's agents have decided, and why.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
-use althing_protocol::event::{DecidedBy, Role};
+use althing_protocol::{
+    event::{DecidedBy, Role},
+    ids::NetworkId,
+};
 use serde_json::json;
 
 use super::Answer;
@@ -11,16 +14,22 @@ use crate::{
     config::Config,
     failure::Failure,
     genesis_file,
-    status::{self, AskError},
+    keyfile::KeyFile,
+    status,
     store::Store,
     transcript::{Asked, Entry, What},
 };
 
 pub(super) fn execute(args: &DecisionsArgs) -> Result<Answer, Failure> {
-    let entries = match status::ask_decisions(&Config::load(&args.config)?.data_dir) {
-        Ok(entries) => entries,
-        Err(AskError::NotRunning | AskError::Silent { .. }) => stored(args)?,
-        Err(error @ AskError::Stranger { .. }) => return Err(Failure::machine(error)),
+    let config = Config::load(&args.config)?;
+    let network = genesis_file::load(&config.genesis)?.network();
+    let me = KeyFile::load(&config.key)?.id();
+    // After a crash another node may have got the port: who answers must be this one.
+    let is_running = status::ask(&config.data_dir).is_ok_and(|told| (told.member, told.network) == (me, network));
+    let entries = if is_running {
+        status::ask_decisions(&config.data_dir).map_err(Failure::machine)?
+    } else {
+        stored(&config.data_dir, &network)?
     };
     let wanted = |entry: &&Entry| args.role.is_none_or(|role| entry.role == Role::from(role));
     let mut entries: Vec<&Entry> = entries.iter().rev().filter(wanted).take(args.last).collect();
@@ -36,14 +45,12 @@ pub(super) fn execute(args: &DecisionsArgs) -> Result<Answer, Failure> {
 }
 
 /// The transcript of a node that is not running.
-fn stored(args: &DecisionsArgs) -> Result<Vec<Entry>, Failure> {
-    let config = Config::load(&args.config)?;
+fn stored(data_dir: &Path, network: &NetworkId) -> Result<Vec<Entry>, Failure> {
     // Asking must not create a store.
-    if !Store::exists(&config.data_dir) {
+    if !Store::exists(data_dir) {
         return Ok(Vec::new());
     }
-    let network = genesis_file::load(&config.genesis)?.network();
-    let transcript = Store::open(&config.data_dir, &network)?.transcript(usize::MAX)?;
+    let transcript = Store::open(data_dir, network)?.transcript(usize::MAX)?;
     Ok(transcript.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect())
 }
 

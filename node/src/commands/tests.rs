@@ -120,7 +120,7 @@ async fn a_running_node_answers_for_itself_and_for_nobody_else() {
     let mut own = Status::new(key.id(), network);
     own.credits = 1_500_000;
     own.chair = Some(KeyFile::load(&dir.join("berta.toml")).unwrap().id());
-    let store = Arc::new(Store::open(&dir.join("data"), &network).unwrap());
+    let store = Arc::new(Store::open(&dir.join("elsewhere"), &network).unwrap());
     let (sender, receiver) = watch::channel(own);
     let listen = "127.0.0.1:0".parse().unwrap();
     let server = Server::start(listen, &dir.join("data"), receiver, store, Registry::default()).await.unwrap();
