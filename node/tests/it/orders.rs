@@ -57,6 +57,10 @@ fn orders_of_a_model_are_followed_and_outlive_it() {
         });
     }
     drop(endpoint);
+    village.seats[0].wait_any(
+        "a question that nobody hears",
+        |event| matches!(event, Event::Advised { why: Some(why), .. } if why == "unreachable"),
+    );
     let settled = village.seats[0].settled();
     village.agree_on(&[0, 1, 2], settled + 3);
     let running = transcript(&village, 0);
