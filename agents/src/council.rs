@@ -13,7 +13,7 @@ use althing_protocol::{
 };
 
 use crate::{
-    bidder::{self, BidOption, BidderQuestion, Offer, Truthful},
+    bidder::{self, BidOption, BidderQuestion, Offer, Surplus},
     counter::{CounterQuestion, LetBidsStand, OfferQuestion, Profitable},
     guardian::{Capacity, Evenly, GuardianQuestion, Means, PaceOption, PaceQuestion, Stint, WhatFits},
     orders::{
@@ -81,7 +81,7 @@ impl Council {
         Self {
             guardian: Box::new(WhatFits),
             spender: Box::new(Evenly),
-            bidder: Box::new(Truthful),
+            bidder: Box::new(Surplus),
             selector: Box::new(Coverage),
             negotiator: Box::new(LetBidsStand),
             replier: Box::new(Profitable),
@@ -168,9 +168,8 @@ impl Council {
         let widest = guarded.menu().last().copied().unwrap_or(Stint::Rest);
         let offers = self.offers(&guarded, widest, &bidding.menu, samples).into_iter().filter_map(|offer| {
             let contract = bidding.menu.get(usize::from(offer.place))?;
-            let most = bidding.reserve_price.saturating_mul(offer.value.into()).max(1);
-            let cost_percent = offer.cost.saturating_mul(100) / most;
-            Some(Offered { place: offer.place, epochs: contract.epochs, width: contract.width, cost_percent })
+            let most = bidding.reserve_price.saturating_mul(offer.value.into());
+            Some(Offered { place: offer.place, epochs: contract.epochs, width: contract.width, cost: offer.cost, most })
         });
         let stints = guarded.menu().iter().filter_map(|stint| match *stint {
             Stint::Rest => None,
@@ -179,13 +178,7 @@ impl Council {
         let ((bids, won), (hired, delivered)) = (reckoning.bids(), reckoning.deliveries());
         Situation {
             round: bidding.round,
-            bidder: BidderFacts {
-                offers: offers.collect(),
-                reputation: bidding.reputation,
-                bids,
-                won,
-                idle_rounds: bidding.idle_rounds,
-            },
+            bidder: BidderFacts { offers: offers.collect(), bids, won },
             selector: SelectorFacts {
                 places: marking.max_winners,
                 candidates: marking.candidates,
@@ -242,9 +235,12 @@ mod tests {
     #[test]
     fn the_bidder_bids_only_for_what_the_guardian_allows() {
         let Bidding { bid, said, .. } = Council::by_rules(10).bid(question(), capacity(1_000), Means::Unlimited);
-        assert_eq!(bid, Some(Bid { contract: 0, price: 10_000 }));
+        assert_eq!(bid, Some(Bid { contract: 1, price: 20_000 }));
         assert_eq!(said.iter().map(|s| s.role).collect::<Vec<_>>(), [Role::Guardian, Role::Bidder]);
-        assert_eq!(said[1].choice, "one at none margin");
+        assert_eq!(said[1].choice, "two at none margin");
+
+        let Bidding { bid, .. } = Council::by_rules(10).bid(question(), capacity(6_000), Means::Unlimited);
+        assert_eq!(bid, Some(Bid { contract: 0, price: 60_000 }), "twice would take longer than there is time");
 
         let Bidding { bid, said, .. } = Council::by_rules(10).bid(question(), capacity(20_000), Means::Unlimited);
         assert_eq!(

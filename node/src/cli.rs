@@ -230,6 +230,9 @@ pub struct GenesisNewArgs {
     /// code posts, take it or leave it.
     #[arg(long, value_name = "N", default_value_t = MAX_COUNTER_OFFERS)]
     pub max_counter_offers: u32,
+    /// Milliseconds from the end of a round to the beginning of the next: time for what goes on beside the rounds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub pause_ms: u64,
     /// How updates travel: `f32` as they are, `q8` in one byte a parameter, or `topk:P` with only the P of a thousand
     /// parameters that have changed most.
     #[arg(long, value_name = "CODEC", default_value_t)]

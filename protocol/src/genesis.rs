@@ -104,6 +104,10 @@ pub struct Phases {
     pub appraise: Bounds,
     /// How long a member that lost its connection is still waited for, in milliseconds.
     pub absence_grace_ms: u64,
+    /// From the end of a round to the beginning of the next, in milliseconds: time for what goes on beside the rounds,
+    /// as the thoughts of a language model. None if the file does not say.
+    #[serde(default)]
+    pub pause_ms: u64,
 }
 
 /// How long the agreement waits, in milliseconds.
@@ -308,6 +312,7 @@ impl Genesis {
             within("phases.counter", phases.counter.max_ms, 1, self.agreement.propose_ms / 2)?;
         }
         within("phases.absence_grace_ms", phases.absence_grace_ms, 0, limits::MAX_PHASE_MS)?;
+        within("phases.pause_ms", phases.pause_ms, 0, limits::MAX_PHASE_MS)?;
         within("exchange.halted_after_ms", self.exchange.halted_after_ms, 1, limits::MAX_PHASE_MS)?;
         within("agreement.propose_ms", self.agreement.propose_ms, 1, limits::MAX_PHASE_MS)?;
         within("agreement.vote_ms", self.agreement.vote_ms, 1, limits::MAX_PHASE_MS)?;

@@ -155,6 +155,7 @@ impl AttacksOptions {
             rule: Some(rule),
             mixing: Some(mixing),
             winners: Some(self.nodes),
+            pause_ms: None,
             codec: Codec::F32,
             widths: vec![Width::Full],
             report,

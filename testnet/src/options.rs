@@ -60,6 +60,9 @@ pub enum Command {
     Replay(ReplayOptions),
 }
 
+/// Pause between the rounds of a federation whose agents ask a language model, which shares the processor with them.
+const THINKING_MS: u64 = 3_000;
+
 const EXAMPLES: &str = "\
 Examples:
   testnet run                                  eight nodes, twenty rounds of MNIST
@@ -159,6 +162,12 @@ pub struct RunOptions {
     /// Nodes that a round hires at the most [default: 4, or what the rule needs; with --scenario all]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
     pub winners: Option<u16>,
+
+    /// Milliseconds from the end of a round to the beginning of the next [default: 0; with --endpoint 3000, time for the
+    /// model to think in]
+    #[arg(long, value_name = "MS")]
+    pub pause_ms: Option<u64>,
+
     /// How updates travel: f32 as they are, q8 in one byte a parameter, or topk:P with P of a thousand parameters
     #[arg(long, default_value_t, value_name = "CODEC")]
     pub codec: Codec,
@@ -249,6 +258,12 @@ impl RunOptions {
     /// Nodes that a round hires at the most, unless that is left to the genesis.
     pub fn winners(&self) -> Option<u16> {
         self.winners.or_else(|| self.scenario.is_some().then_some(self.nodes))
+    }
+
+    /// From one round to the next, in milliseconds.
+    pub fn pause_ms(&self) -> u64 {
+        let thinking = if self.endpoint.is_some() { THINKING_MS } else { 0 };
+        self.pause_ms.unwrap_or(thinking)
     }
 
     /// Where there are attackers, so many as the agreement bears too: less than a third of the nodes.

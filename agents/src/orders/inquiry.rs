@@ -11,7 +11,7 @@ use super::{
 pub const TOKENS_MAX: usize = 200;
 
 /// Tokens that the model may think aloud in.
-pub const REASON_TOKENS: u32 = 40;
+pub const REASON_TOKENS: u32 = 24;
 
 /// Tokens that the words after the facts are counted as: what is asked for, and the longest menu.
 const TOKENS_OF_ASKING: usize = 60;

@@ -1,5 +1,7 @@
 //! What an agent is told: numbers, and sentences that code makes of them.
 
+use std::cmp::Reverse;
+
 use althing_protocol::{
     ids::{Hash, Round},
     machine::Candidate,
@@ -15,7 +17,10 @@ use crate::{
 };
 
 /// Members that a selector is told of, at the most; which ones is chance.
-const TOLD_OF: usize = 8;
+const TOLD_OF: usize = 4;
+
+/// Rounds of which a selector is told whether the model got better in them.
+const LATELY: usize = 4;
 
 /// What is known when a round opens.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,14 +40,10 @@ pub struct Situation {
 pub struct BidderFacts {
     /// The contracts that this machine can take on.
     pub offers: Vec<Offered>,
-    /// From 0 to 1,000.
-    pub reputation: u32,
     /// Bids made in the last rounds.
     pub bids: u32,
     /// How many of them won.
     pub won: u32,
-    /// Rounds since it was last hired.
-    pub idle_rounds: u64,
 }
 
 /// A contract and what it means for this member.
@@ -54,8 +55,10 @@ pub struct Offered {
     pub epochs: u32,
     /// The part of the model that is trained.
     pub width: Width,
-    /// What it costs this member, in hundredths of the highest price that it may pay.
-    pub cost_percent: u64,
+    /// What the work costs this member, in micro-credits.
+    pub cost: u64,
+    /// The highest price that it may pay, in micro-credits.
+    pub most: u64,
 }
 
 /// What a selector knows: no price and no name.
@@ -98,7 +101,7 @@ impl Situation {
     /// What may be chosen about `topic`. Where there is no choice, it is empty.
     pub fn menu(&self, topic: Topic) -> Vec<Choice> {
         let mut menu: Vec<Choice> = match topic {
-            Topic::Contract => self.bidder.contracts(),
+            Topic::Contract => self.bidder.distinct().into_iter().map(Offered::choice).collect(),
             Topic::Margin if self.bidder.offers.is_empty() => Vec::new(),
             Topic::Margin => Margin::ALL.map(Choice::Margin).to_vec(),
             Topic::Hire if self.selector.places < 2 => Vec::new(),
@@ -128,32 +131,41 @@ impl Situation {
 
 impl BidderFacts {
     /// The contracts; of two that are alike in words, the first.
-    fn contracts(&self) -> Vec<Choice> {
-        let mut menu: Vec<Choice> = Vec::new();
-        for &Offered { place, epochs, width, .. } in &self.offers {
-            let choice = Choice::Contract { place, epochs, width };
-            if menu.iter().all(|other| other.word() != choice.word()) {
-                menu.push(choice);
+    fn distinct(&self) -> Vec<&Offered> {
+        let mut distinct: Vec<&Offered> = Vec::new();
+        for offer in &self.offers {
+            if distinct.iter().all(|other| other.choice().word() != offer.choice().word()) {
+                distinct.push(offer);
             }
         }
-        menu
+        distinct
     }
 
     fn sentences(&self) -> Vec<String> {
         let mut told = vec![match (self.bids, self.won) {
             (0, _) => "No bid was made yet.".to_owned(),
-            (bids, won) if won == bids => format!("All of the last {bids} bids won."),
-            (bids, 0) => format!("All of the last {bids} bids lost."),
-            (bids, won) => format!("{won} of the last {bids} bids won."),
+            (bids, won) if won == bids => "All of the last bids won.".to_owned(),
+            (_, 0) => "All of the last bids lost.".to_owned(),
+            (bids, won) if won * 2 >= bids => "Most of the last bids won.".to_owned(),
+            _ => "Most of the last bids lost.".to_owned(),
         }];
-        told.push(format!("Reputation: {} of 100.", self.reputation / 10));
-        told.push(format!("Last hired {} rounds ago.", self.idle_rounds));
-        for choice in self.contracts() {
-            let Choice::Contract { place, .. } = choice else { continue };
-            let cost = self.offers.iter().find(|offer| offer.place == place).map_or(0, |offer| offer.cost_percent);
-            told.push(format!("The work of {} costs {cost}% of its highest price.", choice.word()));
-        }
+        let distinct = self.distinct();
+        let left = |offer: &&Offered| (offer.most.saturating_sub(offer.cost), Reverse(offer.place));
+        told.extend(distinct.iter().copied().max_by_key(left).map(|offer| {
+            let word = offer.choice().word();
+            format!("At the highest prices most would be left over of {word}.")
+        }));
+        told.extend(distinct.iter().map(|offer| {
+            let (word, part) = (offer.choice().word(), part_of(offer.cost, offer.most));
+            format!("The work of {word} costs {part} its highest price.")
+        }));
         told
+    }
+}
+
+impl Offered {
+    const fn choice(&self) -> Choice {
+        Choice::Contract { place: self.place, epochs: self.epochs, width: self.width }
     }
 }
 
@@ -161,9 +173,10 @@ impl SelectorFacts {
     fn sentences(&self, lot: &Hash) -> Vec<String> {
         let (places, members) = (self.places, self.candidates.len());
         let mut told = vec![format!("{members} members, {places} places.")];
-        if !self.gains.is_empty() {
-            let gains: Vec<String> = self.gains.iter().take(3).map(i64::to_string).collect();
-            told.push(format!("The model gained {} in the last rounds, latest first.", gains.join(", ")));
+        let lately = self.gains.len().min(LATELY);
+        if lately > 0 {
+            let better = self.gains.iter().take(lately).filter(|gain| **gain > 0).count();
+            told.push(format!("The model got better in {better} of the last {lately} rounds."));
         }
         let never = self.candidates.iter().filter(|candidate| candidate.hired == 0).count();
         let failing = self.candidates.iter().filter(|candidate| candidate.delivered * 4 < candidate.hired * 3).count();
@@ -184,9 +197,9 @@ impl GuardianFacts {
     fn sentences(&self, topic: Topic) -> Vec<String> {
         let mut told = vec![format!("{} of the last {} contracts were delivered.", self.delivered, self.hired)];
         if topic == Topic::Stint {
-            told.push(format!("The machine's load is {}%.", self.load_percent));
+            told.push(format!("The machine's load is {} its cores.", part_of(self.load_percent.into(), 100)));
             told.extend(self.stints.iter().map(|&(effort, width, percent)| {
-                format!("{} fills {percent}% of the time.", Choice::Stint(effort, width).word())
+                format!("{} fills {} the time.", Choice::Stint(effort, width).word(), part_of(percent, 100))
             }));
         }
         if let Some(Spending { left_percent, rounds_left_percent }) = self.spending {
@@ -198,5 +211,21 @@ impl GuardianFacts {
             });
         }
         told
+    }
+}
+
+/// How much `part` is of `whole`, in words.
+///
+/// What differs from member to member is told to the nearest quarter only. That is as exact as a small model can use, and
+/// members in the same situation ask the same question, which a server that they share answers once.
+fn part_of(part: u64, whole: u64) -> &'static str {
+    let eighths = part.saturating_mul(8).checked_div(whole).unwrap_or(u64::MAX);
+    match eighths {
+        0 => "next to nothing of",
+        1..=2 => "a quarter of",
+        3..=4 => "half of",
+        5..=6 => "three quarters of",
+        7..=8 => "all of",
+        _ => "more than",
     }
 }

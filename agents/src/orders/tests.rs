@@ -12,7 +12,7 @@ use althing_protocol::{
 
 use super::{verdict::Habit, *};
 use crate::{
-    bidder::{BidOption, BidderQuestion, Margin, Offer, Truthful},
+    bidder::{BidOption, BidderQuestion, Margin, Offer, Surplus},
     guardian::Effort,
     policy::{Policy, Question},
     privacy::Pace,
@@ -28,15 +28,13 @@ fn candidate(n: u8, hired: u64, delivered: u64) -> Candidate {
 }
 
 fn situation() -> Situation {
-    let offered = |place, epochs, width, cost_percent| Offered { place, epochs, width, cost_percent };
+    let offered = |place, epochs, width, cost| Offered { place, epochs, width, cost, most: 100 };
     Situation {
         round: Round(9),
         bidder: BidderFacts {
             offers: vec![offered(0, 1, Width::Full, 20), offered(1, 2, Width::Full, 30), offered(2, 1, Width::Half, 9)],
-            reputation: 500,
             bids: 8,
             won: 3,
-            idle_rounds: 2,
         },
         selector: SelectorFacts {
             places: 4,
@@ -85,7 +83,6 @@ fn where_there_is_no_choice_nothing_is_asked() {
 #[test]
 fn a_question_stays_short_whatever_is_known() {
     let mut full = situation();
-    full.bidder.idle_rounds = u64::MAX;
     full.selector.candidates = (0..=255).map(|n| candidate(n, u64::MAX / 4, u64::MAX / 4)).collect();
     let long: Vec<String> = (0..99).map(|n| format!("focus {n} earned {} a round, 1 rounds.", i64::MIN)).collect();
     for topic in Topic::ALL {
@@ -164,7 +161,7 @@ fn bidder_question(reserve: u64) -> BidderQuestion {
 }
 
 fn bid(orders: &Orders, question: &BidderQuestion) -> (BidOption, DecidedBy) {
-    let pick = obey::Obedient { orders, rules: &mut Truthful }.decide(question);
+    let pick = obey::Obedient { orders, rules: &mut Surplus }.decide(question);
     assert!(question.menu().contains(&pick.option), "whatever the orders say, the pick stands on the menu");
     (pick.option, pick.by)
 }
@@ -356,9 +353,9 @@ fn nothing_that_somebody_wrote_changes_a_questions_words() {
 fn numbers_out_of_all_proportion_make_no_question_long() {
     let mut odd = situation();
     for offer in &mut odd.bidder.offers {
-        (offer.epochs, offer.cost_percent) = (u32::MAX, u64::MAX);
+        (offer.epochs, offer.cost) = (u32::MAX, u64::MAX);
     }
-    (odd.bidder.reputation, odd.bidder.bids, odd.bidder.won) = (u32::MAX, u32::MAX, 7);
+    (odd.bidder.bids, odd.bidder.won) = (u32::MAX, 7);
     (odd.selector.places, odd.selector.gains) = (u32::MAX, vec![i64::MIN; 40]);
     odd.guardian.spending = Some(Spending { left_percent: u64::MAX, rounds_left_percent: u64::MAX });
     for topic in Topic::ALL {

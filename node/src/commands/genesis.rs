@@ -54,6 +54,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     let mut genesis = coding(aggregating(genesis, aggregation), args.codec);
     genesis.market.max_losses = args.max_losses.unwrap_or(genesis.market.max_losses);
     genesis.market.max_counter_offers = args.max_counter_offers;
+    genesis.phases.pause_ms = args.pause_ms;
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
     Ok(genesis)
@@ -100,6 +101,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          budget     {} credits a round, {} to {} winners\n\
          floor      {}\n\
          counters   {} counter-offers a round at the most\n\
+         pause      {} ms between rounds\n\
          aggregate  {}, mixing {}\n\
          exchange   {}, accepting {}\n\
          updates    coded by {}\n",
@@ -115,6 +117,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.market.max_winners,
         floor(&genesis.market),
         genesis.market.max_counter_offers,
+        genesis.phases.pause_ms,
         genesis.aggregation.rule,
         genesis.aggregation.mixing,
         genesis.exchange.topology,

@@ -16,7 +16,7 @@ use althing_agents::{
 use althing_protocol::{
     codec,
     event::{DecidedBy, Event, Role},
-    ids::{Hash, MemberId, Round},
+    ids::{Hash, Round},
     machine::{BidQuestion, Candidate, MarksQuestion},
 };
 use tokio::{
@@ -39,6 +39,10 @@ const MEMORY_BYTES_MAX: usize = 256 * 1024;
 
 /// Past orders that a model is told of.
 const MEMORIES_TOLD: usize = 3;
+
+/// Menus and members are shuffled anew after so many rounds. All members shuffle alike: a server that several of them ask
+/// has the answer to the same words at hand.
+const SHUFFLED_EVERY: u64 = 8;
 
 /// Advice that waits for the loop. There is one question at a time, so one place would do.
 const ADVICE_WAITING: usize = 4;
@@ -81,18 +85,14 @@ impl Counsel {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read. A memory that cannot be understood is begun anew.
-    pub(super) fn start(
-        store: Arc<Store>,
-        me: MemberId,
-        adviser: Option<(Adviser, Duration)>,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn start(store: Arc<Store>, adviser: Option<(Adviser, Duration)>) -> Result<Self, StoreError> {
         let memory =
             store.recall(MEMORY)?.and_then(|bytes| codec::decode(&bytes, MEMORY_BYTES_MAX).ok()).unwrap_or_default();
         let memory = Arc::new(Mutex::new(memory));
         let asking = adviser.map(|(adviser, every)| {
             let (situations, newest) = watch::channel(None);
             let (give, given) = mpsc::channel(ADVICE_WAITING);
-            let seeker = Seeker { adviser, every, me, memory: Arc::clone(&memory), agenda: Agenda::default() };
+            let seeker = Seeker { adviser, every, memory: Arc::clone(&memory), agenda: Agenda::default() };
             let task = tokio::spawn(seeker.run(newest, give)).abort_handle();
             Asking { situations, given, task }
         });
@@ -150,7 +150,6 @@ impl Counsel {
 struct Seeker {
     adviser: Adviser,
     every: Duration,
-    me: MemberId,
     memory: Arc<Mutex<Memory>>,
     agenda: Agenda,
 }
@@ -181,8 +180,8 @@ impl Seeker {
         let memory = lock(&self.memory);
         let topic = self.agenda.next(situation, &memory)?;
         let round = situation.round;
-        let parts = [self.me.as_bytes().as_slice(), &round.0.to_be_bytes(), topic.name().as_bytes()];
-        let lot = Hash::derive("althing 1 orders", &parts);
+        let shuffle = round.0 / SHUFFLED_EVERY;
+        let lot = Hash::derive("althing 1 orders", &[topic.name().as_bytes(), &shuffle.to_be_bytes()]);
         let inquiry = Inquiry::new(topic, situation, &memory.best(topic, MEMORIES_TOLD), &lot)?;
         self.agenda.asked(topic, round);
         Some((round, inquiry))

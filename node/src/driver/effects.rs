@@ -133,7 +133,9 @@ impl Shell {
     fn ask_counter_offers(&mut self, question: CounterOffersQuestion) -> Input {
         let round = question.round;
         let (offers, said) = self.council.counter_offers(question);
-        self.note(round, said);
+        if let Some(deliberation) = said {
+            self.note(round, deliberation);
+        }
         Input::CounterOffersChosen { round, offers }
     }
 

@@ -70,7 +70,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     measured.calibrate(&*learner, &genesis, &aggregate::parameters(&first).collect::<Vec<f32>>());
     let learner = Box::new(Throttled::new(learner, config.limits.core_percent));
 
-    let counsel = Counsel::start(Arc::clone(&store), me, adviser(&config.agents)?)?;
+    let counsel = Counsel::start(Arc::clone(&store), adviser(&config.agents)?)?;
     let clock = Instant::now();
     let durable = durable(&store, blob_store.list())?;
     let identity = Identity { keypair: key.keypair(), chain: key.chain() };

@@ -155,6 +155,7 @@ fn phases() -> Phases {
         train: Bounds { min_ms: 2_000, max_ms: 120_000 },
         appraise: Bounds { min_ms: 300, max_ms: 10_000 },
         absence_grace_ms: 1_500,
+        pause_ms: 0,
     }
 }
 

@@ -52,7 +52,7 @@ impl Machine {
         self.check_commits()
     }
 
-    /// R31: the pause after a round that brought nothing is over.
+    /// R31: the pause after a round is over.
     pub(super) fn pause_over(&mut self) -> Result {
         self.opens_at = self.now;
         self.check_quorum_present()

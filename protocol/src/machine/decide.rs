@@ -33,21 +33,24 @@ impl Machine {
         match outcome {
             Outcome::Planned { awards, bids } => self.tell_planned(elected, &body.header, awards, bids),
             Outcome::Settled(settlement) => {
-                if settlement.updates.is_empty() {
-                    self.pause();
-                }
+                self.pause(settlement.updates.len());
                 self.tell_settled(elected, &body, settlement);
             }
         }
         Ok(())
     }
 
-    /// R31: after a round that brought nothing the next waits: whatever kept everybody from bidding or delivering is
-    /// still there, and a federation must not spin.
-    fn pause(&mut self) {
-        let pause = Duration::from_millis(self.federation.genesis.phases.commit.max_ms);
-        self.opens_at = self.now + pause;
-        self.effects.push(Effect::SetTimer(Timer::Pause(self.state.round), pause));
+    /// R31: the next round waits as long as the genesis says, and longer after one that brought nothing: whatever kept
+    /// everybody from bidding or delivering is still there, and a federation must not spin.
+    fn pause(&mut self, updates: usize) {
+        let phases = &self.federation.genesis.phases;
+        let least_ms = if updates == 0 { phases.commit.max_ms } else { 0 };
+        let pause_ms = phases.pause_ms.max(least_ms);
+        if pause_ms > 0 {
+            let pause = Duration::from_millis(pause_ms);
+            self.opens_at = self.now + pause;
+            self.effects.push(Effect::SetTimer(Timer::Pause(self.state.round), pause));
+        }
     }
 
     fn tell_planned(&mut self, elected: MemberId, header: &Header, awards: Vec<crate::event::Award>, bids: usize) {

@@ -141,7 +141,7 @@ pub enum Score {
 /// A timer: a value that comes back when its time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
-    /// A round may open again after one that brought nothing.
+    /// The pause before a round is over.
     Pause(Round),
     /// Sealed bids are no longer waited for.
     Commit(Round),

@@ -59,6 +59,8 @@ pub struct Scenario {
     pub max_losses: u32,
     /// Counter-offers that a chair may make in a round.
     pub max_counter_offers: u32,
+    /// From one round to the next.
+    pub pause_ms: u64,
     /// How agents behave.
     pub habits: Habits,
     /// What goes wrong, and when.
@@ -90,6 +92,7 @@ impl Scenario {
             widths: vec![Width::Full],
             max_losses: 0,
             max_counter_offers: 0,
+            pause_ms: 0,
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
@@ -125,6 +128,7 @@ impl Scenario {
         let least = members.div_ceil(WINNERS as usize) as u32;
         scenario.max_losses = rng.pick(&[least, least, least + 1, 0]).copied().unwrap_or_default();
         scenario.max_counter_offers = rng.within(0, 2) as u32;
+        scenario.pause_ms = rng.pick(&[0, 0, 100, 700]).copied().unwrap_or_default();
         scenario
     }
 
@@ -200,6 +204,7 @@ impl Scenario {
                 train: Bounds { min_ms: 1_000, max_ms: 4_000 },
                 appraise: Bounds { min_ms: 300, max_ms: 1_500 },
                 absence_grace_ms: 400,
+                pause_ms: self.pause_ms,
             },
             agreement: Agreement { propose_ms: 1_000, vote_ms: 300, step_ms: 300, rebroadcast_ms: 600 },
             limits: Limits { max_update_bytes: 1_024, max_samples: 1_000, max_update_norm: 10 },

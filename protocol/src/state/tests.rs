@@ -144,6 +144,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
             train: bounds,
             appraise: bounds,
             absence_grace_ms: 1,
+            pause_ms: 0,
         },
         agreement: Agreement { propose_ms: 1, vote_ms: 1, step_ms: 0, rebroadcast_ms: 10 },
         limits: Limits { max_update_bytes: 400, max_samples: 100, max_update_norm: 1 },

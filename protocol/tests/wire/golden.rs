@@ -38,10 +38,10 @@ const GOLDEN: &[(&str, &str)] = &[
     ("request", "e08b620d"),
     ("request: model", "f9832ade"),
     ("response", "36412059"),
-    ("genesis", "881b0e28"),
-    ("state", "f91143c5"),
-    ("journal", "4dc091ce"),
-    ("saved step", "7a7b2de1"),
+    ("genesis", "525eab4b"),
+    ("state", "62931cfc"),
+    ("journal", "db712dc8"),
+    ("saved step", "175b7d7a"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {

@@ -4,9 +4,9 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use althing_agents::{
     Rival,
-    bidder::{BidOption, BidderQuestion, Margin, Truthful},
+    bidder::{BidOption, BidderQuestion, Margin, Surplus},
     guardian::{Effort, Evenly, GuardianQuestion, PaceQuestion, Stint, WhatFits},
-    rivals::{Decaying, Fixed, FixedNumber, LinUcb, Oort, PowerOfChoice, Random, Surplus},
+    rivals::{Cheapest, Decaying, Fixed, FixedNumber, LinUcb, Oort, PowerOfChoice, Random},
     selector::{Coverage, Focus, SelectorOption, SelectorQuestion},
 };
 
@@ -67,8 +67,8 @@ pub enum BuiltIn {
     Random,
     /// One entry whatever the facts are.
     Fixed,
-    /// The bidder's contract that could earn most.
-    Surplus,
+    /// The bidder's contract that wins most often.
+    Cheapest,
     /// The selector's least number of winners, favouring nobody.
     FixedK,
     /// A number of winners that falls.
@@ -87,7 +87,7 @@ impl BuiltIn {
         Self::Rules,
         Self::Random,
         Self::Fixed,
-        Self::Surplus,
+        Self::Cheapest,
         Self::FixedK,
         Self::DecayingK,
         Self::LinUcb,
@@ -102,7 +102,7 @@ impl fmt::Display for BuiltIn {
             Self::Rules => "rules",
             Self::Random => "random",
             Self::Fixed => "fixed",
-            Self::Surplus => "surplus",
+            Self::Cheapest => "cheapest",
             Self::FixedK => "fixed-k",
             Self::DecayingK => "decaying-k",
             Self::LinUcb => "linucb",
@@ -128,10 +128,10 @@ impl Entrant for BuiltIn {
 
     fn bidder(&self, seed: u64) -> Option<Box<dyn Contestant<Scored<BidderQuestion>>>> {
         let policy: Box<dyn Rival<BidderQuestion>> = match self {
-            Self::Rules => Box::new(Truthful),
+            Self::Rules => Box::new(Surplus),
             Self::Random => Box::new(Random::new(seed, BidOption::Pass)),
             Self::Fixed => Box::new(Fixed::new(first_slim, BidOption::Pass)),
-            Self::Surplus => Box::new(Surplus),
+            Self::Cheapest => Box::new(Cheapest),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, BidOption::Pass)),
             Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
@@ -148,7 +148,7 @@ impl Entrant for BuiltIn {
             Self::FixedK => Box::new(FixedNumber { hire: most.div_ceil(2) }),
             Self::DecayingK => Box::new(Decaying::new(most, DECAY)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA_SELECTOR, any)),
-            Self::Surplus => return None,
+            Self::Cheapest => return None,
             Self::Oort => return Some(Box::new(Drafter { policy: Box::new(Oort::new(seed, PREFERRED)) })),
             Self::PowerOfChoice => {
                 return Some(Box::new(Drafter { policy: Box::new(PowerOfChoice::new(seed, 2 * winners)) }));
@@ -163,7 +163,7 @@ impl Entrant for BuiltIn {
             Self::Random => Box::new(Random::new(seed, Stint::Rest)),
             Self::Fixed => Box::new(Fixed::new(half_and_wide, Stint::Rest)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, Stint::Rest)),
-            Self::Surplus | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
+            Self::Cheapest | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
         Some(Box::new(Prompt(policy)))
     }
@@ -174,7 +174,7 @@ impl Entrant for BuiltIn {
             Self::Random => Box::new(Random::new(seed, NO_PACE)),
             Self::Fixed => Box::new(Fixed::new(|option| option.pace as u32, NO_PACE)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, NO_PACE)),
-            Self::Surplus | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
+            Self::Cheapest | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
         Some(Box::new(Prompt(policy)))
     }

@@ -113,6 +113,7 @@ fn options(rounds: u64) -> RunOptions {
         rule: None,
         mixing: Some(Mixing::None),
         winners: None,
+        pause_ms: None,
         codec: Codec::Q8,
         widths: vec![Width::Half],
         report: PathBuf::new(),
