@@ -122,7 +122,7 @@ impl Reorder for BidderQuestion {
 }
 
 /// `cost` with `margin`, rounded up: nobody asks less than its cost by rounding.
-fn price(cost: u64, margin: Margin) -> u64 {
+pub(crate) fn price(cost: u64, margin: Margin) -> u64 {
     let price = (u128::from(cost) * u128::from(margin.permille())).div_ceil(1_000);
     u64::try_from(price).unwrap_or(u64::MAX)
 }

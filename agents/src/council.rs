@@ -2,6 +2,8 @@
 
 mod counter;
 
+pub use counter::Replying;
+
 use std::collections::BTreeMap;
 
 use althing_protocol::{
@@ -59,6 +61,8 @@ pub struct Circumstances<'a> {
     pub means: Means<'a>,
     /// What the selector would be asked if all members bid.
     pub marking: MarksQuestion,
+    /// How many counter-offers a chair may make.
+    pub counters: u32,
 }
 
 /// A node's guardian, bidder and selector, with two questions each.
@@ -162,7 +166,7 @@ impl Council {
 
     /// What there is to ask a model about, before anybody asks the agents.
     pub fn situation(&self, known: Circumstances<'_>, reckoning: &Reckoning) -> Situation {
-        let Circumstances { bidding, capacity, means, marking } = known;
+        let Circumstances { bidding, capacity, means, marking, counters } = known;
         let (samples, load) = (capacity.samples, capacity.machine.load_permille);
         let guarded = GuardianQuestion::new(capacity, &bidding.menu, means);
         let widest = guarded.menu().last().copied().unwrap_or(Stint::Rest);
@@ -181,6 +185,7 @@ impl Council {
             bidder: BidderFacts { offers: offers.collect(), bids, won },
             selector: SelectorFacts {
                 places: marking.max_winners,
+                counters: if bidding.menu.len() > 1 { counters } else { 0 },
                 candidates: marking.candidates,
                 gains: reckoning.gains(),
             },

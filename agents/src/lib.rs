@@ -25,6 +25,6 @@ pub mod privacy;
 pub mod rivals;
 pub mod selector;
 
-pub use council::{Bidding, Circumstances, Council, Deliberation};
+pub use council::{Bidding, Circumstances, Council, Deliberation, Replying};
 pub use policy::{Pick, Policy};
 pub use rivals::Rival;

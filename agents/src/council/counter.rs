@@ -12,9 +12,20 @@ use crate::{
     bidder,
     counter::{Counter, CounterQuestion, Leave, OfferQuestion},
     guardian::{Capacity, GuardianQuestion, Means},
-    orders::Topic,
+    orders::{Topic, obey::Obedient},
     policy::{Pick, ask},
 };
+
+/// What a member says to a counter-offer, and how that came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replying {
+    /// Whether it takes the offer.
+    pub reply: Reply,
+    /// What the offered work costs it, in micro-credits.
+    pub cost: u64,
+    /// The guardian's decision, and the bidder's.
+    pub said: Vec<Deliberation>,
+}
 
 impl Council {
     /// To whom to make a counter-offer, for which place of the menu. Making none is what happens anyway, and no decision to
@@ -22,19 +33,16 @@ impl Council {
     pub fn counter_offers(&mut self, question: CounterOffersQuestion) -> (Vec<(MemberId, u8)>, Option<Deliberation>) {
         let asked = CounterQuestion::new(question);
         let fallback = Pick { option: Counter::None, by: DecidedBy::Fallback };
-        let pick = ask(&mut *self.negotiator, &asked).unwrap_or(fallback);
+        let pick =
+            ask(&mut Obedient { orders: &self.orders, rules: &mut *self.negotiator }, &asked).unwrap_or(fallback);
         let choice = format!("counter-offers: {}", pick.option.name());
-        let said = (pick.option != Counter::None).then(|| self.said(Role::Selector, &[], pick.by, choice));
+        let said =
+            (pick.option != Counter::None).then(|| self.said(Role::Selector, &[Topic::Counter], pick.by, choice));
         (asked.offers(pick.option), said)
     }
 
     /// What to say to a counter-offer. The guardian is asked anew: it can only be accepted within its limits.
-    pub fn reply(
-        &mut self,
-        question: &ReplyQuestion,
-        capacity: Capacity,
-        means: Means<'_>,
-    ) -> (Reply, Vec<Deliberation>) {
+    pub fn reply(&mut self, question: &ReplyQuestion, capacity: Capacity, means: Means<'_>) -> Replying {
         let samples = capacity.samples;
         let guarded = GuardianQuestion::new(capacity, &question.menu, means);
         let stint = self.stint(&guarded);
@@ -46,14 +54,14 @@ impl Council {
         let cost = contract.map_or(u64::MAX, |contract| bidder::cost(contract, samples, self.cost_per_sample));
         let asked = OfferQuestion::new(question.offer.price, cost, question.bid.price, leave);
         let fallback = Pick { option: Reply::Decline, by: DecidedBy::Fallback };
-        let pick = ask(&mut *self.replier, &asked).unwrap_or(fallback);
+        let pick = ask(&mut Obedient { orders: &self.orders, rules: &mut *self.replier }, &asked).unwrap_or(fallback);
         let name = contract.map_or("", |contract| &contract.name);
         let choice = match pick.option {
             Reply::Accept => format!("accept {name} instead"),
             Reply::Decline => format!("decline {name}"),
         };
-        said.push(self.said(Role::Bidder, &[], pick.by, choice));
-        (pick.option, said)
+        said.push(self.said(Role::Bidder, &[Topic::Margin], pick.by, choice));
+        Replying { reply: pick.option, cost, said }
     }
 }
 
@@ -113,7 +121,8 @@ mod tests {
             (10_000, Reply::Decline, "decline one"),
             (0, Reply::Decline, "decline one"),
         ] {
-            let (reply, said) = Council::by_rules(10).reply(&offered(0, price), capacity(1_000), Means::Unlimited);
+            let Replying { reply, said, .. } =
+                Council::by_rules(10).reply(&offered(0, price), capacity(1_000), Means::Unlimited);
             assert_eq!((reply, said[1].choice.as_str()), (wanted, words));
         }
     }
@@ -122,12 +131,12 @@ mod tests {
     fn nobody_accepts_what_the_guardian_refuses() {
         let mut eager = Council::by_rules(10);
         eager.replier = Box::new(Yes);
-        let (reply, said) = eager.reply(&offered(1, 1_000_000), capacity(4_000), Means::Unlimited);
+        let Replying { reply, said, .. } = eager.reply(&offered(1, 1_000_000), capacity(4_000), Means::Unlimited);
         assert_eq!(reply, Reply::Decline, "five passes would take two seconds of one");
         assert_eq!(said[1].by, DecidedBy::Fallback);
-        let (reply, _) = eager.reply(&offered(0, 1_000_000), capacity(4_000), Means::Unlimited);
+        let Replying { reply, .. } = eager.reply(&offered(0, 1_000_000), capacity(4_000), Means::Unlimited);
         assert_eq!(reply, Reply::Accept);
-        let (reply, _) = eager.reply(&offered(0, 1_000_000), capacity(40_000), Means::Unlimited);
+        let Replying { reply, .. } = eager.reply(&offered(0, 1_000_000), capacity(40_000), Means::Unlimited);
         assert_eq!(reply, Reply::Decline, "nothing fits this machine in time");
     }
 

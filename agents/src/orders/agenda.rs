@@ -68,7 +68,7 @@ impl Situation {
                 self.guardian.load_percent >= LOADED_PERCENT || self.guardian.delivered < self.guardian.hired
             }
             Topic::Pace => self.guardian.spending.is_some_and(Spending::is_low),
-            Topic::Contract | Topic::Hire => false,
+            Topic::Contract | Topic::Hire | Topic::Counter => false,
         }
     }
 }

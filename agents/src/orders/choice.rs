@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bidder::Margin,
+    counter::Counter,
     guardian::{Effort, Stint},
     privacy::Pace,
     selector::{Focus, Share},
@@ -22,6 +23,8 @@ pub enum Topic {
     Hire,
     /// Whom to favour.
     Focus,
+    /// Which counter-offers to make.
+    Counter,
     /// How fast to spend the privacy budget.
     Pace,
     /// How much of the machine a round may take.
@@ -30,7 +33,8 @@ pub enum Topic {
 
 impl Topic {
     /// All of them, in the order in which they are asked about.
-    pub const ALL: [Self; 6] = [Self::Focus, Self::Margin, Self::Stint, Self::Hire, Self::Contract, Self::Pace];
+    pub const ALL: [Self; 7] =
+        [Self::Focus, Self::Margin, Self::Stint, Self::Hire, Self::Contract, Self::Pace, Self::Counter];
 
     /// Its name in transcripts.
     pub const fn name(self) -> &'static str {
@@ -39,6 +43,7 @@ impl Topic {
             Self::Margin => "margin",
             Self::Hire => "hire",
             Self::Focus => "focus",
+            Self::Counter => "counter",
             Self::Pace => "pace",
             Self::Stint => "stint",
         }
@@ -48,7 +53,7 @@ impl Topic {
     pub const fn role(self) -> Role {
         match self {
             Self::Contract | Self::Margin => Role::Bidder,
-            Self::Hire | Self::Focus => Role::Selector,
+            Self::Hire | Self::Focus | Self::Counter => Role::Selector,
             Self::Pace | Self::Stint => Role::Guardian,
         }
     }
@@ -72,6 +77,8 @@ pub enum Choice {
     Hire(Share),
     /// Those members.
     Focus(Focus),
+    /// Those counter-offers.
+    Counter(Counter),
     /// So fast.
     Pace(Pace),
     /// At most so much work.
@@ -86,6 +93,7 @@ impl Choice {
             Self::Margin(_) => Topic::Margin,
             Self::Hire(_) => Topic::Hire,
             Self::Focus(_) => Topic::Focus,
+            Self::Counter(_) => Topic::Counter,
             Self::Pace(_) => Topic::Pace,
             Self::Stint(..) => Topic::Stint,
         }
@@ -98,6 +106,7 @@ impl Choice {
             Self::Margin(margin) => margin.name().to_owned(),
             Self::Hire(share) => share.name().to_owned(),
             Self::Focus(focus) => focus.name().to_owned(),
+            Self::Counter(counter) => counter.name().to_owned(),
             Self::Pace(pace) => pace.name().to_owned(),
             Self::Stint(effort, widest) => format!("{}-time-{}", effort.name(), part(widest)),
         }
@@ -112,6 +121,7 @@ impl Choice {
             Self::Margin(margin) => margin.meaning().to_owned(),
             Self::Hire(share) => share.meaning().to_owned(),
             Self::Focus(focus) => focus.meaning().to_owned(),
+            Self::Counter(counter) => counter.meaning().to_owned(),
             Self::Pace(pace) => pace.meaning().to_owned(),
             Self::Stint(effort, widest) => format!("{}, on at most {} of the model", effort.meaning(), share(widest)),
         }

@@ -7,6 +7,7 @@ use althing_protocol::{event::DecidedBy, ids::Round};
 use super::choice::{Choice, Topic};
 use crate::{
     bidder::Margin,
+    counter::Counter,
     guardian::Stint,
     privacy::Pace,
     selector::{Focus, Share},
@@ -84,6 +85,11 @@ impl Orders {
     pub(super) fn focus(&self) -> Option<Focus> {
         let Some(Choice::Focus(focus)) = self.about(Topic::Focus) else { return None };
         Some(focus)
+    }
+
+    pub(super) fn counter(&self) -> Option<Counter> {
+        let Some(Choice::Counter(counter)) = self.about(Topic::Counter) else { return None };
+        Some(counter)
     }
 
     pub(super) fn pace(&self) -> Option<Pace> {

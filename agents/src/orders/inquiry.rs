@@ -129,6 +129,12 @@ const fn rules(topic: Topic) -> &'static str {
              their own and send their updates. More members in a round make the update steadier and cost more; \
              fewer cost less and the round ends sooner. You decide how many of the places are filled."
         }
+        (Role::Selector, Topic::Counter) => {
+            "You advise the selector of one round of federated learning. Members have bid, each for one contract, and \
+             the cheapest are hired. Before that, one or two of them may be offered another contract at a fixed price, \
+             which they may decline: a bigger one to members that deliver, or a smaller one to members that were not \
+             hired for long. What they are paid is not left for others. You decide which offers are made."
+        }
         (Role::Selector, _) => {
             "You advise the selector of one round of federated learning. Members train a common model on data of \
              their own, which differs from member to member, and send their updates. If the same members are hired \

@@ -1,10 +1,11 @@
 //! Policies that follow standing orders, and the rules where there are none or they do not fit.
 
-use althing_protocol::event::DecidedBy;
+use althing_protocol::{event::DecidedBy, statement::Reply};
 
 use super::{choice::Topic, held::Orders};
 use crate::{
-    bidder::{BidOption, BidderQuestion},
+    bidder::{self, BidOption, BidderQuestion},
+    counter::{Counter, CounterQuestion, OfferQuestion},
     guardian::{GuardianQuestion, PaceOption, PaceQuestion, Stint},
     policy::{Pick, Policy, Question},
     selector::{SelectorOption, SelectorQuestion},
@@ -59,6 +60,25 @@ impl Policy<SelectorQuestion> for Obedient<'_, SelectorQuestion> {
             focus: focus.unwrap_or(ruled.option.focus),
         });
         self.follow(question, &[Topic::Hire, Topic::Focus], ruled, wanted)
+    }
+}
+
+impl Policy<CounterQuestion> for Obedient<'_, CounterQuestion> {
+    fn decide(&mut self, question: &CounterQuestion) -> Pick<Counter> {
+        let ruled = self.rules.decide(question);
+        self.follow(question, &[Topic::Counter], ruled, self.orders.counter())
+    }
+}
+
+/// The margin that a bidder is to ask for is also the least for which it lets itself be offered another contract.
+impl Policy<OfferQuestion> for Obedient<'_, OfferQuestion> {
+    fn decide(&mut self, question: &OfferQuestion) -> Pick<Reply> {
+        let ruled = self.rules.decide(question);
+        let wanted = self.orders.margin().map(|margin| {
+            let pays = question.price > question.cost && question.price >= bidder::price(question.cost, margin);
+            if pays { Reply::Accept } else { Reply::Decline }
+        });
+        self.follow(question, &[Topic::Margin], ruled, wanted)
     }
 }
 

@@ -32,6 +32,8 @@ pub struct BidMade {
 struct Page {
     followed: BTreeMap<Role, Vec<Choice>>,
     bid: Option<BidMade>,
+    /// What the work of an accepted counter-offer costs the member, in micro-credits.
+    accepted: Option<u64>,
     award: Option<u64>,
     /// The lowest payment for one unit of value, in micro-credits; none if nobody was hired.
     unit: Option<u64>,
@@ -62,9 +64,14 @@ impl Reckoning {
         (self.round, self.page) = (round, Page::default());
     }
 
-    /// A role has followed these orders; none if it went by the rules.
+    /// A role has decided and followed these orders, none if it went by the rules. It may decide more than once in a round.
     pub fn follow(&mut self, role: Role, orders: Vec<Choice>) {
-        self.page.followed.insert(role, orders);
+        let followed = self.page.followed.entry(role).or_default();
+        for order in orders {
+            if !followed.contains(&order) {
+                followed.push(order);
+            }
+        }
     }
 
     /// The member has bid.
@@ -72,12 +79,23 @@ impl Reckoning {
         self.page.bid = Some(bid);
     }
 
+    /// The member has accepted a counter-offer, whose work costs it so much, in micro-credits.
+    pub const fn accept(&mut self, cost: u64) {
+        self.page.accepted = Some(cost);
+    }
+
     /// The Plan is decided.
     pub fn planned(&mut self, me: MemberId, awards: &[Award], menu: &[Contract]) {
         let value = |award: &Award| menu.get(usize::from(award.contract)).map_or(1, |contract| contract.value.max(1));
         let auctioned = awards.iter().filter(|award| award.hired_by == HiredBy::Auction);
         self.page.unit = auctioned.map(|award| award.payment / u64::from(value(award))).min();
-        self.page.award = awards.iter().find(|award| award.member == me).map(|award| award.payment);
+        let own = awards.iter().find(|award| award.member == me);
+        self.page.award = own.map(|award| award.payment);
+        // Accepting binds only if the Plan says so: otherwise the bid stands.
+        let is_countered = own.is_some_and(|award| award.hired_by == HiredBy::CounterOffer);
+        if let (true, Some(bid), Some(cost)) = (is_countered, &mut self.page.bid, self.page.accepted) {
+            bid.cost = cost;
+        }
         if self.page.bid.is_some() {
             push(&mut self.bids, self.page.award.is_some());
         }

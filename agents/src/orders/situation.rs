@@ -11,6 +11,7 @@ use althing_protocol::{
 use super::choice::{Choice, Topic};
 use crate::{
     bidder::Margin,
+    counter::Counter,
     guardian::Effort,
     privacy::Pace,
     selector::{Focus, Share},
@@ -66,6 +67,8 @@ pub struct Offered {
 pub struct SelectorFacts {
     /// How many may be hired, at the most.
     pub places: u32,
+    /// How many counter-offers may be made in a round.
+    pub counters: u32,
     /// What the ledger says of the members.
     pub candidates: Vec<Candidate>,
     /// By how much the model got better in each of the last rounds on this member's own examples, in thousandths of the
@@ -107,6 +110,8 @@ impl Situation {
             Topic::Hire if self.selector.places < 2 => Vec::new(),
             Topic::Hire => Share::ALL.map(Choice::Hire).to_vec(),
             Topic::Focus => Focus::ALL.map(Choice::Focus).to_vec(),
+            Topic::Counter if self.selector.counters == 0 => Vec::new(),
+            Topic::Counter => Counter::ALL.map(Choice::Counter).to_vec(),
             Topic::Pace if self.guardian.spending.is_none() => Vec::new(),
             Topic::Pace => Pace::ALL.map(Choice::Pace).to_vec(),
             Topic::Stint => {
@@ -123,7 +128,7 @@ impl Situation {
     pub fn sentences(&self, topic: Topic, lot: &Hash) -> Vec<String> {
         match topic {
             Topic::Contract | Topic::Margin => self.bidder.sentences(),
-            Topic::Hire | Topic::Focus => self.selector.sentences(lot),
+            Topic::Hire | Topic::Focus | Topic::Counter => self.selector.sentences(lot),
             Topic::Pace | Topic::Stint => self.guardian.sentences(topic),
         }
     }

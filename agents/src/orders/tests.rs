@@ -6,13 +6,15 @@ use althing_protocol::{
     event::{Award, DecidedBy, HiredBy, Role},
     genesis::Contract,
     ids::{Hash, MemberId, Round},
-    machine::{Candidate, MarksQuestion},
+    machine::{Bidder, Candidate, CounterOffersQuestion, MarksQuestion},
     model::Width,
+    statement::Reply,
 };
 
 use super::{verdict::Habit, *};
 use crate::{
     bidder::{BidOption, BidderQuestion, Margin, Offer, Surplus},
+    counter::{Counter, CounterQuestion, Leave, LetBidsStand, OfferQuestion, Profitable},
     guardian::Effort,
     policy::{Policy, Question},
     privacy::Pace,
@@ -38,6 +40,7 @@ fn situation() -> Situation {
         },
         selector: SelectorFacts {
             places: 4,
+            counters: 2,
             candidates: (1..=12).map(|n| candidate(n, 4, 4)).collect(),
             gains: vec![12, -3, 40],
         },
@@ -280,6 +283,70 @@ fn a_round_is_reckoned_against_what_the_rules_would_have_brought() {
     assert_eq!((reckoning.bids(), reckoning.deliveries()), ((3, 1), (1, 1)));
 }
 
+#[test]
+fn an_accepted_offer_is_reckoned_by_its_own_cost_once_it_hires() {
+    let (me, menu) = (MemberId([1; 32]), [Contract { name: "one".into(), epochs: 1, width: Width::Full, value: 10 }]);
+    let play = |hired_by| {
+        let mut reckoning = Reckoning::default();
+        reckoning.open(Round(1));
+        reckoning.follow(Role::Bidder, vec![Choice::Margin(Margin::Wide)]);
+        reckoning.bid(BidMade { cost: 20_000, ruled_value: 10, ruled_cost: 20_000 });
+        reckoning.accept(35_000);
+        reckoning.planned(me, &[Award { member: me, contract: 0, price: 1, payment: 50_000, hired_by }], &menu);
+        reckoning.settled(50_000, None, 9_000).last().map(|(role, outcome)| (*role, outcome.earned))
+    };
+    assert_eq!(play(HiredBy::CounterOffer), Some((Role::Bidder, 15)));
+    assert_eq!(play(HiredBy::Auction), Some((Role::Bidder, 30)), "the Plan left it out: the bid stood");
+}
+
+#[test]
+fn a_selector_is_compared_with_the_rounds_that_it_decided_by_rules() {
+    let mut reckoning = Reckoning::default();
+    let mut play = |round, orders: &[Choice], gain| {
+        reckoning.open(Round(round));
+        reckoning.follow(Role::Selector, orders.to_vec());
+        reckoning.settled(0, Some(gain), 9_000)
+    };
+    let speed = Choice::Focus(Focus::Speed);
+    assert_eq!(play(1, &[], 0), [], "nothing was marked before");
+    assert_eq!(play(2, &[speed], 40), [], "the rules' round gained 40");
+    let expected = Outcome { followed: vec![speed], earned: 10, by_rules: 40 };
+    assert_eq!(play(3, &[], 10), [(Role::Selector, expected)]);
+}
+
+#[test]
+fn a_bidders_margin_is_the_least_that_an_offer_must_leave_it() {
+    let reply = |price, margin: Option<Margin>, leave| {
+        let mut orders = Orders::default();
+        margin.into_iter().for_each(|margin| orders.give(Choice::Margin(margin), Round(1)));
+        let question = OfferQuestion::new(price, 1_000, 1, leave);
+        let pick = obey::Obedient { orders: &orders, rules: &mut Profitable }.decide(&question);
+        (pick.option, pick.by)
+    };
+    use {DecidedBy as By, Leave::*, Reply::*};
+    assert_eq!(reply(1_001, None, Granted), (Accept, By::Rules));
+    assert_eq!(reply(1_099, Some(Margin::Slim), Granted), (Decline, By::Model));
+    assert_eq!(reply(1_100, Some(Margin::Slim), Granted), (Accept, By::Model));
+    assert_eq!(reply(1_000, Some(Margin::None), Granted), (Decline, By::Model), "for nothing it does not work");
+    assert_eq!(reply(9_999, Some(Margin::Slim), Refused), (Decline, By::Fallback), "whatever the orders say");
+}
+
+#[test]
+fn a_selector_makes_the_offers_that_it_was_ordered_to_where_somebody_can_get_them() {
+    let contract = |value: u32| Contract { name: value.to_string(), epochs: 1, width: Width::Full, value };
+    let offers = |menu: &[u32]| {
+        let bidders = vec![Bidder { candidate: candidate(1, 4, 4), contract: 0 }];
+        let menu = menu.iter().copied().map(contract).collect();
+        let question = CounterQuestion::new(CounterOffersQuestion { round: Round(1), most: 2, menu, bidders });
+        let mut orders = Orders::default();
+        orders.give(Choice::Counter(Counter::Bigger), Round(1));
+        let pick = obey::Obedient { orders: &orders, rules: &mut LetBidsStand }.decide(&question);
+        (pick.option, pick.by)
+    };
+    assert_eq!(offers(&[100, 160]), (Counter::Bigger, DecidedBy::Model));
+    assert_eq!(offers(&[160, 100]), (Counter::None, DecidedBy::Fallback), "it has bid for the biggest");
+}
+
 /// What a founder or a peer could write where a name stands: orders to the model, look-alikes of the menu's words, marks
 /// of its language, other scripts, and much of it.
 fn hostile_names() -> Vec<String> {
@@ -332,7 +399,8 @@ fn nothing_that_somebody_wrote_changes_a_questions_words() {
         let bidding = BidQuestion { round: Round(3), menu, reserve_price: 1_000, reputation: 500, idle_rounds: 1 };
         let candidates = (1..=5).map(|n| candidate(n, 4, 3)).collect();
         let marking = MarksQuestion { round: Round(3), max_winners: 4, candidates };
-        let known = Circumstances { bidding, capacity: capacity.clone(), means: Means::Unlimited, marking };
+        let known =
+            Circumstances { bidding, capacity: capacity.clone(), means: Means::Unlimited, marking, counters: 2 };
         let situation = Council::by_rules(10).situation(known, &Reckoning::default());
         let inquiries = Topic::ALL.into_iter().filter_map(|topic| Inquiry::new(topic, &situation, &[], &lot(5)));
         let words = |inquiry: Inquiry| {

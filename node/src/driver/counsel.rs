@@ -209,6 +209,11 @@ impl Shell {
         self.counsel.reckoning.bid(made);
     }
 
+    /// The bidder has accepted a counter-offer, whose work costs so much.
+    pub(super) const fn counsel_accepts(&mut self, cost: u64) {
+        self.counsel.reckoning.accept(cost);
+    }
+
     /// Shows the newest situation to whoever asks for orders.
     fn brief(&mut self, round: Round) {
         self.counsel.reckoning.open(round);
@@ -232,6 +237,7 @@ impl Shell {
             capacity: self.capacity(),
             means: self.purse.as_ref().map_or(Means::Unlimited, Purse::means),
             marking: MarksQuestion { round, max_winners: market.max_winners, candidates: candidates.collect() },
+            counters: market.max_counter_offers,
         };
         let situation = self.council.situation(known, &self.counsel.reckoning);
         if let Some(asking) = &self.counsel.asking {
@@ -273,10 +279,7 @@ impl Shell {
             let stands: Vec<Topic> = Topic::ALL.into_iter().filter(|topic| orders.about(*topic).is_some()).collect();
             self.counsel.why(said.role, |topic| stands.contains(&topic))
         });
-        // A role decides more than once in a round, and not all of it is a matter of orders.
-        if !said.followed.is_empty() {
-            self.counsel.reckoning.follow(said.role, said.followed.clone());
-        }
+        self.counsel.reckoning.follow(said.role, said.followed.clone());
         self.counsel.write(round, said.role, What::Decided { by: said.by, choice: said.choice.clone(), why });
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use althing_agents::{Bidding, Deliberation, guardian::Means};
+use althing_agents::{Bidding, Deliberation, Replying, guardian::Means};
 use althing_protocol::{
     event::{DecidedBy, Event},
     ids::{BlobRef, MemberId, Round},
     machine::{
         Answer, BidQuestion, Commit, CounterOffersQuestion, Effect, Input, MarksQuestion, ReplyId, ReplyQuestion,
     },
+    statement::Reply,
     wire::{Response, Topic},
 };
 
@@ -143,7 +144,10 @@ impl Shell {
         let round = question.round;
         let capacity = self.capacity();
         let means = self.purse.as_ref().map_or(Means::Unlimited, Purse::means);
-        let (reply, said) = self.council.reply(question, capacity, means);
+        let Replying { reply, cost, said } = self.council.reply(question, capacity, means);
+        if reply == Reply::Accept {
+            self.counsel_accepts(cost);
+        }
         for deliberation in said {
             self.note(round, deliberation);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use althing_node::transcript::{Entry, What};
-use althing_protocol::event::{DecidedBy, Event, Role};
+use althing_protocol::event::{DecidedBy, Event, HiredBy, Role};
 use serde_json::json;
 
 use crate::{
@@ -90,6 +90,30 @@ fn orders_of_a_model_are_followed_and_outlive_it() {
     assert!(entries.iter().any(refused), "the model's end is written down");
     for seat in &mut village.seats {
         assert!(decided(seat, DecidedBy::Model) > 0);
+    }
+}
+
+/// The model's bidders ask for one pass over the data, and its selectors offer those who deliver two.
+#[test]
+fn both_sides_of_a_counter_offer_follow_orders() {
+    let endpoint = FakeEndpoint::start(steady);
+    let mut village = asking(3, &endpoint, 10_000).start();
+    let countered = |event: &Event| matches!(event, Event::Planned { awards, .. } if awards.iter().any(|award| award.hired_by == HiredBy::CounterOffer));
+    village.seats[0].wait_any("a member that is hired by a counter-offer", countered);
+    let settled = village.seats[0].settled();
+    village.agree_on(&[0, 1, 2], settled + 1);
+    village.stop_all();
+    one_history(&[0, 1, 2].map(|place| village.ledger(place)));
+    let said: Vec<String> = (0..3).flat_map(|place| transcript(&village, place)).filter_map(by_model).collect();
+    for words in ["counter-offers: bigger", "accept two-epochs instead"] {
+        assert!(said.iter().any(|choice| choice == words), "nobody said {words:?}: {said:?}");
+    }
+}
+
+fn by_model(entry: Entry) -> Option<String> {
+    match entry.what {
+        What::Decided { by: DecidedBy::Model, choice, .. } => Some(choice),
+        What::Decided { .. } | What::Asked(_) | What::Benched { .. } => None,
     }
 }
 
