@@ -14,6 +14,7 @@ pub mod genesis_file;
 pub mod keyfile;
 pub mod learn;
 pub mod net;
+pub mod page;
 pub mod program;
 pub mod status;
 pub mod store;

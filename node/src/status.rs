@@ -1,6 +1,6 @@
 //! What a running node says about itself over HTTP, on loopback alone.
 //!
-//! `GET /api/status` is JSON, `GET /metrics` is for Prometheus, `GET /healthz` says that the node is alive. The pages
+//! `GET /` is the live page ([`crate::page`]), `GET /api/status` is JSON, `GET /metrics` is for Prometheus, `GET /healthz` says that the node is alive. The pages
 //! only read: nothing that a browser or a script can ask for changes the node.
 
 mod client;
@@ -16,7 +16,7 @@ use althing_protocol::{
 use serde::{Deserialize, Serialize};
 
 pub use client::{AskError, ask, ask_decisions};
-pub use server::{ADDRESS_FILE, ServeError, Server};
+pub use server::{ADDRESS_FILE, ServeError, Server, Told};
 
 /// A node at one moment. Field names are stable; a reader must ignore those that it does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

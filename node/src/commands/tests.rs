@@ -11,6 +11,7 @@ use crate::{
     failure::Blame,
     genesis_file,
     keyfile::KeyFile,
+    page::Board,
     status::{Server, Status},
     store::{Commit, Store},
 };
@@ -122,8 +123,9 @@ async fn a_running_node_answers_for_itself_and_for_nobody_else() {
     own.chair = Some(KeyFile::load(&dir.join("berta.toml")).unwrap().id());
     let store = Arc::new(Store::open(&dir.join("elsewhere"), &network).unwrap());
     let (sender, receiver) = watch::channel(own);
+    let (_, board) = watch::channel(Board::default());
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::start(listen, &dir.join("data"), receiver, store, Registry::default()).await.unwrap();
+    let server = Server::start(listen, &dir.join("data"), (receiver, board), store, Registry::default()).await.unwrap();
     let asking = dir.to_owned();
     let ask = move |words: &'static str| {
         let dir = asking.clone();

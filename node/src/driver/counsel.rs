@@ -308,7 +308,7 @@ impl Shell {
     /// By how much the model that this round started from is better than the one before, on this member's own examples,
     /// in thousandths of the loss.
     fn gain(&mut self) -> Option<i64> {
-        let loss = self.jobs.base_loss()?;
+        let loss = self.jobs.base_score()?.loss;
         let before = self.counsel.loss_before.replace(loss)?;
         Some((f64::from(before - loss) * 1e3) as i64)
     }

@@ -172,6 +172,9 @@ impl Shell {
     fn tell_and_prepare(&mut self, event: Event) -> Result<(), Failure> {
         self.tell(&event);
         self.count_step(&event);
+        if let Event::Settled { .. } = event {
+            self.score_round();
+        }
         self.counsel_hears(&event);
         if let Event::Adopted { round, model } = event {
             let scored = tokio::task::block_in_place(|| self.jobs.score_base(model));

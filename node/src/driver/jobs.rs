@@ -51,7 +51,7 @@ pub(super) struct Jobs {
     genesis: Arc<Genesis>,
     format: Arc<Format>,
     residual: Arc<Mutex<Residual>>,
-    base_losses: Arc<Mutex<BaseLosses>>,
+    base_scores: Arc<Mutex<BaseScores>>,
     /// How long training takes here.
     measured: Measured,
 }
@@ -89,23 +89,23 @@ enum Keep {
     Remembered { ticket: Ticket, epsilon_micro: u64, store: Arc<Store> },
 }
 
-/// Losses on held-out data of the model that the round started from, at the widths that were asked for.
+/// What the model that the round started from is worth on held-out data, at the widths that were asked for.
 #[derive(Default)]
-struct BaseLosses {
+struct BaseScores {
     base: Option<BlobRef>,
-    losses: BTreeMap<Width, f32>,
+    scores: BTreeMap<Width, Evaluation>,
 }
 
-impl BaseLosses {
+impl BaseScores {
     fn get(&self, base: BlobRef, width: Width) -> Option<f32> {
-        self.losses.get(&width).copied().filter(|_| self.base == Some(base))
+        self.scores.get(&width).filter(|_| self.base == Some(base)).map(|score| score.loss)
     }
 
-    fn put(&mut self, base: BlobRef, width: Width, loss: f32) {
+    fn put(&mut self, base: BlobRef, width: Width, score: Evaluation) {
         if self.base.replace(base) != Some(base) {
-            self.losses.clear();
+            self.scores.clear();
         }
-        self.losses.insert(width, loss);
+        self.scores.insert(width, score);
     }
 }
 
@@ -144,7 +144,7 @@ impl Jobs {
     ) -> Self {
         let Memory { residual, measured } = memory;
         let (format, residual) = (Arc::new(Format::of(&genesis)), Arc::new(Mutex::new(residual)));
-        Self { worker, blobs, brought, genesis, format, residual, base_losses: Arc::default(), measured }
+        Self { worker, blobs, brought, genesis, format, residual, base_scores: Arc::default(), measured }
     }
 
     /// How long training takes here.
@@ -225,21 +225,20 @@ impl Jobs {
         self.format.widths().try_for_each(|width| self.score_base_at(base, width))
     }
 
-    /// The loss of the model that the round started from, on held-out data, once it is scored.
-    pub(super) fn base_loss(&self) -> Option<f32> {
-        let losses = lock(&self.base_losses);
-        losses.losses.get(&Width::Full).copied()
+    /// What the model that the round started from is worth on held-out data, once it is scored.
+    pub(super) fn base_score(&self) -> Option<Evaluation> {
+        lock(&self.base_scores).scores.get(&Width::Full).copied()
     }
 
     fn score_base_at(&self, base: BlobRef, width: Width) -> Result<(), JobError> {
-        if lock(&self.base_losses).get(base, width).is_some() {
+        if lock(&self.base_scores).get(base, width).is_some() {
             return Ok(());
         }
-        let slot = Arc::clone(&self.base_losses);
+        let slot = Arc::clone(&self.base_scores);
         let job = EvaluateJob { weights: self.weights(&base, width)?.into(), width, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
             if let Ok(evaluation) = result {
-                lock(&slot).put(base, width, evaluation.loss);
+                lock(&slot).put(base, width, evaluation);
             }
         })?;
         Ok(())
@@ -261,10 +260,10 @@ impl Jobs {
         };
         // Jobs are done in order, so the base's loss is known when the update's is.
         self.score_base_at(base, width)?;
-        let (brought, base_losses) = (self.brought.clone(), Arc::clone(&self.base_losses));
+        let (brought, base_scores) = (self.brought.clone(), Arc::clone(&self.base_scores));
         let job = EvaluateJob { weights: aggregate::parameters(&update).collect(), width, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
-            let score = match (lock(&base_losses).get(base, width), result) {
+            let score = match (lock(&base_scores).get(base, width), result) {
                 (Some(before), Ok(after)) => gain(before, &after),
                 _ => Score::Unscored,
             };

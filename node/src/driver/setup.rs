@@ -40,6 +40,7 @@ use crate::{
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, throttle::Throttled, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
+    page::Board,
     status::{Server, Status},
     store::{EXCHANGE, Store},
 };
@@ -83,9 +84,10 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let worker = WorkerHandle::spawn(learner).map_err(|error| no_thread(&error))?;
     let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
+    let (board, board_reader) = watch::channel(Board::new(&genesis));
+    let told = (status_reader, board_reader);
     let server =
-        Server::start(config.http.listen, &config.data_dir, status_reader, Arc::clone(&store), Default::default())
-            .await?;
+        Server::start(config.http.listen, &config.data_dir, told, Arc::clone(&store), Default::default()).await?;
     let genesis = Arc::new(genesis);
     let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
     let mut shell = Shell {
@@ -111,6 +113,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         desk: Desk::default(),
         sink,
         status,
+        board,
         server: None,
         first,
     };

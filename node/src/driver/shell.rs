@@ -21,7 +21,7 @@ use super::{
     journal::Journal,
     privacy::Purse,
     requests::Desk,
-    telling::{Names, Sink},
+    telling::{Names, Sink, unix_ms},
     timers::Timers,
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
     config::Limits,
     failure::Failure,
     net::{self, Network},
+    page::{Board, Scored},
     status::{Server, Status, Wire},
 };
 
@@ -62,6 +63,8 @@ pub(super) struct Shell {
     pub(super) sink: Sink,
     pub(super) names: Names,
     pub(super) status: watch::Sender<Status>,
+    /// What the page shows beside it.
+    pub(super) board: watch::Sender<Board>,
     pub(super) server: Option<Server>,
     /// What the core wanted before the loop began.
     pub(super) first: Vec<Effect>,
@@ -126,6 +129,17 @@ impl Shell {
 
     pub(super) fn tell(&mut self, event: &Event) {
         self.sink.tell(&self.names, event);
+        self.board.send_modify(|board| board.hear(unix_ms(), event));
+    }
+
+    /// Shows what the model that the settled round started from is worth here.
+    pub(super) fn score_round(&mut self) {
+        let scored = self
+            .jobs
+            .base_score()
+            .filter(|score| score.samples > 0)
+            .map(|score| Scored { loss: score.loss, accuracy: score.correct as f32 / score.samples as f32 });
+        self.board.send_modify(|board| board.score(scored));
     }
 
     async fn feed(&mut self, input: Input) -> Result<(), Failure> {
@@ -208,6 +222,8 @@ impl Shell {
             status.privacy = self.purse.as_ref().map(Purse::standing);
             status.reputation = account.map_or(0, |account| i64::from(account.reputation));
         });
+        let present = self.machine.present();
+        self.board.send_modify(|board| board.count(&state.ledger, &self.me, present));
     }
 }
 

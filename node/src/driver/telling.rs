@@ -80,7 +80,7 @@ impl Names {
                 format!("{} of network {}, at height {height}", self.name(member), network.short())
             }
             Event::Listening { address } => format!("listening on {address}"),
-            Event::Serving { address } => format!("status at http://{address}/api/status"),
+            Event::Serving { address } => format!("live page at http://{address}/"),
             Event::PeerUp { member } => format!("{} is here", self.name(member)),
             Event::PeerDown { member } => format!("{} is gone", self.name(member)),
             Event::RoundOpened { round, aggregator } => {

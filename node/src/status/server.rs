@@ -13,7 +13,7 @@ use axum::{
     extract::{Request, State},
     http::{StatusCode, header, uri::Authority},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use prometheus_client::{encoding::text, registry::Registry};
@@ -22,13 +22,24 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{Status, metrics};
-use crate::{files, store::Store, transcript::ENTRIES_MAX};
+use crate::{
+    files,
+    page::{
+        self, Board,
+        html::{self, View},
+    },
+    store::Store,
+    transcript::{ENTRIES_MAX, Entry},
+};
 
 /// File in the data folder that holds `host:port` of the running node's pages.
 pub const ADDRESS_FILE: &str = "http.addr";
 
 /// Entries of the transcript that one answer holds.
 const DECISIONS_MAX: usize = ENTRIES_MAX as usize;
+
+/// Entries of the transcript in which the page looks for the model's last word.
+const ENTRIES_SHOWN: usize = 64;
 
 /// How long a stopping server waits for answers that are on their way.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -61,6 +72,9 @@ pub enum ServeError {
     AddressFile(#[from] files::FileError),
 }
 
+/// What a node shows of itself at any moment.
+pub type Told = (watch::Receiver<Status>, watch::Receiver<Board>);
+
 /// The pages of a running node.
 #[derive(Debug)]
 pub struct Server {
@@ -73,19 +87,21 @@ pub struct Server {
 #[derive(Clone)]
 struct Pages {
     status: watch::Receiver<Status>,
+    board: watch::Receiver<Board>,
     store: Arc<Store>,
     registry: Arc<Registry>,
 }
 
 impl Server {
-    /// Serves `status`, the transcript in `store` and whatever else is in `registry` at `listen`, and leaves the address in `data_dir`.
+    /// Serves what `told` shows, the transcript in `store` and whatever else is in `registry` at `listen`, and leaves the
+    /// address in `data_dir`.
     ///
     /// # Errors
     /// [`ServeError`] when the address is taken, is not loopback, or cannot be written down.
     pub async fn start(
         listen: SocketAddr,
         data_dir: &Path,
-        status: watch::Receiver<Status>,
+        (status, board): Told,
         store: Arc<Store>,
         mut registry: Registry,
     ) -> Result<Self, ServeError> {
@@ -101,7 +117,7 @@ impl Server {
         let address_file = data_dir.join(ADDRESS_FILE);
         files::replace(&address_file, &address.to_string())?;
         metrics::register(&mut registry, status.clone());
-        let pages = Pages { status, store, registry: Arc::new(registry) };
+        let pages = Pages { status, board, store, registry: Arc::new(registry) };
         let stop = CancellationToken::new();
         let serving = axum::serve(listener, router(pages)).with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move { serving.await });
@@ -127,6 +143,10 @@ impl Server {
 
 fn router(pages: Pages) -> Router {
     Router::new()
+        .route("/", get(page))
+        .route("/live", get(live))
+        .route("/page.css", get(async || ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE)))
+        .route("/page.js", get(async || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], page::SCRIPT)))
         .route("/api/status", get(status))
         .route("/api/decisions", get(decisions))
         .route("/healthz", get(async || "ok\n"))
@@ -135,10 +155,36 @@ fn router(pages: Pages) -> Router {
         .with_state(pages)
 }
 
+async fn page(State(pages): State<Pages>) -> Response {
+    let headers = [(header::CONTENT_SECURITY_POLICY, page::POLICY), (header::REFERRER_POLICY, "no-referrer")];
+    pages.shown(html::page).await.map_or_else(IntoResponse::into_response, |html| (headers, Html(html)).into_response())
+}
+
+/// The parts of the page, by the ids of the elements that they belong in.
+async fn live(State(pages): State<Pages>) -> Response {
+    pages.shown(html::live).await.map_or_else(IntoResponse::into_response, |parts| Json(parts).into_response())
+}
+
+impl Pages {
+    fn status(&self) -> Status {
+        let mut status = self.status.borrow().clone();
+        status.peak_rss_mb = super::peak_rss_mb();
+        status
+    }
+
+    /// What `render` makes of this moment.
+    async fn shown<T: Send + 'static>(self, render: fn(&View<'_>) -> T) -> Result<T, StatusCode> {
+        let show = move || {
+            let entries = self.store.transcript(ENTRIES_SHOWN).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+            let entries: Vec<Entry> = entries.iter().filter_map(|entry| serde_json::from_slice(entry).ok()).collect();
+            Ok(render(&View { status: &self.status(), board: &self.board.borrow(), entries: &entries }))
+        };
+        tokio::task::spawn_blocking(show).await.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+}
+
 async fn status(State(pages): State<Pages>) -> Json<Status> {
-    let mut status = pages.status.borrow().clone();
-    status.peak_rss_mb = super::peak_rss_mb();
-    Json(status)
+    Json(pages.status())
 }
 
 /// The newest entries of the transcript, the oldest of them first.

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::store::Store;
+use crate::{page::Board, store::Store};
 
 const ANY: &str = "127.0.0.1:0";
 
@@ -31,11 +31,16 @@ fn store(network: &NetworkId) -> Arc<Store> {
     Arc::new(Store::open(tempfile::tempdir().unwrap().path(), network).unwrap())
 }
 
+fn told(status: watch::Receiver<Status>) -> Told {
+    (status, watch::channel(Board::default()).1)
+}
+
 async fn start(dir: &Path) -> (Server, watch::Sender<Status>) {
     let (sender, receiver) = watch::channel(example());
-    let server = Server::start(ANY.parse().unwrap(), dir, receiver, store(&NetworkId([2; 32])), Registry::default())
-        .await
-        .unwrap();
+    let server =
+        Server::start(ANY.parse().unwrap(), dir, told(receiver), store(&NetworkId([2; 32])), Registry::default())
+            .await
+            .unwrap();
     (server, sender)
 }
 
@@ -78,8 +83,9 @@ async fn health_and_metrics_are_served() {
     let (_sender, receiver) = watch::channel(example());
     let mut registry = Registry::default();
     registry.register("others", "Of another part of the node", Counter::<u64>::default());
-    let server =
-        Server::start(ANY.parse().unwrap(), dir.path(), receiver, store(&NetworkId([2; 32])), registry).await.unwrap();
+    let server = Server::start(ANY.parse().unwrap(), dir.path(), told(receiver), store(&NetworkId([2; 32])), registry)
+        .await
+        .unwrap();
     assert!(get(server.address(), "/healthz").await.ends_with("\r\n\r\nok\n"));
     let metrics = get(server.address(), "/metrics").await;
     for line in [
@@ -124,7 +130,7 @@ async fn a_busy_or_public_address_is_refused_with_words() {
     let again = Server::start(
         server.address(),
         dir.path(),
-        sender.subscribe(),
+        told(sender.subscribe()),
         store(&NetworkId([2; 32])),
         Registry::default(),
     )
@@ -132,9 +138,10 @@ async fn a_busy_or_public_address_is_refused_with_words() {
     let error = again.unwrap_err().to_string();
     assert!(error.contains("is in use; stop whoever"), "{error}");
     let public = "0.0.0.0:0".parse().unwrap();
-    let error = Server::start(public, dir.path(), sender.subscribe(), store(&NetworkId([2; 32])), Registry::default())
-        .await
-        .unwrap_err();
+    let error =
+        Server::start(public, dir.path(), told(sender.subscribe()), store(&NetworkId([2; 32])), Registry::default())
+            .await
+            .unwrap_err();
     assert!(matches!(error, ServeError::Exposed { .. }), "{error}");
     server.stop().await;
 }
@@ -169,4 +176,24 @@ async fn strangers_and_stale_addresses_are_told_apart_from_nodes() {
         std::fs::write(dir.path().join(ADDRESS_FILE), nonsense).unwrap();
         assert!(matches!(ask_in(dir.path()).await, Err(AskError::NotRunning)), "{nonsense}");
     }
+}
+
+#[tokio::test]
+async fn the_live_page_is_whole_and_loads_nothing_from_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _sender) = start(dir.path()).await;
+    let page = get(server.address(), "/").await;
+    assert!(page.starts_with("HTTP/1.0 200"), "{page}");
+    assert!(page.to_lowercase().contains("content-security-policy: default-src 'none';"), "{page}");
+    assert!(page.contains("round 6") && page.ends_with("</html>"), "{page}");
+    let links = page.split(['"', '\'']).filter(|word| word.starts_with('/') || word.contains("://"));
+    for link in links.collect::<std::collections::BTreeSet<_>>() {
+        assert!(get(server.address(), link).await.starts_with("HTTP/1.0 200"), "{link} is here");
+    }
+    let live = get(server.address(), "/live").await;
+    let parts: serde_json::Value = serde_json::from_str(live.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert!(parts["now"].as_str().unwrap().contains("round 6"), "{parts}");
+    let foreign = exchange(server.address(), "GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n").await;
+    assert!(foreign.starts_with("HTTP/1.0 403"), "{foreign}");
+    server.stop().await;
 }

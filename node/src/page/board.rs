@@ -1,0 +1,195 @@
+//! What the page shows beyond the status: the past rounds, the members, the agents' last words, and what went wrong.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use althing_protocol::{
+    event::{DecidedBy, Event, Role},
+    genesis::{Genesis, Member},
+    ids::{MemberId, Round},
+    ledger::Ledger,
+};
+
+/// Rounds that are shown.
+const ROUNDS_MAX: usize = 300;
+
+/// Faults that are shown.
+const FAULTS_MAX: usize = 20;
+
+/// What a node remembers of itself for its page. It begins anew with every start.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Board {
+    /// What the founder calls the federation.
+    pub federation: String,
+    /// What is trained, on what.
+    pub task: String,
+    /// The members, in the order of the genesis.
+    pub members: Vec<Row>,
+    /// Promised to the winners of the open round, in micro-credits.
+    pub escrow: u64,
+    /// Rounds that were settled, the oldest first.
+    pub rounds: VecDeque<Past>,
+    /// What each agent decided last.
+    pub said: BTreeMap<Role, Said>,
+    /// What went wrong, the latest first.
+    pub faults: VecDeque<Fault>,
+    opened_ms: Option<u64>,
+    hired: usize,
+}
+
+/// A member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its key.
+    pub id: MemberId,
+    /// What the founder calls it.
+    pub name: String,
+    /// Whether this node is connected to it, or is it.
+    pub is_here: bool,
+    /// From 0 to 1,000.
+    pub reputation: u32,
+    /// What it owns, in micro-credits.
+    pub balance: u64,
+    /// What it was promised for the open round, in micro-credits.
+    pub promised: u64,
+    /// Times it was hired.
+    pub hired: u64,
+    /// Times it delivered.
+    pub delivered: u64,
+}
+
+/// A round that was settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// Which.
+    pub round: Round,
+    /// From its opening to its settlement, if this node was there, in milliseconds.
+    pub took_ms: Option<u64>,
+    /// Members that were hired, if this node was there.
+    pub hired: usize,
+    /// Updates that entered the model.
+    pub updates: usize,
+    /// What was paid, in micro-credits.
+    pub paid: u64,
+    /// Whether another member took over from the elected one.
+    pub taken_over: bool,
+    /// What the model that it started from was worth, if this node knows.
+    pub scored: Option<Scored>,
+}
+
+/// What a model is worth on the member's own held-out examples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// Mean cross-entropy.
+    pub loss: f32,
+    /// Part of the examples whose class it finds, from 0 to 1.
+    pub accuracy: f32,
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// In which round.
+    pub round: Round,
+    /// Who made it.
+    pub by: DecidedBy,
+    /// What it was, in words that code wrote.
+    pub choice: String,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// When, in milliseconds since 1970, by the node's clock.
+    pub at_ms: u64,
+    /// What.
+    pub what: String,
+}
+
+impl Board {
+    /// Of a federation of which nothing is known but its genesis.
+    pub fn new(genesis: &Genesis) -> Self {
+        let row = |member: &Member| Row {
+            id: member.id,
+            name: member.name.clone(),
+            is_here: false,
+            reputation: 0,
+            balance: 0,
+            promised: 0,
+            hired: 0,
+            delivered: 0,
+        };
+        Self {
+            federation: genesis.name.clone(),
+            task: format!("{} on {}", genesis.task.model, genesis.task.dataset),
+            members: genesis.members.iter().map(row).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What this member is called.
+    pub fn name(&self, id: &MemberId) -> String {
+        self.members.iter().find(|row| row.id == *id).map_or_else(|| id.short(), |row| row.name.clone())
+    }
+
+    /// Takes in what happened at `at_ms`.
+    pub fn hear(&mut self, at_ms: u64, event: &Event) {
+        match event {
+            Event::RoundOpened { .. } => (self.opened_ms, self.hired) = (Some(at_ms), 0),
+            Event::Planned { awards, .. } => self.hired = awards.len(),
+            Event::Settled { round, updates, payments, agreement_round, .. } => {
+                let took_ms = self.opened_ms.take().map(|opened| at_ms.saturating_sub(opened));
+                let paid = payments.values().fold(0_u64, |sum, paid| sum.saturating_add(*paid));
+                let (updates, taken_over) = (*updates, *agreement_round > 0);
+                let hired = std::mem::take(&mut self.hired);
+                push(&mut self.rounds, Past { round: *round, took_ms, hired, updates, paid, taken_over, scored: None });
+            }
+            Event::Decided { round, role, by, choice } => {
+                self.said.insert(*role, Said { round: *round, by: *by, choice: choice.clone() });
+            }
+            Event::Forfeited { round, why } => self.went_wrong(at_ms, format!("round {round} is forfeited: {why}")),
+            Event::Misbehaved { member, why } => {
+                self.went_wrong(at_ms, format!("{} misbehaved: {why}", self.name(member)));
+            }
+            Event::Refused { member, why } => self.went_wrong(at_ms, format!("refused {}: {why}", member.short())),
+            Event::Hindered { why } => self.went_wrong(at_ms, format!("hindered: {why}")),
+            Event::Benched { round, role, until } => {
+                let what = format!("round {round}: the model did worse than rules as {role:?}; it rests until {until}");
+                self.went_wrong(at_ms, what.to_lowercase());
+            }
+            _ => {}
+        }
+    }
+
+    /// What the model that the last settled round started from is worth.
+    pub fn score(&mut self, scored: Option<Scored>) {
+        if let Some(last) = self.rounds.back_mut() {
+            last.scored = scored;
+        }
+    }
+
+    /// Brings the members up to date.
+    pub fn count(&mut self, ledger: &Ledger, me: &MemberId, present: &BTreeSet<MemberId>) {
+        for row in &mut self.members {
+            row.is_here = row.id == *me || present.contains(&row.id);
+            row.promised = ledger.escrow.awards.get(&row.id).copied().unwrap_or(0);
+            if let Some(account) = ledger.accounts.get(&row.id) {
+                (row.reputation, row.balance) = (account.reputation, account.balance);
+                (row.hired, row.delivered) = (account.hired, account.delivered);
+            }
+        }
+        let awards = ledger.escrow.awards.values();
+        self.escrow = awards.fold(ledger.escrow.bonus, |sum, award| sum.saturating_add(*award));
+    }
+
+    fn went_wrong(&mut self, at_ms: u64, what: String) {
+        self.faults.push_front(Fault { at_ms, what });
+        self.faults.truncate(FAULTS_MAX);
+    }
+}
+
+fn push(rounds: &mut VecDeque<Past>, past: Past) {
+    if rounds.len() == ROUNDS_MAX {
+        rounds.pop_front();
+    }
+    rounds.push_back(past);
+}
