@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 /// Size of the picture, in its own units.
-const WIDTH: f64 = 600.0;
-const HEIGHT: f64 = 160.0;
+const WIDTH: f64 = 400.0;
+const HEIGHT: f64 = 150.0;
 
 /// Room for the numbers at the left, and above and below the line.
-const LEFT: f64 = 48.0;
+const LEFT: f64 = 52.0;
 const MARGIN: f64 = 14.0;
 
 /// Draws `points` (round and value) with the least and the greatest value written beside them, each as `label` says.
@@ -19,7 +19,7 @@ pub(super) fn draw(title: &str, points: &[(u64, f64)], label: impl Fn(f64) -> St
     };
     let least = finite.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let most = finite.iter().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
-    let along = |round: u64| LEFT + (WIDTH - LEFT) * (round - first) as f64 / (last - first).max(1) as f64;
+    let along = |round: u64| LEFT + (WIDTH - LEFT - MARGIN) * (round - first) as f64 / (last - first).max(1) as f64;
     let up = |value: f64| HEIGHT - MARGIN - (HEIGHT - 2.0 * MARGIN) * (value - least) / (most - least).max(1e-9);
     let mut line = String::new();
     for (round, value) in &finite {

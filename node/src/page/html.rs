@@ -79,14 +79,14 @@ fn parts(view: &View<'_>) -> Vec<Part> {
     let part = |id, class, heading, html| Part { id, class, heading, html };
     vec![
         part("now", "wide", "Now", now(status, board)),
-        part("accuracy", "", "Accuracy on my held-out examples", accuracy(board)),
-        part("loss", "", "Loss on my held-out examples", loss(board)),
+        part("accuracy", "half", "Accuracy on my held-out examples", accuracy(board)),
+        part("loss", "half", "Loss on my held-out examples", loss(board)),
         part("members", "wide", "Members", members(status, board)),
         part("rounds", "wide", "Last rounds", rounds(board)),
         part("guardian", "", "My guardian", guardian(status, board)),
         part("agents", "", "My agents", agents(status, board, entries)),
         part("traffic", "", "My machine", traffic(status)),
-        part("faults", "", "Faults", faults(board)),
+        part("faults", "wide", "Faults", faults(board)),
     ]
 }
 
