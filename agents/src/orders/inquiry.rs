@@ -16,6 +16,9 @@ pub const REASON_TOKENS: u32 = 24;
 /// Tokens that the words after the facts are counted as: what is asked for, and the longest menu.
 const TOKENS_OF_ASKING: usize = 60;
 
+/// Sentences that are told before what was learnt; those in more detail come after it.
+const FIRST: usize = 4;
+
 /// Longest reason that is shown to the model again, and kept, in bytes.
 const REASON_BYTES: usize = 240;
 
@@ -48,6 +51,8 @@ pub struct Inquiry {
     pub menu: Vec<Choice>,
     /// What is known, as the model is told it.
     pub facts: String,
+    /// Which lines of the facts tell of one member each, in an order that chance has made.
+    rows: Vec<usize>,
 }
 
 impl Inquiry {
@@ -56,21 +61,35 @@ impl Inquiry {
     pub fn new(topic: Topic, situation: &Situation, memories: &[String], lot: &Hash) -> Option<Self> {
         let mut menu = situation.menu(topic);
         menu.sort_by_key(|choice| Hash::derive("althing 1 order menu", &[lot.as_bytes(), choice.word().as_bytes()]));
-        let mut facts = String::new();
+        let (sentences, members) = (situation.sentences(topic), situation.rows(topic, lot));
+        let known = sentences.iter().map(|sentence| (sentence, false)).chain(members.iter().map(|row| (row, true)));
+        let memories = memories.iter().map(|memory| (memory, false));
         let mut room = TOKENS_MAX - TOKENS_OF_ASKING - REASON_TOKENS as usize;
+        let (mut lines, mut rows): (Vec<&str>, Vec<usize>) = (Vec::new(), Vec::new());
         // What was learnt comes before what is known in detail: the rows of members come last and are left out first.
-        let known = situation.sentences(topic, lot);
-        let (head, rows) = known.split_at(known.len().min(4));
-        for sentence in head.iter().chain(memories).chain(rows) {
+        for (sentence, is_row) in known.clone().take(FIRST).chain(memories).chain(known.skip(FIRST)) {
             let cost = tokens_at_most(sentence) + 1;
             if cost > room {
                 break;
             }
             room -= cost;
-            facts.push_str(if facts.is_empty() { "" } else { "\n" });
-            facts.push_str(sentence);
+            if is_row {
+                rows.push(lines.len());
+            }
+            lines.push(sentence);
         }
-        (!menu.is_empty()).then_some(Self { topic, menu, facts })
+        (!menu.is_empty()).then(|| Self { topic, menu, facts: lines.join("\n"), rows })
+    }
+
+    /// The same question with its menu, and the members that it tells of, in another order, which `lot` draws.
+    #[must_use]
+    pub fn shuffled(&self, lot: &Hash) -> Self {
+        let known: Vec<&str> = self.facts.lines().collect();
+        let mut lines = known.clone();
+        for (place, other) in self.rows.iter().zip(in_another_order(&self.rows, lot)) {
+            lines[*place] = known[other];
+        }
+        Self { menu: in_another_order(&self.menu, lot), facts: lines.join("\n"), ..self.clone() }
     }
 
     /// Asks to think aloud.
@@ -95,6 +114,16 @@ impl Inquiry {
         messages.extend([said(Speaker::Assistant, &clipped(reason)), said(Speaker::User, asked)]);
         messages
     }
+}
+
+/// All of `things`. If there is more than one, some are at other places.
+fn in_another_order<T: Copy>(things: &[T], lot: &Hash) -> Vec<T> {
+    let mut places: Vec<usize> = (0..things.len()).collect();
+    places.sort_by_key(|place| Hash::derive("althing 1 order place", &[lot.as_bytes(), &place.to_be_bytes()]));
+    if places.is_sorted() {
+        places.reverse();
+    }
+    places.into_iter().filter_map(|place| things.get(place)).copied().collect()
 }
 
 fn said(speaker: Speaker, text: &str) -> Message {

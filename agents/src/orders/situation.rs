@@ -124,12 +124,20 @@ impl Situation {
         menu
     }
 
-    /// What is known that matters to `topic`, a sentence each. `lot` shuffles what has an order by accident.
-    pub fn sentences(&self, topic: Topic, lot: &Hash) -> Vec<String> {
+    /// What is known that matters to `topic`, a sentence each.
+    pub fn sentences(&self, topic: Topic) -> Vec<String> {
         match topic {
             Topic::Contract | Topic::Margin => self.bidder.sentences(),
-            Topic::Hire | Topic::Focus | Topic::Counter => self.selector.sentences(lot),
+            Topic::Hire | Topic::Focus | Topic::Counter => self.selector.sentences(),
             Topic::Pace | Topic::Stint => self.guardian.sentences(topic),
+        }
+    }
+
+    /// What is known of single members that matters to `topic`, a sentence for each of those whom `lot` draws.
+    pub fn rows(&self, topic: Topic, lot: &Hash) -> Vec<String> {
+        match topic {
+            Topic::Hire | Topic::Focus | Topic::Counter => self.selector.rows(lot),
+            Topic::Contract | Topic::Margin | Topic::Pace | Topic::Stint => Vec::new(),
         }
     }
 }
@@ -175,7 +183,7 @@ impl Offered {
 }
 
 impl SelectorFacts {
-    fn sentences(&self, lot: &Hash) -> Vec<String> {
+    fn sentences(&self) -> Vec<String> {
         let (places, members) = (self.places, self.candidates.len());
         let mut told = vec![format!("{members} members, {places} places.")];
         let lately = self.gains.len().min(LATELY);
@@ -186,15 +194,19 @@ impl SelectorFacts {
         let never = self.candidates.iter().filter(|candidate| candidate.hired == 0).count();
         let failing = self.candidates.iter().filter(|candidate| candidate.delivered * 4 < candidate.hired * 3).count();
         told.push(format!("{never} were never hired. {failing} often fail to deliver."));
+        told
+    }
+
+    fn rows(&self, lot: &Hash) -> Vec<String> {
         let mut rows: Vec<&Candidate> = self.candidates.iter().collect();
         rows.sort_by_key(|candidate| {
             Hash::derive("althing 1 order row", &[lot.as_bytes(), candidate.member.as_bytes()])
         });
-        told.extend(rows.into_iter().take(TOLD_OF).map(|candidate| {
+        let row = |candidate: &Candidate| {
             let Candidate { idle_rounds, hired, delivered, .. } = candidate;
             format!("Hired {hired}, delivered {delivered}, idle {idle_rounds}.")
-        }));
-        told
+        };
+        rows.into_iter().take(TOLD_OF).map(row).collect()
     }
 }
 

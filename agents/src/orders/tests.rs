@@ -103,6 +103,34 @@ fn a_question_stays_short_whatever_is_known() {
 }
 
 #[test]
+fn a_shuffled_question_has_the_same_facts_and_menu_in_another_order() {
+    let sorted = |inquiry: &Inquiry| {
+        let mut words: Vec<String> = inquiry.menu.iter().map(|choice| choice.word()).collect();
+        let mut facts: Vec<String> = inquiry.facts.lines().map(str::to_owned).collect();
+        words.sort();
+        facts.sort();
+        (words, facts)
+    };
+    let mut known = situation();
+    for (member, hired) in known.selector.candidates.iter_mut().zip(0..) {
+        member.hired = hired;
+    }
+    for topic in Topic::ALL {
+        let first = Inquiry::new(topic, &known, &[], &lot(1)).unwrap();
+        for seed in 2..30 {
+            let other = first.shuffled(&lot(seed));
+            assert_eq!(sorted(&other), sorted(&first), "{topic:?}");
+            assert_ne!(other.menu, first.menu, "{topic:?}");
+            assert_eq!(
+                other.facts != first.facts,
+                topic.role() == Role::Selector,
+                "only members have no order of their own"
+            );
+        }
+    }
+}
+
+#[test]
 fn all_questions_of_a_topic_begin_alike() {
     let mut other = situation();
     other.selector.candidates.clear();
@@ -126,7 +154,8 @@ fn chance_orders_the_menu_and_the_members_and_nothing_names_them() {
 
 #[test]
 fn an_entry_that_is_weighed_alone_is_asked_about_in_the_same_words_whatever_the_menu() {
-    let (one, other) = (ask(Topic::Margin, 1), Inquiry { menu: Vec::new(), ..ask(Topic::Margin, 1) });
+    let (one, mut other) = (ask(Topic::Margin, 1), ask(Topic::Margin, 1));
+    other.menu.clear();
     let fair = Choice::Margin(Margin::Fair);
     assert_eq!(one.weigh("It lost.", fair), other.weigh("It lost.", fair));
     let words = one.weigh("It lost.", fair).pop().unwrap().text;
