@@ -5,7 +5,8 @@
 //! under load ([`shift`], [`guardian`]). Everybody is asked in the same contexts, and asked again with the menu in another
 //! order. Selectors and guardians then get rounds of their own.
 //!
-//! To enter somebody else, as a language model, implement [`Entrant`] and hand it to [`run`].
+//! A language model takes part if it is invited ([`invite`]). To enter somebody else, implement [`Entrant`] and hand it to
+//! [`run`].
 
 mod archive;
 mod bidder;
@@ -17,6 +18,7 @@ mod federation;
 mod field;
 mod files;
 mod guardian;
+mod model;
 mod options;
 mod picture;
 mod progress;
@@ -28,7 +30,9 @@ mod stats;
 mod summary;
 mod table;
 mod tally;
+mod topical;
 mod trial;
+mod usage;
 mod world;
 
 use std::{sync::Arc, time::Instant};
@@ -47,7 +51,8 @@ pub use self::{
     archive::{Play, Run},
     error::Error,
     federation::{FederationEnd, RoundPoint},
-    field::{BuiltIn, Entrant},
+    field::{BuiltIn, Entrant, Model},
+    model::{ModelOptions, invite},
     options::{AgentsOptions, Setting},
     scored::Scored,
     seat::Seat,
@@ -55,6 +60,7 @@ pub use self::{
     stats::Estimate,
     summary::{PolicySummary, SeatSummary, Summary},
     tally::Tally,
+    usage::Usage,
 };
 
 /// Shifts that a guardian gets in its own hand, for each seed.
@@ -71,7 +77,8 @@ pub fn run(options: &AgentsOptions, others: Vec<Box<dyn Entrant>>) -> Result<Sum
     }
     let built_in = options.all_policies().into_iter().map(|policy| Box::new(policy) as Box<dyn Entrant>);
     let entrants: Vec<Box<dyn Entrant>> = built_in.chain(others).collect();
-    let setting = options.setting(entrants.iter().map(|entrant| entrant.name()).collect());
+    let model = entrants.iter().find_map(|entrant| entrant.model());
+    let setting = options.setting(entrants.iter().map(|entrant| entrant.name()).collect(), model);
     let open = if options.resume { Archive::resume } else { Archive::create };
     let mut archive = open(&options.report, &setting)?;
     let (seats, seeds): (Vec<Seat>, Vec<u64>) = (options.all_seats(), options.all_seeds().collect());
@@ -79,10 +86,10 @@ pub fn run(options: &AgentsOptions, others: Vec<Box<dyn Entrant>>) -> Result<Sum
     let wanted = seeds.iter().flat_map(|&seed| seats.iter().map(move |&seat| (seat, seed)));
     let missing: Vec<(Seat, u64)> = wanted.filter(|(seat, seed)| !archive.holds(*seat, *seed)).collect();
     let progress = Progress::start(missing.len());
-    let mut arena = Arena { options, entrants: &entrants, ground: None };
+    let mut arena = Arena { options, entrants: &entrants, progress: &progress, ground: None };
     for (seat, seed) in missing {
         let begin = Instant::now();
-        progress.begins(format!("{seat}, seed {seed}"));
+        progress.now(format!("{seat}, seed {seed}"));
         archive.add(Run { seat, seed, results: arena.play(seat, seed)? })?;
         progress.ended(seat, seed, begin.elapsed().as_secs_f64());
     }
@@ -104,6 +111,7 @@ pub fn run(options: &AgentsOptions, others: Vec<Box<dyn Entrant>>) -> Result<Sum
 struct Arena<'a> {
     options: &'a AgentsOptions,
     entrants: &'a [Box<dyn Entrant>],
+    progress: &'a Progress,
     /// Read when it is first needed.
     ground: Option<Arc<Ground>>,
 }
@@ -122,22 +130,23 @@ impl Arena<'_> {
     fn bidders(&self, seed: u64) -> Vec<PolicyRun> {
         let mut seated = self.seat(|entrant| entrant.bidder(seed));
         for number in 0..self.options.contexts {
-            contest::hold(&bidder::auction(seed, number), number, self.manner(seed), &mut seated);
+            self.hold((Seat::Bidder, seed, number), &bidder::auction(seed, number), &mut seated);
         }
         results(seated, Vec::new())
     }
 
     fn selectors(&mut self, seed: u64) -> Result<Vec<PolicyRun>, Error> {
         let world = World::new(self.ground()?, self.options.scale(), seed)?;
-        let (rounds, winners, manner) = (self.options.rounds, self.options.winners.into(), self.manner(seed));
+        let (rounds, winners) = (self.options.rounds, self.options.winners.into());
         let mut seated = self.seat(|entrant| entrant.selector(seed, winners));
         let mut number = 0;
         federation::wander(world.clone(), rounds, seed, |selection| {
-            contest::hold(selection, number, manner, &mut seated);
+            self.hold((Seat::Selector, seed, number), selection, &mut seated);
             number += 1;
         })?;
         let mut plays = Vec::new();
         for mut contestant in self.entrants.iter().filter_map(|entrant| entrant.selector(seed, winners)) {
+            self.progress.now(format!("{}, seed {seed}: federation {}", Seat::Selector, plays.len() + 1));
             plays.push(Play::Federation(federation::play(world.clone(), rounds, &mut *contestant)?));
         }
         Ok(results(seated, plays))
@@ -145,7 +154,8 @@ impl Arena<'_> {
 
     fn guardians(&self, seed: u64) -> Result<Vec<PolicyRun>, Error> {
         let mut seated = self.seat(|entrant| entrant.guardian(seed));
-        self.shifts(seed, guardian::stints, &mut seated)?;
+        self.shifts((Seat::Guardian, seed), guardian::stints, &mut seated)?;
+        self.progress.now(format!("{}, seed {seed}: shifts in everybody's own hand", Seat::Guardian));
         let contestants = self.entrants.iter().filter_map(|entrant| entrant.guardian(seed));
         let plays = contestants.map(|mut contestant| own_shifts(seed, &mut Hand::Guardian(&mut *contestant)));
         Ok(results(seated, plays.collect::<Result<_, _>>()?))
@@ -153,7 +163,8 @@ impl Arena<'_> {
 
     fn paces(&self, seed: u64) -> Result<Vec<PolicyRun>, Error> {
         let mut seated = self.seat(|entrant| entrant.pace(seed));
-        self.shifts(seed, guardian::paces, &mut seated)?;
+        self.shifts((Seat::Pace, seed), guardian::paces, &mut seated)?;
+        self.progress.now(format!("{}, seed {seed}: shifts in everybody's own hand", Seat::Pace));
         let contestants = self.entrants.iter().filter_map(|entrant| entrant.pace(seed));
         let plays = contestants.map(|mut contestant| own_shifts(seed, &mut Hand::Pace(&mut *contestant)));
         Ok(results(seated, plays.collect::<Result<_, _>>()?))
@@ -162,7 +173,7 @@ impl Arena<'_> {
     /// Holds as many contexts as there should be, shift by shift.
     fn shifts<C: Context>(
         &self,
-        seed: u64,
+        (seat, seed): (Seat, u64),
         contexts: fn(u64, u64, usize) -> Result<Vec<C>, shift::ShiftError>,
         seated: &mut [Seated<'_, C>],
     ) -> Result<(), Error> {
@@ -171,7 +182,7 @@ impl Arena<'_> {
         while number < self.options.contexts {
             let left = (self.options.contexts - number) as usize;
             for context in contexts(seed, shift, left)? {
-                contest::hold(&context, number, self.manner(seed), seated);
+                self.hold((seat, seed, number), &context, seated);
                 number += 1;
             }
             shift += 1;
@@ -191,8 +202,10 @@ impl Arena<'_> {
         self.entrants.iter().filter_map(|entrant| seated(&**entrant)).collect()
     }
 
-    fn manner(&self, seed: u64) -> Manner {
-        Manner { seed, permutations: self.options.permutations }
+    /// Has everybody answer a context, and says so.
+    fn hold<C: Context>(&self, (seat, seed, number): (Seat, u64, u64), context: &C, seated: &mut [Seated<'_, C>]) {
+        self.progress.now(format!("{seat}, seed {seed}: question {}", number + 1));
+        contest::hold(context, number, Manner { seed, permutations: self.options.permutations }, seated);
     }
 
     fn ground(&mut self) -> Result<Arc<Ground>, Error> {

@@ -51,7 +51,8 @@ async fn attacks_and_tell(options: &AttacksOptions) -> Result<ExitCode, Error> {
 /// On a thread of its own, where who decides may take its time.
 async fn agents_and_tell(options: AgentsOptions) -> Result<ExitCode, arena::Error> {
     let (wants_json, report) = (options.json, options.report.clone());
-    let contest = tokio::task::spawn_blocking(move || arena::run(&options, Vec::new()));
+    let invited = arena::invite(&options.model).await?;
+    let contest = tokio::task::spawn_blocking(move || arena::run(&options, invited));
     let summary = contest.await.map_err(|error| arena::Error::Thread(error.to_string()))??;
     tell(wants_json, &summary.to_json(), &summary.table(), &report);
     Ok(ExitCode::SUCCESS)

@@ -40,7 +40,7 @@ pub enum Command {
     #[command(after_help = ATTACKS_EXAMPLES)]
     Attacks(AttacksOptions),
 
-    /// Have rules and rivals answer the questions of a node's agents, and report who decides best and at what cost
+    /// Have rules, rivals and a language model answer the questions of a node's agents, and report who decides best and at what cost
     ///
     /// Everybody is asked in the same seeded contexts, of which it is known what every answer is worth: auctions,
     /// a federation that trains, a privacy budget on a loaded machine.
@@ -89,6 +89,8 @@ Examples:
   testnet agents --seats bidder,pace           the quick ones
   testnet agents --seats selector --policies rules,oort --rounds 40
                                                two ways to select members, over longer federations
+  testnet agents --endpoint http://127.0.0.1:8080 --asking each-alone,once --seats bidder
+                                               a language model takes part, asked in two ways
   testnet agents --seeds 20 --resume           go on with the report of a contest that was broken off
   testnet agents --json > summary.json         for a script; progress stays on the error stream
 

@@ -3,6 +3,7 @@
 use althing_agents::{
     Policy,
     bidder::{self, BidOption, BidderQuestion, Offer, Surplus},
+    orders::{BidderFacts, Offered, Situation},
 };
 use althing_protocol::{
     genesis::Contract,
@@ -54,7 +55,8 @@ pub(super) fn auction(seed: u64, number: u64) -> Scored<BidderQuestion> {
         let paid = won.map_or(0.0, |win| win.payment as f64 - offer.cost as f64);
         paid / 1e3
     };
-    Scored::new(own.clone(), gain)
+    let situation = Situation { bidder: told(&own), ..Situation::default() };
+    Scored::new(own.clone(), situation, gain)
 }
 
 /// What a rival asks: it is truthful, and passes where it must.
@@ -78,6 +80,17 @@ fn question(dice: &Dice, number: u64, member: u64) -> BidderQuestion {
     let reputation = dice.between((300.0, 1_000.0), "reputation", &[number, member]) as u32;
     let idle_rounds = dice.between((1.0, 12.0), "idle", &[number, member]) as u64;
     BidderQuestion::new(offers, RESERVE, reputation, idle_rounds)
+}
+
+/// What a language model is told of it, but for what came of its last bids.
+fn told(question: &BidderQuestion) -> BidderFacts {
+    let menu = contracts();
+    let offered = |offer: &Offer| {
+        let Contract { epochs, width, .. } = *menu.get(usize::from(offer.place))?;
+        let most = question.reserve_price * u64::from(offer.value);
+        Some(Offered { place: offer.place, epochs, width, cost: offer.cost, most })
+    };
+    BidderFacts { offers: question.offers.iter().filter_map(offered).collect(), ..BidderFacts::default() }
 }
 
 /// The public menu.

@@ -36,36 +36,43 @@ pub(super) fn hold<C: Context>(context: &C, number: u64, manner: Manner, seated:
     context.prepare();
     let orders = orders(context.question().menu().len(), number, manner);
     for Seated { contestant, tally, .. } in seated {
-        let (choice, failure, latency) = decide(&mut **contestant, context);
+        let Decided { choice, failure, latency } = decide(&mut **contestant, context);
+        let usage = contestant.usage();
         // Where there is no answer, there is none that an order could change.
         let orders = orders.iter().filter(|_| failure.is_none());
         let again = orders.map(|order| decide(&mut **contestant, &context.reordered(order)));
-        let changed = again.filter(|(_, failure, _)| failure.is_none()).map(|(again, ..)| again != choice).collect();
+        let again = again.map(|again| again.failure.is_none().then(|| again.choice != choice)).collect();
         let value = choice.as_ref().map_or(0.0, |choice| context.value(choice));
         if let Some(choice) = &choice {
             contestant.learn(context, choice, value);
         }
-        tally.add(Decision { failure, value, ends, latency, changed });
+        tally.add(Decision { failure, value, ends, latency, usage, again });
     }
 }
 
-/// What is done in the end, why it was not the contestant's choice, if so, and how many seconds that took.
-///
-/// Without a valid answer the menu's first entry is taken, which does no harm; `None` if there is no menu.
-pub(super) fn decide<C: Context>(
-    contestant: &mut dyn Contestant<C>,
-    context: &C,
-) -> (Option<C::Choice>, Option<String>, f64) {
+/// What came of a question.
+pub(super) struct Decided<T> {
+    /// What is done in the end; `None` if there is no menu.
+    pub choice: Option<T>,
+    /// Why that was not the contestant's answer, if so.
+    pub failure: Option<String>,
+    /// Seconds until there was an answer or none.
+    pub latency: f64,
+}
+
+/// Asks, and takes the answer if it is valid. Otherwise code decides: as the contestant says, or by the menu's first entry.
+pub(super) fn decide<C: Context>(contestant: &mut dyn Contestant<C>, context: &C) -> Decided<C::Choice> {
     let begin = Instant::now();
     let answer = contestant.answer(context);
     let latency = begin.elapsed().as_secs_f64();
     let failure = match answer {
-        Ok(choice) if context.allows(&choice) => return (Some(choice), None, latency),
+        Ok(choice) if context.allows(&choice) => return Decided { choice: Some(choice), failure: None, latency },
         Ok(_) => "off the menu".to_owned(),
         Err(failure) => failure.to_string(),
     };
-    let first = context.question().menu().first();
-    (first.map(|option| context.entry(*option)), Some(failure), latency)
+    let first = || context.question().menu().first().map(|option| context.entry(*option));
+    let choice = contestant.otherwise(context).filter(|choice| context.allows(choice)).or_else(first);
+    Decided { choice, failure: Some(failure), latency }
 }
 
 /// Orders other than the present one, drawn for this context.

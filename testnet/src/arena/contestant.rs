@@ -8,6 +8,8 @@ use althing_agents::{
 };
 use althing_protocol::event::DecidedBy;
 
+use super::usage::Usage;
+
 /// A question of which it is known what every answer is worth.
 pub trait Context {
     /// The question that contestants see of it.
@@ -58,6 +60,16 @@ pub trait Contestant<C: Context>: Send {
     /// # Errors
     /// [`Failure`] if there is no answer. Code then decides, as it would in a node.
     fn answer(&mut self, context: &C) -> Result<C::Choice, Failure>;
+
+    /// What is done where it has no valid answer. Without this either, the menu's first entry, which does no harm.
+    fn otherwise(&mut self, _context: &C) -> Option<C::Choice> {
+        None
+    }
+
+    /// What its last answer has cost beside time.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 
     /// What was decided in the end, and what it was worth.
     fn learn(&mut self, _context: &C, _choice: &C::Choice, _value: f64) {}

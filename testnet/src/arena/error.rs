@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use althing_node::learn::{data::DataError, partition::PartitionError, train::LearnError};
+use althing_node::{
+    endpoint::{Address, EndpointError, Refusal},
+    learn::{data::DataError, partition::PartitionError, train::LearnError},
+};
 
 use super::shift::ShiftError;
 use crate::error::{EXIT_FAULT, EXIT_MISTAKE, Error as TestnetError};
@@ -19,6 +22,17 @@ pub enum Error {
     /// The data cannot be divided as asked for.
     #[error("--partition KIND: {0}")]
     Partition(#[from] PartitionError),
+    /// The endpoint cannot be used.
+    #[error("--endpoint URL: {0}")]
+    Endpoint(#[from] EndpointError),
+    /// No model answers there.
+    #[error("--endpoint URL: no language model at {address}: {refusal}; start one, or leave --endpoint away")]
+    Absent {
+        /// Where.
+        address: Address,
+        /// Why not.
+        refusal: Refusal,
+    },
     /// Somebody could not train, or a model not be judged.
     #[error(transparent)]
     Learn(#[from] LearnError),
@@ -40,8 +54,10 @@ impl Error {
     /// The exit code of the process that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Data(_) | Self::Partition(_) | Self::OtherSetting(_) => EXIT_MISTAKE,
-            Self::Learn(_) | Self::Shift(_) | Self::Thread(_) => EXIT_FAULT,
+            Self::Usage(_) | Self::Data(_) | Self::Partition(_) | Self::OtherSetting(_) | Self::Endpoint(_) => {
+                EXIT_MISTAKE
+            }
+            Self::Absent { .. } | Self::Learn(_) | Self::Shift(_) | Self::Thread(_) => EXIT_FAULT,
             Self::Report(error) => error.exit_code(),
         }
     }

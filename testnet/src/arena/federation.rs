@@ -77,6 +77,7 @@ pub(super) fn settle(
     trial.check()?;
     *bytes += (score.model.len() * delivered.len()) as u64;
     world.close(&hired, &gains, &losses, aggregate::parameters(&score.model).collect());
+    world.improved(trial.loss() - score.loss);
     Ok(score.accuracy)
 }
 
@@ -90,8 +91,7 @@ pub(super) fn play(
     contestant: &mut dyn Contestant<Selection>,
 ) -> Result<FederationEnd, LearnError> {
     go(world, rounds, |selection| {
-        let (choice, ..) = decide(contestant, selection);
-        let choice = choice.unwrap_or(EVERYBODY);
+        let choice = decide(contestant, selection).choice.unwrap_or(EVERYBODY);
         contestant.learn(selection, &choice, selection.value(&choice));
         choice
     })

@@ -4,17 +4,19 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use althing_agents::{
     Rival,
-    bidder::{BidOption, BidderQuestion, Margin, Surplus},
-    guardian::{Effort, Evenly, GuardianQuestion, PaceQuestion, Stint, WhatFits},
+    bidder::{BidOption, BidderQuestion, Margin},
+    guardian::{Effort, GuardianQuestion, PaceQuestion, Stint},
     rivals::{Cheapest, Decaying, Fixed, FixedNumber, LinUcb, Oort, PowerOfChoice, Random},
-    selector::{Coverage, Focus, SelectorOption, SelectorQuestion},
+    selector::{Focus, SelectorOption, SelectorQuestion},
 };
+use serde::Serialize;
 
 use super::{
     contestant::{Contestant, Prompt},
     guardian::NO_PACE,
     scored::Scored,
     selector::{Drafter, Selection},
+    topical::Topical,
 };
 
 /// What a standard deviation of doubt is worth to the bandit: about what rewards of a seat differ by.
@@ -37,6 +39,11 @@ pub trait Entrant: Send + Sync {
     /// Its name in options, reports and plots: one word, unlike the others'.
     fn name(&self) -> String;
 
+    /// The language model that answers, if one does.
+    fn model(&self) -> Option<Model> {
+        None
+    }
+
     /// A bidder, if it is one.
     fn bidder(&self, _seed: u64) -> Option<Box<dyn Contestant<Scored<BidderQuestion>>>> {
         None
@@ -56,6 +63,15 @@ pub trait Entrant: Send + Sync {
     fn pace(&self, _seed: u64) -> Option<Box<dyn Contestant<Scored<PaceQuestion>>>> {
         None
     }
+}
+
+/// A language model that takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Model {
+    /// As its endpoint calls it.
+    pub name: String,
+    /// How long each of its answers may take, in milliseconds.
+    pub answer_within_ms: u64,
 }
 
 /// Rules and rivals.
@@ -128,7 +144,7 @@ impl Entrant for BuiltIn {
 
     fn bidder(&self, seed: u64) -> Option<Box<dyn Contestant<Scored<BidderQuestion>>>> {
         let policy: Box<dyn Rival<BidderQuestion>> = match self {
-            Self::Rules => Box::new(Surplus),
+            Self::Rules => Scored::<BidderQuestion>::rules(),
             Self::Random => Box::new(Random::new(seed, BidOption::Pass)),
             Self::Fixed => Box::new(Fixed::new(first_slim, BidOption::Pass)),
             Self::Cheapest => Box::new(Cheapest),
@@ -142,7 +158,7 @@ impl Entrant for BuiltIn {
         let most = u32::try_from(winners).unwrap_or(u32::MAX);
         let any = SelectorOption { hire: most, focus: Focus::Even };
         let policy: Box<dyn Rival<SelectorQuestion>> = match self {
-            Self::Rules => Box::new(Coverage),
+            Self::Rules => Selection::rules(),
             Self::Random => Box::new(Random::new(seed, any)),
             Self::Fixed => Box::new(FixedNumber { hire: most }),
             Self::FixedK => Box::new(FixedNumber { hire: most.div_ceil(2) }),
@@ -159,7 +175,7 @@ impl Entrant for BuiltIn {
 
     fn guardian(&self, seed: u64) -> Option<Box<dyn Contestant<Scored<GuardianQuestion>>>> {
         let policy: Box<dyn Rival<GuardianQuestion>> = match self {
-            Self::Rules => Box::new(WhatFits),
+            Self::Rules => Scored::<GuardianQuestion>::rules(),
             Self::Random => Box::new(Random::new(seed, Stint::Rest)),
             Self::Fixed => Box::new(Fixed::new(half_and_wide, Stint::Rest)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, Stint::Rest)),
@@ -170,7 +186,7 @@ impl Entrant for BuiltIn {
 
     fn pace(&self, seed: u64) -> Option<Box<dyn Contestant<Scored<PaceQuestion>>>> {
         let policy: Box<dyn Rival<PaceQuestion>> = match self {
-            Self::Rules => Box::new(Evenly),
+            Self::Rules => Scored::<PaceQuestion>::rules(),
             Self::Random => Box::new(Random::new(seed, NO_PACE)),
             Self::Fixed => Box::new(Fixed::new(|option| option.pace as u32, NO_PACE)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, NO_PACE)),

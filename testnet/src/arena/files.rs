@@ -6,12 +6,13 @@ use super::{
     archive::{Play, PolicyRun, Run},
     picture, stats,
     summary::Summary,
+    usage::Usage,
 };
 use crate::{error::Error, report::plots::picture::Drawing};
 
 /// Header of `agents.csv`.
-const AGENTS: &str = "seat,policy,seed,asked,valid,wrong_valid,fallback,regret,value,latency_median_ms,reasked,order_changed,\
-    final_accuracy,update_bytes,participation,worst_decile,work,spent,late\n";
+const AGENTS: &str = "seat,policy,seed,asked,valid,wrong_valid,fallback,regret,value,latency_median_ms,reasked,order_changed,order_lost,\
+    questions,prompt_tokens,cached_tokens,completion_tokens,final_accuracy,update_bytes,participation,worst_decile,work,spent,late\n";
 
 /// Writes `agents.csv` (a line for every policy at every seat under every seed) and `rounds.csv` (a line for every round
 /// of every federation).
@@ -49,7 +50,10 @@ fn fields(result: &PolicyRun) -> Vec<String> {
         decimal(stats::quantile(&tally.latencies, 0.5).map(|seconds| 1e3 * seconds)),
         tally.reasked.to_string(),
         tally.changed.to_string(),
+        tally.lost.to_string(),
     ];
+    let Usage { questions, prompt_tokens, cached_tokens, completion_tokens } = tally.usage;
+    fields.extend([questions, prompt_tokens, cached_tokens, completion_tokens].map(|count| count.to_string()));
     let (end, shifts) = match &result.play {
         Some(Play::Federation(end)) => (Some(end), None),
         Some(Play::Shifts { work, spent, late }) => (None, Some([*work, *spent, *late])),

@@ -64,7 +64,7 @@ pub(super) fn stints(seed: u64, number: u64, most: usize) -> Result<Vec<Scored<G
             known.push((contract.value, value));
             value
         };
-        Some(Scored::new(question.clone(), value))
+        Some(Scored::new(question.clone(), shift.situation(progress), value))
     })
 }
 
@@ -82,7 +82,8 @@ pub(super) fn paces(seed: u64, number: u64, most: usize) -> Result<Vec<Scored<Pa
             return None;
         }
         let rested = shift.by_rules(&shift.rest(progress)).work;
-        Some(Scored::new(question, |pace| shift.by_rules(&shift.work(progress, contract, *pace)).work - rested))
+        let value = |pace: &PaceOption| shift.by_rules(&shift.work(progress, contract, *pace)).work - rested;
+        Some(Scored::new(question, shift.situation(progress), value))
     })
 }
 
@@ -114,16 +115,15 @@ pub(super) fn play(seed: u64, number: u64, hand: &mut Hand<'_>) -> Result<ShiftE
     while !shift.is_over(&progress) {
         progress = if shift.hires(progress.round) { round(&shift, &progress, hand) } else { shift.rest(&progress) };
     }
-    Ok(ShiftEnd { work: progress.work, spent: progress.spent(), late: progress.late })
+    Ok(ShiftEnd { work: progress.work, spent: progress.spent(), late: progress.late() })
 }
 
 fn round(shift: &Shift, progress: &Progress, hand: &mut Hand<'_>) -> Progress {
     let question = shift.stints(progress);
     match hand {
         Hand::Guardian(contestant) => {
-            let context = Scored::new(question.clone(), |_| 0.0);
-            let (choice, ..) = decide(&mut **contestant, &context);
-            let stint = choice.unwrap_or(Stint::Rest);
+            let context = Scored::new(question.clone(), shift.situation(progress), |_| 0.0);
+            let stint = decide(&mut **contestant, &context).choice.unwrap_or(Stint::Rest);
             let next = shift.contract(&question, stint).and_then(|contract| {
                 let pace = ask(&mut Evenly, &shift.paces(progress, contract))?;
                 Some(shift.work(progress, contract, pace.option))
@@ -135,8 +135,8 @@ fn round(shift: &Shift, progress: &Progress, hand: &mut Hand<'_>) -> Progress {
         Hand::Pace(contestant) => {
             let stint = ask(&mut WhatFits, &question).map_or(Stint::Rest, |pick| pick.option);
             let Some(contract) = shift.contract(&question, stint) else { return shift.rest(progress) };
-            let context = Scored::new(shift.paces(progress, contract), |_| 0.0);
-            let Some(pace) = decide(&mut **contestant, &context).0 else { return shift.rest(progress) };
+            let context = Scored::new(shift.paces(progress, contract), shift.situation(progress), |_| 0.0);
+            let Some(pace) = decide(&mut **contestant, &context).choice else { return shift.rest(progress) };
             let next = shift.work(progress, contract, pace);
             contestant.learn(&context, &pace, next.work - progress.work);
             next

@@ -6,7 +6,12 @@ use althing_node::learn::partition::Partition;
 use clap::{Args, value_parser};
 use serde::Serialize;
 
-use super::{field::BuiltIn, seat::Seat, world::Scale};
+use super::{
+    field::{BuiltIn, Model},
+    model::ModelOptions,
+    seat::Seat,
+    world::Scale,
+};
 
 /// Options of `testnet agents`.
 #[derive(Debug, Clone, Args)]
@@ -52,6 +57,10 @@ pub struct AgentsOptions {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u16).range(0..=100))]
     pub permutations: u16,
 
+    /// A language model beside them
+    #[command(flatten)]
+    pub model: ModelOptions,
+
     /// Print summary.json and nothing else on the standard output
     #[arg(long)]
     pub json: bool,
@@ -86,6 +95,9 @@ pub struct Setting {
     pub permutations: u16,
     /// Who answers.
     pub policies: Vec<String>,
+    /// The language model that answers as `model-...`, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
 }
 
 impl AgentsOptions {
@@ -112,7 +124,7 @@ impl AgentsOptions {
     }
 
     /// What must be alike.
-    pub(super) fn setting(&self, policies: Vec<String>) -> Setting {
+    pub(super) fn setting(&self, policies: Vec<String>, model: Option<Model>) -> Setting {
         Setting {
             contexts: self.contexts,
             rounds: self.rounds,
@@ -121,6 +133,7 @@ impl AgentsOptions {
             partition: self.partition.to_string(),
             permutations: self.permutations,
             policies,
+            model,
         }
     }
 }

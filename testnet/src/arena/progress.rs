@@ -1,6 +1,10 @@
 //! What people see while a contest goes on, on the error stream.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    cell::Cell,
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -9,9 +13,13 @@ use super::seat::Seat;
 /// How often the bar's spinner moves.
 const SPIN: Duration = Duration::from_millis(150);
 
+/// How often a line is written where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
+
 /// A bar over all runs at a terminal, and a line for each that has ended.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
+    last_line: Cell<Instant>,
 }
 
 impl Progress {
@@ -25,14 +33,21 @@ impl Progress {
             }
             bar.enable_steady_tick(SPIN);
         }
-        Self { bar }
+        Self { bar, last_line: Cell::new(Instant::now()) }
     }
 
-    /// What goes on now; shown by the bar only.
-    pub(super) fn begins(&self, words: String) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(words);
+    /// What goes on now. Without a terminal it is told only now and then.
+    pub(super) fn now(&self, words: String) {
+        match &self.bar {
+            Some(bar) => bar.set_message(words),
+            None if self.last_line.get().elapsed() >= LINE_INTERVAL => self.line(&words),
+            None => {}
         }
+    }
+
+    fn line(&self, words: &str) {
+        eprintln!("{words}");
+        self.last_line.set(Instant::now());
     }
 
     /// A run is over.
@@ -43,7 +58,7 @@ impl Progress {
                 bar.println(words);
                 bar.inc(1);
             }
-            None => eprintln!("{words}"),
+            None => self.line(&words),
         }
     }
 

@@ -1,6 +1,9 @@
 //! A question whose entries have all been tried.
 
-use althing_agents::policy::{Question, Reorder};
+use althing_agents::{
+    orders::Situation,
+    policy::{Question, Reorder},
+};
 
 use super::contestant::Context;
 
@@ -8,16 +11,30 @@ use super::contestant::Context;
 #[derive(Debug, Clone)]
 pub struct Scored<Q: Question> {
     question: Q,
+    /// What a language model is told beside the menu.
+    situation: Situation,
+    /// In which order the menu stands, if not as it was made.
+    order: Vec<usize>,
     /// In any order.
     values: Vec<(Q::Option, f64)>,
 }
 
 impl<Q: Question> Scored<Q> {
     /// `question`, of which every entry is worth what `value` says.
-    pub(super) fn new(question: Q, value: impl FnMut(&Q::Option) -> f64) -> Self {
+    pub(super) fn new(question: Q, situation: Situation, value: impl FnMut(&Q::Option) -> f64) -> Self {
         let values = question.menu().iter().map(value).collect::<Vec<_>>();
         let values = question.menu().iter().copied().zip(values).collect();
-        Self { question, values }
+        Self { question, situation, order: Vec::new(), values }
+    }
+
+    /// What a language model is told beside the menu.
+    pub(super) fn situation(&self) -> &Situation {
+        &self.situation
+    }
+
+    /// In which order the menu stands; empty if as it was made.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
     }
 }
 
@@ -46,6 +63,6 @@ impl<Q: Reorder + Clone> Context for Scored<Q> {
     }
 
     fn reordered(&self, order: &[usize]) -> Self {
-        Self { question: self.question.reordered(order), values: self.values.clone() }
+        Self { question: self.question.reordered(order), order: order.to_vec(), ..self.clone() }
     }
 }

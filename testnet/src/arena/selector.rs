@@ -35,6 +35,8 @@ pub enum Favour {
 #[derive(Clone)]
 pub struct Selection {
     question: SelectorQuestion,
+    /// In which order the menu stands, if not as it was made.
+    order: Vec<usize>,
     trial: Arc<Trial>,
 }
 
@@ -46,7 +48,13 @@ impl Selection {
     pub(super) fn of(world: &World) -> Result<Self, LearnError> {
         let max_winners = u32::try_from(world.scale().winners).unwrap_or(u32::MAX);
         let asked = MarksQuestion { round: world.round(), max_winners, candidates: world.candidates() };
-        Ok(Self { question: SelectorQuestion::new(asked), trial: Arc::new(Trial::of(world)?) })
+        let (question, order) = (SelectorQuestion::new(asked), Vec::new());
+        Ok(Self { question, order, trial: Arc::new(Trial::of(world)?) })
+    }
+
+    /// In which order the menu stands; empty if as it was made.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
     }
 
     /// What is told of the candidates, in their order.
@@ -123,7 +131,7 @@ impl Context for Selection {
     fn reordered(&self, order: &[usize]) -> Self {
         let mut question = self.question.reordered(order);
         question.candidates.reverse();
-        Self { question, trial: self.trial.clone() }
+        Self { question, order: order.to_vec(), trial: self.trial.clone() }
     }
 }
 

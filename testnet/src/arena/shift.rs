@@ -6,18 +6,20 @@
 use std::time::Duration;
 
 use althing_agents::{
-    Policy,
+    Circumstances, Council, Policy,
     guardian::{Capacity, Evenly, GuardianQuestion, Machine, Means, Need, PaceOption, PaceQuestion, Stint, WhatFits},
+    orders::{Reckoning, Situation},
     policy::ask,
     privacy::{Budget, BudgetError, Debit, Filter, Plan, PlanError, Ticket},
 };
 use althing_protocol::{
     genesis::Contract,
     ids::{Hash, Round},
+    machine::{BidQuestion, MarksQuestion},
     model::Width,
 };
 
-use super::dice::Dice;
+use super::{dice::Dice, topical::LOOK_BACK};
 
 /// Rounds that the budget is planned for.
 const ROUNDS: u64 = 12;
@@ -79,8 +81,8 @@ pub(super) struct Progress {
     filter: Filter,
     /// Value of the contracts that were delivered in time, each less what noise took of it, in hundredths.
     pub work: f64,
-    /// Contracts that came too late.
-    pub late: u64,
+    /// Of the contracts so far, whether they came in time.
+    in_time: Vec<bool>,
 }
 
 impl Shift {
@@ -92,7 +94,7 @@ impl Shift {
         let plan = Plan::new(LOT, SAMPLES, ROUNDS)?;
         let filter = plan.open(Budget::new(EPSILON, DELTA)?, 1)?;
         let shift = Self { dice: Dice::new("guardian", seed), number, plan, contracts: contracts() };
-        Ok((shift, Progress { round: 1, filter, work: 0.0, late: 0 }))
+        Ok((shift, Progress { round: 1, filter, work: 0.0, in_time: Vec::new() }))
     }
 
     /// Whether there are no more rounds.
@@ -122,6 +124,24 @@ impl Shift {
         PaceQuestion::new(&self.plan, &progress.filter, contract.epochs)
     }
 
+    /// What a language model is told of it, as a node tells it.
+    pub(super) fn situation(&self, progress: &Progress) -> Situation {
+        let round = Round(progress.round);
+        let (menu, candidates) = (self.contracts.clone(), Vec::new());
+        let known = Circumstances {
+            bidding: BidQuestion { round, menu, reserve_price: 0, reputation: 0, idle_rounds: 0 },
+            capacity: self.capacity(self.load(progress.round, Moment::Before)),
+            means: Means::Budget(&self.plan, &progress.filter),
+            marking: MarksQuestion { round, max_winners: 0, candidates },
+            counters: 0,
+        };
+        let mut situation = Council::by_rules(0).situation(known, &Reckoning::default());
+        let lately = progress.in_time.iter().rev().take(LOOK_BACK);
+        situation.guardian.hired = lately.clone().count() as u32;
+        situation.guardian.delivered = lately.filter(|in_time| **in_time).count() as u32;
+        situation
+    }
+
     /// The round goes by without work.
     pub(super) fn rest(&self, progress: &Progress) -> Progress {
         Progress { round: progress.round + 1, ..progress.clone() }
@@ -135,8 +155,8 @@ impl Shift {
         // What the filter refuses is not trained. Nothing is drawn here, so nothing need be durable.
         let Ok(Debit::Fresh(_)) = next.filter.debit(spend, ticket) else { return next };
         let took = self.capacity(self.load(progress.round, Moment::During)).duration(contract);
+        next.in_time.push(took <= DEADLINE);
         if took > DEADLINE {
-            next.late += 1;
             return next;
         }
         let noise = pace.terms.sigma() / HALF_CLEAR;
@@ -195,6 +215,11 @@ impl Shift {
 }
 
 impl Progress {
+    /// Contracts that came too late.
+    pub(super) fn late(&self) -> u64 {
+        self.in_time.iter().filter(|in_time| !**in_time).count() as u64
+    }
+
     /// Which part of the budget is spent, from 0 to 1.
     pub(super) fn spent(&self) -> f64 {
         self.filter.epsilon_spent() / self.filter.budget().epsilon()

@@ -49,6 +49,22 @@ pub(super) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
+/// The normal distribution's 97.5th percentile: half the width of a 95 % interval, in standard errors.
+const NORMAL: f64 = 1.959_964;
+
+/// The 95 % interval of a share, of which `part` of `whole` were counted: Wilson's score interval (1927), which stays within
+/// 0 and 1 and is fair at the ends too. `None` of nothing.
+pub(super) fn wilson(part: u64, whole: u64) -> Option<[f64; 2]> {
+    if whole == 0 {
+        return None;
+    }
+    let (count, share, square) = (whole as f64, share(part, whole), NORMAL * NORMAL);
+    let middle = share + square / (2.0 * count);
+    let half = NORMAL * (share * (1.0 - share) / count + square / (4.0 * count * count)).sqrt();
+    let end = |end: f64| (end / (1.0 + square / count)).clamp(0.0, 1.0);
+    Some([end(middle - half), end(middle + half)])
+}
+
 /// Jain's index `(sum x)^2 / (n sum x^2)`: 1 if all have the same, `1/n` if one has all (Jain, Chiu and Hawe, 1984).
 pub(super) fn jain(values: &[f64]) -> f64 {
     let squares: f64 = values.iter().map(|value| value * value).sum();
@@ -77,6 +93,21 @@ mod tests {
         assert_eq!(Estimate::of(&[]), None);
         let many = Estimate::of(&[[0.0; 20], [1.0; 20]].concat()).unwrap();
         assert!((many.half.unwrap() - 2.228 * (10.0 / 39.0 / 40.0_f64).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn intervals_of_shares_are_wilsons() {
+        // The ends are where a share of so many would lie just so many standard errors from what was counted.
+        for (part, whole) in [(0, 5), (3, 20), (10, 20), (192, 192)] {
+            let counted = part as f64 / whole as f64;
+            for end in wilson(part, whole).unwrap() {
+                let error = (end * (1.0 - end) / whole as f64).sqrt();
+                assert!(((counted - end).abs() - 1.959_964 * error).abs() < 1e-9, "{part} of {whole}: {end}");
+            }
+        }
+        assert_eq!(wilson(0, 0), None);
+        let [low, high] = wilson(3, 20).unwrap();
+        assert!(low < 0.15 && 0.15 < high && (low, high) != (0.0, 1.0));
     }
 
     #[test]

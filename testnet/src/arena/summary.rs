@@ -7,10 +7,12 @@ use serde::Serialize;
 use super::{
     archive::{Play, Run},
     federation::FederationEnd,
+    field::BuiltIn,
     options::Setting,
     seat::Seat,
     stats::{self, Estimate},
     tally::Tally,
+    usage::Usage,
 };
 
 /// What a contest amounted to.
@@ -62,6 +64,14 @@ pub struct PolicySummary {
     pub latency_ms: Option<[f64; 2]>,
     /// Answers that changed with the order of the menu, of those that were asked again.
     pub order_changed: Option<f64>,
+    /// Times that there was no answer any more when the menu was in another order.
+    pub order_lost: u64,
+    /// Between what these shares lie, as far as so many contexts can tell.
+    pub intervals: Intervals,
+    /// What it missed beyond the rules under the same seeds: below 0 it missed less.
+    pub beyond_rules: Option<Estimate>,
+    /// Questions to a language model and their tokens, of all answers together; those in another order do not count.
+    pub usage: Option<Usage>,
     /// Accuracy when as many bytes were sent as everybody sent, from 0 to 1.
     pub accuracy_at_equal_bytes: Option<Estimate>,
     /// Accuracy of the last model, from 0 to 1.
@@ -78,6 +88,31 @@ pub struct PolicySummary {
     pub spent: Option<Estimate>,
     /// Contracts that came too late, for each shift.
     pub late: Option<Estimate>,
+}
+
+/// 95 % intervals of shares (Wilson), as if contexts had nothing to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Intervals {
+    /// Of valid answers.
+    pub valid: Option<[f64; 2]>,
+    /// Of valid answers that were worth less than the best entry.
+    pub wrong_valid: Option<[f64; 2]>,
+    /// Of decisions that code made.
+    pub fallback: Option<[f64; 2]>,
+    /// Of answers that changed with the order of the menu.
+    pub order_changed: Option<[f64; 2]>,
+}
+
+impl Intervals {
+    fn of(all: &Tally) -> Self {
+        let of_asked = |part| stats::wilson(part, all.asked);
+        Self {
+            valid: of_asked(all.valid),
+            wrong_valid: of_asked(all.wrong),
+            fallback: of_asked(all.fallbacks()),
+            order_changed: stats::wilson(all.changed, all.reasked),
+        }
+    }
 }
 
 impl SeatSummary {
@@ -120,6 +155,10 @@ impl PolicySummary {
             value: tallies(|tally| (tally.asked > 0).then(|| tally.value / tally.asked as f64)),
             latency_ms: latencies(&all.latencies),
             order_changed: (all.reasked > 0).then(|| stats::share(all.changed, all.reasked)),
+            order_lost: all.lost,
+            intervals: Intervals::of(&all),
+            beyond_rules: beyond_rules(name, runs),
+            usage: (all.usage.questions > 0).then_some(all.usage),
             failures: all.failures,
             accuracy_at_equal_bytes: Estimate::of(&fair),
             final_accuracy: each(&|end| end.points.last().map(|point| point.accuracy)),
@@ -156,12 +195,24 @@ fn total<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Tally {
         all.wrong += tally.wrong;
         all.reasked += tally.reasked;
         all.changed += tally.changed;
+        all.lost += tally.lost;
+        all.usage = all.usage.and(tally.usage);
         all.latencies.extend(&tally.latencies);
         for (failure, count) in &tally.failures {
             *all.failures.entry(failure.clone()).or_default() += count;
         }
         all
     })
+}
+
+/// By how much more a policy missed than the rules, seed by seed: what the questions of a seed have in common drops out.
+fn beyond_rules(name: &str, runs: &[&Run]) -> Option<Estimate> {
+    let of = |run: &Run, name: &str| {
+        run.results.iter().find(|result| result.policy == name).and_then(|result| result.tally.regret_share())
+    };
+    let rules = BuiltIn::Rules.to_string();
+    let beyond = |run: &&Run| Some(of(run, name)? - of(run, &rules)?);
+    Estimate::of(&runs.iter().filter_map(beyond).collect::<Vec<_>>()).filter(|_| name != rules)
 }
 
 fn latencies(seconds: &[f64]) -> Option<[f64; 2]> {

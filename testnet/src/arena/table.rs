@@ -4,6 +4,7 @@ use super::{
     seat::Seat,
     stats::Estimate,
     summary::{PolicySummary, SeatSummary, Summary},
+    usage::Usage,
 };
 use crate::replay::aligned;
 
@@ -12,7 +13,11 @@ impl Summary {
     pub fn table(&self) -> String {
         let tables = self.seats.iter().map(|seat| seat.table(self.seeds.len()));
         let tables = tables.collect::<Vec<_>>().join("\n");
-        format!("{tables}\n  time         {:.1} s\n", self.wall_s)
+        let model = self.setting.model.as_ref().map_or_else(String::new, |model| {
+            let seconds = model.answer_within_ms as f64 / 1e3;
+            format!("  model        {}, each answer within {seconds} s\n", model.name)
+        });
+        format!("{tables}\n{model}  time         {:.1} s\n", self.wall_s)
     }
 }
 
@@ -20,7 +25,8 @@ impl SeatSummary {
     fn table(&self, seeds: usize) -> String {
         let asked = self.policies.first().map_or(0, |policy| policy.asked);
         let title = format!("  {}: {asked} questions from {seeds} seeds, 95 % intervals over seeds\n", self.seat);
-        let mut heading = vec!["policy", "valid", "wrong", "fallback", "regret", "ms", "order"];
+        let mut heading = vec!["policy", "valid", "wrong", "fallback", "regret", "beyond rules", "ms", "order"];
+        heading.extend(self.asks_a_model().then_some("tokens"));
         heading.extend(match self.seat {
             Seat::Bidder => &["gain"][..],
             Seat::Selector => &["equal bytes", "at the end", "MB", "Jain", "worst tenth"],
@@ -31,6 +37,11 @@ impl SeatSummary {
         title + &aligned(&rows)
     }
 
+    /// Whether a language model is among those who answered.
+    fn asks_a_model(&self) -> bool {
+        self.policies.iter().any(|policy| policy.usage.is_some())
+    }
+
     fn row(&self, policy: &PolicySummary) -> Vec<String> {
         let mut row = vec![
             policy.policy.clone(),
@@ -38,9 +49,11 @@ impl SeatSummary {
             share(policy.wrong_valid),
             share(policy.fallback),
             percent(policy.regret),
+            policy.beyond_rules.map_or_else(String::new, |beyond| percent(Some(beyond))),
             policy.latency_ms.map_or_else(String::new, |[median, _]| format!("{median:.3}")),
-            policy.order_changed.map_or_else(String::new, share),
+            order(policy),
         ];
+        row.extend(self.asks_a_model().then(|| tokens(policy)));
         row.extend(match self.seat {
             Seat::Bidder => vec![number(policy.value, 3)],
             Seat::Selector => vec![
@@ -58,6 +71,23 @@ impl SeatSummary {
 
 fn share(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
+}
+
+/// Answers that changed, and between what that share lies, where there were any.
+fn order(policy: &PolicySummary) -> String {
+    match (policy.order_changed, policy.intervals.order_changed) {
+        (Some(changed), Some([low, high])) if changed > 0.0 => {
+            format!("{} ({:.0} to {:.0})", share(changed), 100.0 * low, 100.0 * high)
+        }
+        (changed, _) => changed.map_or_else(String::new, share),
+    }
+}
+
+/// For each decision: of questions, and of answers.
+fn tokens(policy: &PolicySummary) -> String {
+    let Some(Usage { prompt_tokens, completion_tokens, .. }) = policy.usage else { return String::new() };
+    let each = |tokens: u64| tokens as f64 / policy.asked.max(1) as f64;
+    format!("{:.0} + {:.0}", each(prompt_tokens), each(completion_tokens))
 }
 
 fn percent(estimate: Option<Estimate>) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::stats;
+use super::{stats, usage::Usage};
 
 /// By how much an answer must be worth less than the best to count as worse.
 const WORSE: f64 = 1e-9;
@@ -26,12 +26,16 @@ pub struct Tally {
     pub range: f64,
     /// What the decisions were worth, summed.
     pub value: f64,
-    /// Times that it was asked again with the menu in another order.
+    /// Times that it answered again, with the menu in another order.
     pub reasked: u64,
     /// Times that it then answered something else.
     pub changed: u64,
+    /// Times that it was asked again and had no answer any more.
+    pub lost: u64,
     /// How long answers took, in seconds, those included that did not come.
     pub latencies: Vec<f64>,
+    /// What they cost beside, summed.
+    pub usage: Usage,
 }
 
 /// One decision.
@@ -45,8 +49,11 @@ pub(super) struct Decision {
     pub ends: (f64, f64),
     /// Seconds until there was an answer or none.
     pub latency: f64,
-    /// Whether asking again, with the menu in another order, changed the answer: once for each time.
-    pub changed: Vec<bool>,
+    /// What it cost beside.
+    pub usage: Usage,
+    /// Once for each time that it was asked again, with the menu in another order: whether the answer changed; none if there
+    /// was no answer.
+    pub again: Vec<Option<bool>>,
 }
 
 impl Tally {
@@ -63,9 +70,13 @@ impl Tally {
         self.regret += best - decision.value;
         self.range += best - worst;
         self.value += decision.value;
-        self.reasked += decision.changed.len() as u64;
-        self.changed += decision.changed.iter().filter(|changed| **changed).count() as u64;
+        for changed in decision.again {
+            self.reasked += u64::from(changed.is_some());
+            self.changed += u64::from(changed == Some(true));
+            self.lost += u64::from(changed.is_none());
+        }
         self.latencies.push(decision.latency);
+        self.usage = self.usage.and(decision.usage);
     }
 
     /// Answers that code replaced.

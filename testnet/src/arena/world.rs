@@ -128,6 +128,8 @@ pub(super) struct World {
     model: Arc<Vec<f32>>,
     /// The round, from 1.
     round: u64,
+    /// By how much each round took loss away, in thousandths, the first first.
+    gains: Vec<i64>,
 }
 
 impl World {
@@ -155,7 +157,7 @@ impl World {
         };
         let members = (0..).zip(parts).map(member).collect();
         let model = althing_node::learn::facts::first_model(ARCHITECTURE, seed);
-        Ok(Self { ground, scale, dice, seed, members, model: Arc::new(model), round: 1 })
+        Ok(Self { ground, scale, dice, seed, members, model: Arc::new(model), round: 1, gains: Vec::new() })
     }
 
     /// The round that is to be decided about.
@@ -285,6 +287,16 @@ impl World {
         }
         self.model = Arc::new(model);
         self.round += 1;
+    }
+
+    /// The last round has taken so much loss away.
+    pub(super) fn improved(&mut self, gain: f64) {
+        self.gains.push((1e3 * gain) as i64);
+    }
+
+    /// By how much each round took loss away, in thousandths, the latest first.
+    pub(super) fn gains(&self) -> Vec<i64> {
+        self.gains.iter().rev().copied().collect()
     }
 
     /// Jain's index of how often members delivered.

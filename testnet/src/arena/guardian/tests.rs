@@ -64,7 +64,7 @@ fn rules_in_a_contestants_hand_are_the_rules() {
         let (shift, begin) = Shift::begin(5, number).unwrap();
         let by_rules = shift.by_rules(&begin);
         let end = play(5, number, &mut Hand::Guardian(&mut By(rule))).unwrap();
-        assert_eq!(end, ShiftEnd { work: by_rules.work, spent: by_rules.spent(), late: by_rules.late });
+        assert_eq!(end, ShiftEnd { work: by_rules.work, spent: by_rules.spent(), late: by_rules.late() });
     }
 }
 
