@@ -145,7 +145,7 @@ impl Arena<'_> {
             number += 1;
         })?;
         let mut plays = Vec::new();
-        for mut contestant in self.entrants.iter().filter_map(|entrant| entrant.selector(seed, winners)) {
+        for mut contestant in self.players().filter_map(|entrant| entrant.selector(seed, winners)) {
             self.progress.now(format!("{}, seed {seed}: federation {}", Seat::Selector, plays.len() + 1));
             plays.push(Play::Federation(federation::play(world.clone(), rounds, &mut *contestant)?));
         }
@@ -156,7 +156,7 @@ impl Arena<'_> {
         let mut seated = self.seat(|entrant| entrant.guardian(seed));
         self.shifts((Seat::Guardian, seed), guardian::stints, &mut seated)?;
         self.progress.now(format!("{}, seed {seed}: shifts in everybody's own hand", Seat::Guardian));
-        let contestants = self.entrants.iter().filter_map(|entrant| entrant.guardian(seed));
+        let contestants = self.players().filter_map(|entrant| entrant.guardian(seed));
         let plays = contestants.map(|mut contestant| own_shifts(seed, &mut Hand::Guardian(&mut *contestant)));
         Ok(results(seated, plays.collect::<Result<_, _>>()?))
     }
@@ -165,7 +165,7 @@ impl Arena<'_> {
         let mut seated = self.seat(|entrant| entrant.pace(seed));
         self.shifts((Seat::Pace, seed), guardian::paces, &mut seated)?;
         self.progress.now(format!("{}, seed {seed}: shifts in everybody's own hand", Seat::Pace));
-        let contestants = self.entrants.iter().filter_map(|entrant| entrant.pace(seed));
+        let contestants = self.players().filter_map(|entrant| entrant.pace(seed));
         let plays = contestants.map(|mut contestant| own_shifts(seed, &mut Hand::Pace(&mut *contestant)));
         Ok(results(seated, plays.collect::<Result<_, _>>()?))
     }
@@ -206,6 +206,11 @@ impl Arena<'_> {
     fn hold<C: Context>(&self, (seat, seed, number): (Seat, u64, u64), context: &C, seated: &mut [Seated<'_, C>]) {
         self.progress.now(format!("{seat}, seed {seed}: question {}", number + 1));
         contest::hold(context, number, Manner { seed, permutations: self.options.permutations }, seated);
+    }
+
+    /// Who gets rounds in its own hand.
+    fn players(&self) -> impl Iterator<Item = &dyn Entrant> {
+        self.entrants.iter().filter(|_| !self.options.questions_only).map(|entrant| &**entrant)
     }
 
     fn ground(&mut self) -> Result<Arc<Ground>, Error> {

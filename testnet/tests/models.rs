@@ -90,8 +90,9 @@ fn every_answer_that_is_none_is_counted_under_its_name() {
         Asked::Text | Asked::Score(_) => say("I think."),
     });
     let arguments = ["--seats", "guardian", "--asking", "once", "--permutations", "0", "--answer-within-ms", "300"];
-    let found = contest(&model, &arguments);
+    let found = contest(&model, &[&arguments[..], &["--questions-only"]].concat());
     let once = &found["guardian"]["model-once"];
+    assert_eq!((&once["work"], &found["setting"]["questions_only"]), (&Value::Null, &json!(true)));
     let third = CONTEXTS / 3;
     assert_eq!(once["failures"], json!({ "late": third, "off-menu": third }), "{once:#}");
     let rates = ["valid", "fallback"].map(|rate| once[rate].as_f64().unwrap());

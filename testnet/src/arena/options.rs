@@ -57,6 +57,10 @@ pub struct AgentsOptions {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u16).range(0..=100))]
     pub permutations: u16,
 
+    /// Ask the questions alone: nobody gets rounds in its own hand, which a slow model would take long for
+    #[arg(long)]
+    pub questions_only: bool,
+
     /// A language model beside them
     #[command(flatten)]
     pub model: ModelOptions,
@@ -93,6 +97,9 @@ pub struct Setting {
     pub partition: String,
     /// Times that every question is asked again in another order.
     pub permutations: u16,
+    /// Whether nobody gets rounds in its own hand.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub questions_only: bool,
     /// Who answers.
     pub policies: Vec<String>,
     /// The language model that answers as `model-...`, if one does.
@@ -132,6 +139,7 @@ impl AgentsOptions {
             winners: self.winners,
             partition: self.partition.to_string(),
             permutations: self.permutations,
+            questions_only: self.questions_only,
             policies,
             model,
         }
