@@ -26,7 +26,7 @@ pub enum Error {
     #[error("--endpoint URL: {0}")]
     Endpoint(#[from] EndpointError),
     /// No model answers there.
-    #[error("--endpoint URL: no language model at {address}: {refusal}; start one, or leave --endpoint away")]
+    #[error("--endpoint URL: no language model at {address}: {refusal}")]
     Absent {
         /// Where.
         address: Address,

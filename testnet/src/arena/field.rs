@@ -85,6 +85,8 @@ pub enum BuiltIn {
     Fixed,
     /// The bidder's contract that wins most often.
     Cheapest,
+    /// The guardian's fastest pace.
+    Hasty,
     /// The selector's least number of winners, favouring nobody.
     FixedK,
     /// A number of winners that falls.
@@ -99,11 +101,12 @@ pub enum BuiltIn {
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Rules,
         Self::Random,
         Self::Fixed,
         Self::Cheapest,
+        Self::Hasty,
         Self::FixedK,
         Self::DecayingK,
         Self::LinUcb,
@@ -119,6 +122,7 @@ impl fmt::Display for BuiltIn {
             Self::Random => "random",
             Self::Fixed => "fixed",
             Self::Cheapest => "cheapest",
+            Self::Hasty => "hasty",
             Self::FixedK => "fixed-k",
             Self::DecayingK => "decaying-k",
             Self::LinUcb => "linucb",
@@ -149,7 +153,7 @@ impl Entrant for BuiltIn {
             Self::Fixed => Box::new(Fixed::new(first_slim, BidOption::Pass)),
             Self::Cheapest => Box::new(Cheapest),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, BidOption::Pass)),
-            Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
+            Self::Hasty | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
         Some(Box::new(Prompt(policy)))
     }
@@ -164,7 +168,7 @@ impl Entrant for BuiltIn {
             Self::FixedK => Box::new(FixedNumber { hire: most.div_ceil(2) }),
             Self::DecayingK => Box::new(Decaying::new(most, DECAY)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA_SELECTOR, any)),
-            Self::Cheapest => return None,
+            Self::Cheapest | Self::Hasty => return None,
             Self::Oort => return Some(Box::new(Drafter { policy: Box::new(Oort::new(seed, PREFERRED)) })),
             Self::PowerOfChoice => {
                 return Some(Box::new(Drafter { policy: Box::new(PowerOfChoice::new(seed, 2 * winners)) }));
@@ -179,7 +183,9 @@ impl Entrant for BuiltIn {
             Self::Random => Box::new(Random::new(seed, Stint::Rest)),
             Self::Fixed => Box::new(Fixed::new(half_and_wide, Stint::Rest)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, Stint::Rest)),
-            Self::Cheapest | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
+            Self::Cheapest | Self::Hasty | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => {
+                return None;
+            }
         };
         Some(Box::new(Prompt(policy)))
     }
@@ -189,6 +195,7 @@ impl Entrant for BuiltIn {
             Self::Rules => Scored::<PaceQuestion>::rules(),
             Self::Random => Box::new(Random::new(seed, NO_PACE)),
             Self::Fixed => Box::new(Fixed::new(|option| option.pace as u32, NO_PACE)),
+            Self::Hasty => Box::new(Fixed::new(|option| u32::MAX - option.pace as u32, NO_PACE)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, NO_PACE)),
             Self::Cheapest | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
