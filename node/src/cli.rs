@@ -1,5 +1,7 @@
 //! What can be said on the command line.
 
+pub mod market;
+
 use std::{path::PathBuf, str::FromStr};
 
 use althing_agents::privacy::Conversion;
@@ -9,7 +11,7 @@ use althing_protocol::{
     event::Role,
     genesis::Member,
     ids::{Hash, MemberId},
-    limits::MAX_COUNTER_OFFERS,
+    market::Mechanism,
     model::Width,
     update::Codec,
 };
@@ -20,6 +22,7 @@ use crate::{
     endpoint::{ANSWER_TOKENS_MAX, Address},
     keyfile::check_name,
 };
+use market::MarketCommand;
 
 const EXAMPLES: &str = "\
 Examples, from nothing to a node:
@@ -129,6 +132,9 @@ pub enum Command {
     /// Show, export or verify the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Say who of some bidders would be hired, and for what pay.
+    #[command(subcommand)]
+    Market(MarketCommand),
     /// Say what training with noise costs in privacy.
     #[command(subcommand)]
     Privacy(PrivacyCommand),
@@ -227,12 +233,19 @@ pub struct GenesisNewArgs {
     #[arg(long, value_name = "N")]
     pub max_losses: Option<u32>,
     /// Counter-offers that an elected aggregator may make in a round, 0 to 2: other contracts for bidders, at a price that
-    /// code posts, take it or leave it.
-    #[arg(long, value_name = "N", default_value_t = MAX_COUNTER_OFFERS)]
-    pub max_counter_offers: u32,
+    /// code posts, take it or leave it [default: 2, and none where the pay is fixed].
+    #[arg(long, value_name = "N")]
+    pub max_counter_offers: Option<u32>,
     /// Milliseconds from the end of a round to the beginning of the next: time for what goes on beside the rounds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub pause_ms: u64,
+    /// How winners and payments are found: `critical`, `vcg`, `first-price`, `posted:PRICE` or `fixed`. `althing market
+    /// clear --help` says what each does.
+    #[arg(long, value_name = "MECHANISM", default_value_t)]
+    pub mechanism: Mechanism,
+    /// What a winner puts down until it delivers, in thousandths of its pay, as far as it has so much.
+    #[arg(long, value_name = "PERMILLE", default_value_t = 0)]
+    pub deposit_permille: u32,
     /// How updates travel: `f32` as they are, `q8` in one byte a parameter, or `topk:P` with only the P of a thousand
     /// parameters that have changed most.
     #[arg(long, value_name = "CODEC", default_value_t)]

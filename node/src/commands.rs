@@ -5,6 +5,7 @@ mod decisions;
 mod genesis;
 mod key;
 pub mod ledger;
+mod market;
 mod model;
 mod privacy;
 mod status;
@@ -51,6 +52,7 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
         Command::Status(args) => status::execute(args)?,
         Command::Decisions(args) => decisions::execute(args)?,
+        Command::Market(command) => market::execute(command)?,
         Command::Privacy(command) => privacy::execute(command, &handlers.catalogue)?,
         Command::Model(command) => model::execute(command, &handlers.catalogue)?,
         Command::Ask(args) => ask::execute(args)?,

@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub use self::market::Market;
+pub(crate) use self::market::part;
 pub use crate::epidemic::Exchange;
 
 /// Everything that members must hold in common before the first round.

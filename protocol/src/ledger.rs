@@ -73,13 +73,16 @@ impl Account {
 pub struct Escrow {
     /// For each winner's delivery.
     pub awards: BTreeMap<MemberId, u64>,
+    /// What winners have put down for it, from their own accounts.
+    pub deposits: BTreeMap<MemberId, u64>,
     /// For contribution.
     pub bonus: u64,
 }
 
 impl Escrow {
     fn total(&self) -> u128 {
-        self.awards.values().map(|&amount| u128::from(amount)).sum::<u128>() + u128::from(self.bonus)
+        let held = self.awards.values().chain(self.deposits.values()).chain([&self.bonus]);
+        held.map(|&amount| u128::from(amount)).sum()
     }
 }
 
@@ -151,18 +154,33 @@ impl Ledger {
         Ok(())
     }
 
-    /// Moves what a round may cost from the pool into escrow.
-    pub(crate) fn hold(&mut self, escrow: Escrow) -> Result<(), LedgerError> {
-        let total = u64::try_from(escrow.total()).map_err(|_| LedgerError::Overdrawn("the pool"))?;
-        self.pool = take(self.pool, total, "the pool")?;
-        self.escrow = escrow;
+    /// Moves a round's bonus from the pool into escrow.
+    pub(crate) fn hold(&mut self, bonus: u64) -> Result<(), LedgerError> {
+        self.pool = take(self.pool, bonus, "the pool")?;
+        self.escrow.bonus = add(self.escrow.bonus, bonus, "the bonus")?;
         Ok(())
     }
 
-    /// Pays `member` what is in escrow for its delivery.
+    /// Moves into escrow what delivery pays `member`, from the pool, and its deposit, from its own account as far as that
+    /// reaches: a newcomer that has nothing yet can be hired too.
+    pub(crate) fn hold_award(&mut self, member: &MemberId, payment: u64, deposit: u64) -> Result<(), LedgerError> {
+        self.pool = take(self.pool, payment, "the pool")?;
+        let account = self.account_mut(member)?;
+        let deposit = deposit.min(account.balance);
+        account.balance = take(account.balance, deposit, "the account")?;
+        self.escrow.awards.insert(*member, payment);
+        if deposit > 0 {
+            self.escrow.deposits.insert(*member, deposit);
+        }
+        Ok(())
+    }
+
+    /// Pays `member` what is in escrow for its delivery, and gives its deposit back. The payment is returned.
     pub(crate) fn pay_award(&mut self, member: &MemberId) -> Result<u64, LedgerError> {
         let amount = self.escrow.awards.remove(member).unwrap_or(0);
         self.credit(member, amount)?;
+        let deposit = self.escrow.deposits.remove(member).unwrap_or(0);
+        self.credit(member, deposit)?;
         Ok(amount)
     }
 
@@ -174,7 +192,7 @@ impl Ledger {
         self.credit(member, amount)
     }
 
-    /// Returns what is left in escrow to the pool.
+    /// Returns what is left in escrow to the pool, forfeited deposits with it.
     pub(crate) fn release(&mut self) -> Result<(), LedgerError> {
         let left = u64::try_from(self.escrow.total()).map_err(|_| LedgerError::Overdrawn("the pool"))?;
         self.escrow = Escrow::default();

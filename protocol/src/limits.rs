@@ -52,3 +52,7 @@ pub const MAX_MINT: u64 = 1 << 40;
 
 /// Largest number of bids that a genesis may let a member lose in a row before it goes first.
 pub const MAX_LOSSES: u32 = 10_000;
+
+/// Largest value that a bid can have in the market, marks counted: far above any menu's, and small enough for products
+/// with a price and with sums over millions of bids to fit 128 bits.
+pub const MAX_VALUE: u64 = 1 << 40;

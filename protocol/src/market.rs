@@ -1,37 +1,77 @@
 //! Clearing: who is hired, and what delivery pays.
 //!
-//! A budget-feasible reverse auction after Singer ("Budget feasible mechanisms", FOCS 2010) with proportional shares.
-//! Bids are ranked by price per unit of value; a prefix of at most K bids wins in which the last still asks no more
-//! than its share of the budget; each winner is paid the highest price at which it would still have won. Allocation is
-//! monotone in the price and the payment does not depend on it, so asking one's cost is a dominant strategy. All of it
-//! is integer arithmetic.
+//! A genesis names one of five [`Mechanism`]s, one file each. All of them are given the same bids, which the selector's
+//! marks have weighed without knowing a price, keep to the same [`Terms`], and break ties by the round's seed. All of it
+//! is integer arithmetic, so every member that repeats it comes to the same micro-credit. `docs/market.md` compares them.
 
 pub mod floor;
 
-use std::cmp::Ordering;
+mod critical;
+mod first_price;
+mod fixed;
+mod mechanism;
+mod posted;
+#[cfg(test)]
+mod tests;
+mod vcg;
 
-use crate::ids::{Hash, MemberId};
+use std::fmt;
+
+pub use self::mechanism::{Mechanism, UnknownMechanism};
+use crate::{
+    ids::{Hash, MemberId},
+    limits,
+};
 
 /// A bid as the clearing rule sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ask {
     /// Who asks.
     pub member: MemberId,
-    /// For what price, in micro-credits.
+    /// For what price, in micro-credits; at most [`limits::MAX_MINT`].
     pub price: u64,
-    /// For what value: the contract's worth times the mark. Never zero.
+    /// For what value: the contract's worth times the mark; at most [`limits::MAX_VALUE`].
     pub value: u64,
 }
 
 /// What the federation offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
+    /// How winners and payments are found.
+    pub mechanism: Mechanism,
     /// Most that all winners may cost together, in micro-credits.
     pub budget: u64,
     /// Most that one unit of value may cost, in micro-credits.
     pub reserve: u64,
     /// Most members to hire.
     pub winners: usize,
+    /// Most that one winner may be paid, in micro-credits.
+    pub cap: u64,
+    /// One winner's equal part of the budget of a full house, in micro-credits.
+    part: u64,
+}
+
+impl Terms {
+    /// Terms of a full house of `winners`, without a cap for one of them.
+    pub fn new(mechanism: Mechanism, budget: u64, reserve: u64, winners: usize) -> Self {
+        let part = budget / (winners as u64).max(1);
+        Self { mechanism, budget, reserve, winners, cap: u64::MAX, part }
+    }
+
+    /// The same terms with at most so much for one winner, in micro-credits.
+    pub fn capped(self, cap: u64) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// The same terms when so much is spent already, with so many places left.
+    pub fn after(self, spent: u64, winners: usize) -> Self {
+        Self { budget: self.budget.saturating_sub(spent), winners, ..self }
+    }
+
+    /// Most that a bid of this value may be paid, whatever the mechanism: the reserve's worth, and the cap.
+    pub fn ceiling(&self, value: u64) -> u64 {
+        self.reserve.saturating_mul(value).min(self.cap)
+    }
 }
 
 /// A winner.
@@ -43,114 +83,109 @@ pub struct Win {
     pub payment: u64,
 }
 
-/// Clears `asks` under `terms`. Equal asks are ranked by `seed`, so that no id is lucky for ever.
-///
-/// Winners come in rank order. Asks without value are left out.
-pub fn clear(asks: &[Ask], terms: Terms, seed: &Hash) -> Vec<Win> {
-    let mut ranked: Vec<&Ask> = asks.iter().filter(|ask| ask.value > 0 && within_reserve(ask, terms.reserve)).collect();
-    ranked.sort_by(|a, b| rank(a, b, seed));
+/// A bid that did not win.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// Whose.
+    pub member: MemberId,
+    /// Why.
+    pub why: Why,
+}
 
-    let mut total_value = 0_u128;
-    let mut count = 0;
-    for ask in ranked.iter().take(terms.winners) {
-        let with = total_value + u128::from(ask.value);
-        if u128::from(ask.price) * with > u128::from(terms.budget) * u128::from(ask.value) {
-            break;
-        }
-        total_value = with;
-        count += 1;
+/// Why a bid did not win.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its value is zero, or its price or value larger than any federation's.
+    OutOfBounds,
+    /// It asks more than the reserve price for each unit of its value.
+    AboveReserve,
+    /// It asks more than one winner may be paid.
+    AboveCap,
+    /// It asks more than the price that is posted for it.
+    AbovePosted,
+    /// Others, ranked before it, took all the places.
+    Outranked,
+    /// The budget does not reach so far.
+    OverBudget,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfBounds => "worth nothing, or out of bounds",
+            Self::AboveReserve => "asks more than the reserve price allows for its value",
+            Self::AboveCap => "asks more than one winner may be paid",
+            Self::AbovePosted => "asks more than the posted price",
+            Self::Outranked => "others were ranked before it and took the places",
+            Self::OverBudget => "the budget does not reach so far",
+        })
+    }
+}
+
+/// What becomes of all bids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// The winners, in rank order.
+    pub wins: Vec<Win>,
+    /// The others: those that ranked, in rank order, and then those that were not ranked at all.
+    pub losses: Vec<Loss>,
+}
+
+impl Cleared {
+    fn win(&mut self, ask: &Ask, payment: u64) {
+        self.wins.push(Win { member: ask.member, payment });
     }
 
-    let (winners, losers) = ranked.split_at(count);
-    let runner_up = losers.first().copied();
-    winners
-        .iter()
-        .map(|ask| Win { member: ask.member, payment: critical_price(ask, total_value, runner_up, terms) })
-        .collect()
+    fn lose(&mut self, ask: &Ask, why: Why) {
+        self.losses.push(Loss { member: ask.member, why });
+    }
 }
 
-/// The highest price at which `ask` would still win: its share of the budget, the reserve, or the first loser's price
-/// per unit, whichever is least.
-fn critical_price(ask: &Ask, total_value: u128, runner_up: Option<&Ask>, terms: Terms) -> u64 {
-    let value = u128::from(ask.value);
-    let share = u128::from(terms.budget) * value / total_value.max(1);
-    let reserve = u128::from(terms.reserve) * value;
-    let rival = runner_up.map_or(u128::MAX, |loser| u128::from(loser.price) * value / u128::from(loser.value.max(1)));
-    // All three are at least the price asked: the share and the rank were checked, the reserve filtered.
-    u64::try_from(share.min(reserve).min(rival)).unwrap_or(u64::MAX)
+/// A bid that takes part, with its lot.
+#[derive(Debug, Clone, Copy)]
+struct Entrant {
+    ask: Ask,
+    lot: Hash,
 }
 
-fn within_reserve(ask: &Ask, reserve: u64) -> bool {
-    u128::from(ask.price) <= u128::from(reserve) * u128::from(ask.value)
+/// Clears `asks` under `terms`. Equal asks are ranked by `seed`, so that no id is lucky for ever.
+///
+/// The order of `asks` does not matter. Winners are paid at least what they ask and at most [`Terms::ceiling`], and all
+/// together at most the budget, under every mechanism.
+pub fn clear(asks: &[Ask], terms: Terms, seed: &Hash) -> Cleared {
+    let mut entrants = Vec::with_capacity(asks.len());
+    let mut refused = Vec::new();
+    for ask in asks {
+        match bar(ask, &terms) {
+            Some(why) => refused.push(Loss { member: ask.member, why }),
+            None => entrants.push(Entrant { ask: *ask, lot: lot(&ask.member, seed) }),
+        }
+    }
+    let mut cleared = match terms.mechanism {
+        Mechanism::Critical => critical::clear(entrants, terms),
+        Mechanism::Vcg => vcg::clear(entrants, terms),
+        Mechanism::FirstPrice => first_price::clear(entrants, terms),
+        Mechanism::Posted { per_value } => posted::clear(entrants, terms, per_value),
+        Mechanism::Fixed => fixed::clear(entrants, terms),
+    };
+    cleared.losses.extend(refused);
+    cleared
 }
 
-fn rank(a: &Ask, b: &Ask, seed: &Hash) -> Ordering {
-    let by_unit_price = (u128::from(a.price) * u128::from(b.value)).cmp(&(u128::from(b.price) * u128::from(a.value)));
-    by_unit_price.then_with(|| lot(&a.member, seed).cmp(&lot(&b.member, seed)))
+/// What keeps `ask` out before anybody is ranked. It looks at nobody else's.
+fn bar(ask: &Ask, terms: &Terms) -> Option<Why> {
+    if ask.value == 0 || ask.value > limits::MAX_VALUE || ask.price > limits::MAX_MINT {
+        Some(Why::OutOfBounds)
+    } else if ask.price > terms.cap {
+        Some(Why::AboveCap)
+    } else if ask.price > terms.ceiling(ask.value) {
+        Some(Why::AboveReserve)
+    } else {
+        None
+    }
 }
 
 /// A member's lot in a round, for ties.
 fn lot(member: &MemberId, seed: &Hash) -> Hash {
     Hash::derive("althing 1 tie", &[seed.as_bytes(), member.as_bytes()])
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn member(n: u8) -> MemberId {
-        MemberId([n; 32])
-    }
-
-    fn asks() -> impl Strategy<Value = Vec<Ask>> {
-        prop::collection::vec((0_u64..10_000, 1_u64..400), 1..12).prop_map(|pairs| {
-            let numbered = pairs.into_iter().enumerate();
-            numbered.map(|(n, (price, value))| Ask { member: member(n as u8), price, value }).collect()
-        })
-    }
-
-    fn payment(asks: &[Ask], terms: Terms, who: MemberId) -> Option<u64> {
-        clear(asks, terms, &Hash::ZERO).iter().find(|win| win.member == who).map(|win| win.payment)
-    }
-
-    #[test]
-    fn the_cheapest_per_unit_win_and_are_paid_the_first_losers_price() {
-        let ask = |n, price, value| Ask { member: member(n), price, value };
-        let asks = [ask(1, 300, 100), ask(2, 100, 100), ask(3, 400, 200), ask(4, 900, 100)];
-        let terms = Terms { budget: 10_000, reserve: 50, winners: 2 };
-        let wins = clear(&asks, terms, &Hash::ZERO);
-        assert_eq!(wins, [Win { member: member(2), payment: 300 }, Win { member: member(3), payment: 600 }]);
-    }
-
-    proptest! {
-        #[test]
-        fn nobody_is_paid_less_than_it_asked_nor_all_more_than_the_budget(
-            asks in asks(), budget in 0_u64..50_000, winners in 1_usize..6,
-        ) {
-            let terms = Terms { budget, reserve: 200, winners };
-            let wins = clear(&asks, terms, &Hash::ZERO);
-            prop_assert!(wins.len() <= winners);
-            prop_assert!(wins.iter().map(|win| win.payment).sum::<u64>() <= budget);
-            for win in &wins {
-                let ask = asks.iter().find(|ask| ask.member == win.member).unwrap();
-                prop_assert!(win.payment >= ask.price);
-            }
-        }
-
-        #[test]
-        fn no_other_price_earns_more_than_the_true_cost(
-            asks in asks(), budget in 1_u64..50_000, winners in 1_usize..6, who in 0_usize..12, lie in 0_u64..12_000,
-        ) {
-            let terms = Terms { budget, reserve: 200, winners };
-            let who = who % asks.len();
-            let cost = i128::from(asks[who].price);
-            let gain = |payment: Option<u64>| payment.map_or(0, |paid| i128::from(paid) - cost);
-            let honest = gain(payment(&asks, terms, asks[who].member));
-            let mut bent = asks.clone();
-            bent[who].price = lie;
-            prop_assert!(gain(payment(&bent, terms, asks[who].member)) <= honest);
-        }
-    }
 }

@@ -6,6 +6,7 @@ use althing_protocol::{
     aggregate,
     genesis::{Aggregation, Genesis, Market},
     ids::BlobRef,
+    market::Mechanism,
 };
 use serde_json::json;
 
@@ -53,8 +54,11 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     let genesis = if let Some(winners) = args.winners { hiring(genesis, winners) } else { genesis };
     let mut genesis = coding(aggregating(genesis, aggregation), args.codec);
     genesis.market.max_losses = args.max_losses.unwrap_or(genesis.market.max_losses);
-    genesis.market.max_counter_offers = args.max_counter_offers;
     genesis.phases.pause_ms = args.pause_ms;
+    genesis.market.mechanism = args.mechanism;
+    genesis.market.deposit_permille = args.deposit_permille;
+    let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
+    genesis.market.max_counter_offers = args.max_counter_offers.unwrap_or(offers);
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
     Ok(genesis)
@@ -99,6 +103,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         "network    {}\nname       {}\ntask       {} on {}, seed {}, first model of {} bytes\n\
          mint       {} credits a round\n\
          budget     {} credits a round, {} to {} winners\n\
+         market     {}, deposits of {} permille\n\
          floor      {}\n\
          counters   {} counter-offers a round at the most\n\
          pause      {} ms between rounds\n\
@@ -115,6 +120,8 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         credits(genesis.market.budget_per_round),
         genesis.market.min_winners,
         genesis.market.max_winners,
+        genesis.market.mechanism,
+        genesis.market.deposit_permille,
         floor(&genesis.market),
         genesis.market.max_counter_offers,
         genesis.phases.pause_ms,

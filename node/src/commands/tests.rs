@@ -1,3 +1,4 @@
+mod market;
 mod model;
 
 use std::{fs, path::Path, sync::Arc};

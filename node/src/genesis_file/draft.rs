@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use althing_protocol::{
     genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
     limits::MAX_COUNTER_OFFERS,
+    market::Mechanism,
     model::Width,
     update::Codec,
 };
@@ -144,6 +145,10 @@ fn market() -> Market {
         slash_permille: 500,
         max_losses: MAX_LOSSES,
         max_counter_offers: MAX_COUNTER_OFFERS,
+        mechanism: Mechanism::Critical,
+        min_bidders: 1,
+        max_share_permille: 1_000,
+        deposit_permille: 0,
     }
 }
 

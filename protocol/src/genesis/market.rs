@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{GenesisError, within};
-use crate::limits;
+use crate::{
+    limits,
+    market::{Mechanism, Terms},
+};
 
 /// What a round may cost, in micro-credits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,27 @@ pub struct Market {
     /// Counter-offers that the chair may make in a round; 0 for none.
     #[serde(default)]
     pub max_counter_offers: u32,
+    /// How winners and payments are found; the critical-value auction if the file does not say.
+    #[serde(default)]
+    pub mechanism: Mechanism,
+    /// Bids without which nobody is hired, since so few do not compete; 1 if the file does not say.
+    #[serde(default = "one")]
+    pub min_bidders: u32,
+    /// Most that one winner may be paid for delivery, in thousandths of what all may be; 1,000 if the file does not say.
+    #[serde(default = "whole")]
+    pub max_share_permille: u32,
+    /// What a winner puts down when it is hired, in thousandths of what delivery pays, as far as it has so much. It comes
+    /// back with delivery and is forfeited to the pool without. 0 for none.
+    #[serde(default)]
+    pub deposit_permille: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn whole() -> u32 {
+    1_000
 }
 
 impl Market {
@@ -43,9 +67,33 @@ impl Market {
         Some(spare + 1)
     }
 
+    fn validate_mechanism(&self) -> Result<(), GenesisError> {
+        match self.mechanism {
+            Mechanism::Posted { per_value } if !(1..=self.reserve_price).contains(&per_value) => {
+                Err(GenesisError::OutOfBounds {
+                    field: "market.mechanism",
+                    got: self.mechanism.to_string(),
+                    want: format!("posted:PRICE with a price from 1 to the reserve price, {}", self.reserve_price),
+                })
+            }
+            Mechanism::Fixed if self.max_counter_offers > 0 => Err(GenesisError::OutOfBounds {
+                field: "market.max_counter_offers",
+                got: self.max_counter_offers.to_string(),
+                want: "0 with the mechanism fixed, which pays the same for every contract".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Rounds in which each of `members` can be hired once.
     fn rounds_to_hire(&self, members: usize) -> u64 {
         (members as u64).div_ceil(u64::from(self.max_winners.max(1)))
+    }
+
+    /// The terms of a full house for which there is so much to pay for delivery, in micro-credits.
+    pub fn terms(&self, budget: u64) -> Terms {
+        Terms::new(self.mechanism, budget, self.reserve_price, self.max_winners as usize)
+            .capped(part(budget, self.max_share_permille))
     }
 
     pub(super) fn validate(&self, members: usize) -> Result<(), GenesisError> {
@@ -57,6 +105,12 @@ impl Market {
         within("market.min_winners", self.min_winners.into(), 1, self.max_winners.into())?;
         within("market.reserve_price", self.reserve_price, 1, limits::MAX_MINT)?;
         within("market.max_counter_offers", self.max_counter_offers.into(), 0, limits::MAX_COUNTER_OFFERS.into())?;
+        within("market.min_bidders", self.min_bidders.into(), 1, members as u64)?;
+        // With less for each, a full house could not be paid the whole budget.
+        let equal_part = 1_000_u64.div_ceil(self.max_winners.into());
+        within("market.max_share_permille", self.max_share_permille.into(), equal_part, 1_000)?;
+        within("market.deposit_permille", self.deposit_permille.into(), 0, 1_000)?;
+        self.validate_mechanism()?;
         match self.max_losses {
             0 => Ok(()),
             // Fewer than this no round could keep, with every member bidding.
@@ -65,6 +119,12 @@ impl Market {
             }
         }
     }
+}
+
+/// So many thousandths of `amount`, rounded down.
+pub(crate) fn part(amount: u64, permille: u32) -> u64 {
+    // At most `amount`, since a genesis allows at most a thousand thousandths.
+    (u128::from(amount) * u128::from(permille.min(1_000)) / 1_000) as u64
 }
 
 #[cfg(test)]
@@ -83,6 +143,10 @@ mod tests {
             slash_permille: 0,
             max_losses,
             max_counter_offers: 0,
+            mechanism: Mechanism::Critical,
+            min_bidders: 1,
+            max_share_permille: 1_000,
+            deposit_permille: 0,
         }
     }
 
@@ -91,6 +155,38 @@ mod tests {
         let patience = |members, losses| market(losses).patience(members);
         assert_eq!([patience(4, 10), patience(8, 10), patience(9, 10)], [Some(10), Some(9), Some(8)]);
         assert_eq!([patience(4, 1), patience(8, 2), patience(4, 0), patience(128, 0)], [Some(1), Some(1), None, None]);
+    }
+
+    #[test]
+    fn a_market_that_no_round_could_hold_is_refused() {
+        type Change = fn(&mut Market);
+        let with = |change: Change| {
+            let mut market = Market { reserve_price: 10, ..market(0) };
+            change(&mut market);
+            market.validate(8).map_err(|error| error.to_string())
+        };
+        assert_eq!(with(|market| market.mechanism = Mechanism::Posted { per_value: 10 }), Ok(()));
+        assert_eq!(with(|market| market.mechanism = Mechanism::Fixed), Ok(()));
+        assert_eq!(with(|market| (market.min_bidders, market.max_share_permille) = (8, 250)), Ok(()));
+        let table: [(Change, &str); 7] = [
+            (|market| market.mechanism = Mechanism::Posted { per_value: 0 }, "market.mechanism is posted:0"),
+            (|market| market.mechanism = Mechanism::Posted { per_value: 11 }, "from 1 to the reserve price, 10"),
+            (
+                |market| (market.mechanism, market.max_counter_offers) = (Mechanism::Fixed, 1),
+                "market.max_counter_offers is 1, but must be 0 with the mechanism fixed",
+            ),
+            (|market| market.min_bidders = 0, "market.min_bidders is 0, but must be from 1 to 8"),
+            (|market| market.min_bidders = 9, "market.min_bidders is 9"),
+            (
+                |market| market.max_share_permille = 249,
+                "market.max_share_permille is 249, but must be from 250 to 1000",
+            ),
+            (|market| market.deposit_permille = 1_001, "market.deposit_permille is 1001"),
+        ];
+        for (change, wanted) in table {
+            let error = with(change).unwrap_err();
+            assert!(error.contains(wanted), "{wanted}: {error}");
+        }
     }
 
     #[test]

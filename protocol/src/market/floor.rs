@@ -1,12 +1,13 @@
 //! The fairness floor: members that have lost too often are hired first, at a posted price.
 //!
-//! The price is one winner's equal part of the budget, or what the reserve allows if that is less. Nobody's asking moves
-//! it: whoever is overdue takes it or leaves it, so asking one's cost is a dominant strategy here too. Marks do not
-//! count, and no more members go first than a round can hire, so the budget always pays all of them.
+//! The price is one winner's equal part of the budget, or what the reserve allows if that is less; where the market posts a
+//! price, that takes the reserve's place. Nobody's asking moves it: whoever is overdue takes it or leaves it, so asking
+//! one's cost is a dominant strategy here too. Marks do not count, and no more members go first than a round can hire, so
+//! the budget always pays all of them.
 
 use std::cmp::Reverse;
 
-use super::{Terms, Win, lot};
+use super::{Mechanism, Terms, Win, lot};
 use crate::ids::{Hash, MemberId};
 
 /// The bid of a member that is overdue.
@@ -24,8 +25,11 @@ pub struct Claim {
 
 /// What the floor pays for a contract of this worth, in micro-credits.
 pub fn price(worth: u64, terms: Terms) -> u64 {
-    let part = terms.budget / (terms.winners as u64).max(1);
-    part.min(terms.reserve.saturating_mul(worth))
+    let most = match terms.mechanism {
+        Mechanism::Posted { per_value } => per_value.saturating_mul(worth),
+        Mechanism::Critical | Mechanism::Vcg | Mechanism::FirstPrice | Mechanism::Fixed => u64::MAX,
+    };
+    terms.part.min(terms.ceiling(worth)).min(most)
 }
 
 /// Hires those who ask no more than the floor pays: the longest overdue first, equals by their lots under `seed`.
@@ -57,7 +61,7 @@ mod tests {
 
     /// A whole Plan: the floor, then the auction for at most `hire` places over what is left.
     fn hire(bids: &[(u64, u64)], overdue: usize, budget: u64, hire: usize) -> Vec<Win> {
-        let terms = Terms { budget, reserve: 200, winners: MOST };
+        let terms = Terms::new(Mechanism::Critical, budget, 200, MOST);
         let (mut claims, mut asks) = (Vec::new(), Vec::new());
         for (n, &(price, worth)) in bids.iter().enumerate() {
             let member = member(n as u8);
@@ -69,14 +73,14 @@ mod tests {
         }
         let mut wins = serve(&claims, terms, &Hash::ZERO);
         let spent: u64 = wins.iter().map(|win| win.payment).sum();
-        let left = Terms { budget: budget - spent, winners: hire.saturating_sub(wins.len()), ..terms };
-        wins.extend(clear(&asks, left, &Hash::ZERO));
+        let left = terms.after(spent, hire.saturating_sub(wins.len()));
+        wins.extend(clear(&asks, left, &Hash::ZERO).wins);
         wins
     }
 
     #[test]
     fn the_longest_overdue_go_first_at_a_price_that_nobody_asked() {
-        let terms = Terms { budget: 300, reserve: 2, winners: MOST };
+        let terms = Terms::new(Mechanism::Critical, 300, 2, MOST);
         let claim = |n, price, worth, over| Claim { member: member(n), price, worth, over };
         let claims = [claim(1, 0, 80, 0), claim(2, 100, 80, 5), claim(3, 101, 80, 9), claim(4, 1, 10, 2)];
         let wins = serve(&claims, terms, &Hash::ZERO);

@@ -18,6 +18,7 @@ use crate::{
     genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
     ids::{BlobRef, Hash},
     machine::{Identity, WhenHalted},
+    market::Mechanism,
     model::{Manifest, TensorSpec, Width},
     time::Time,
     update::Codec,
@@ -31,6 +32,9 @@ const WIDTHS: [Width; 3] = [Width::Full, Width::Half, Width::Quarter];
 
 /// Members that a round can hire.
 const WINNERS: u32 = 4;
+
+/// Most that a unit of value may cost, in micro-credits.
+const RESERVE_PRICE: u64 = 5_000;
 
 /// Links of each member's hash chain. The ledger would grant more turns, but no run takes as many as these, and walking
 /// a long chain takes longer than anything else that happens.
@@ -61,6 +65,10 @@ pub struct Scenario {
     pub max_counter_offers: u32,
     /// From one round to the next.
     pub pause_ms: u64,
+    /// How winners and payments are found.
+    pub mechanism: Mechanism,
+    /// What winners put down, in thousandths of their pay.
+    pub deposit_permille: u32,
     /// How agents behave.
     pub habits: Habits,
     /// What goes wrong, and when.
@@ -93,6 +101,8 @@ impl Scenario {
             max_losses: 0,
             max_counter_offers: 0,
             pause_ms: 0,
+            mechanism: Mechanism::Critical,
+            deposit_permille: 0,
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
@@ -129,7 +139,19 @@ impl Scenario {
         scenario.max_losses = rng.pick(&[least, least, least + 1, 0]).copied().unwrap_or_default();
         scenario.max_counter_offers = rng.within(0, 2) as u32;
         scenario.pause_ms = rng.pick(&[0, 0, 100, 700]).copied().unwrap_or_default();
+        scenario.draw_market(&mut rng);
         scenario
+    }
+
+    /// More than half of the federations keep the default auction; half of all take deposits.
+    fn draw_market(&mut self, rng: &mut Rng) {
+        let all = Mechanism::all(rng.within(1, RESERVE_PRICE));
+        self.mechanism =
+            if rng.chance(500) { Mechanism::Critical } else { rng.pick(&all).copied().unwrap_or_default() };
+        self.deposit_permille = rng.pick(&[0, 250, 1_000, 0]).copied().unwrap_or_default();
+        if self.mechanism == Mechanism::Fixed {
+            self.max_counter_offers = 0;
+        }
     }
 
     /// Half of the federations code their updates; half hire for slices, some for nothing else.
@@ -196,7 +218,13 @@ impl Scenario {
         Genesis {
             name: "simulated".into(),
             task: task(self.seed),
-            market: Market { max_losses: self.max_losses, max_counter_offers: self.max_counter_offers, ..market() },
+            market: Market {
+                max_losses: self.max_losses,
+                max_counter_offers: self.max_counter_offers,
+                mechanism: self.mechanism,
+                deposit_permille: self.deposit_permille,
+                ..market()
+            },
             phases: Phases {
                 commit: Bounds { min_ms: 300, max_ms: 1_500 },
                 reveal: Bounds { min_ms: 300, max_ms: 1_500 },
@@ -268,9 +296,13 @@ fn market() -> Market {
         bonus_permille: 200,
         max_winners: WINNERS,
         min_winners: 1,
-        reserve_price: 5_000,
+        reserve_price: RESERVE_PRICE,
         slash_permille: 250,
         max_losses: 0,
         max_counter_offers: 0,
+        mechanism: Mechanism::Critical,
+        min_bidders: 1,
+        max_share_permille: 1_000,
+        deposit_permille: 0,
     }
 }

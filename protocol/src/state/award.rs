@@ -23,13 +23,10 @@ impl State {
         let mut awards = awarded(opened, first, HiredBy::Floor);
         awards.extend(opened.countered.iter().take(terms.winners.saturating_sub(awards.len())).map(taken));
         let spent: u64 = awards.iter().map(|award| award.payment).sum();
-        let left = Terms {
-            // Floor and counter-offers pay each of at most all winners one winner's equal part, or less.
-            budget: terms.budget.saturating_sub(spent),
-            winners: opened.hire(&federation.genesis.market).saturating_sub(awards.len()),
-            ..terms
-        };
-        awards.extend(awarded(opened, market::clear(&asks, left, &self.seed), HiredBy::Auction));
+        let places = opened.hire(&federation.genesis.market).saturating_sub(awards.len());
+        // Floor and counter-offers pay each of at most all winners one winner's equal part, or less.
+        let cleared = market::clear(&asks, terms.after(spent, places), &self.seed);
+        awards.extend(awarded(opened, cleared.wins, HiredBy::Auction));
         awards
     }
 

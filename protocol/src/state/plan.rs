@@ -7,9 +7,8 @@ use crate::{
     body::PlanEvidence,
     consensus::ValidatorSet,
     crypto::Signed,
-    genesis::Market,
+    genesis::{Market, part},
     ids::{Hash, MemberId, Round},
-    ledger::Escrow,
     market::Terms,
     statement::{BidCommit, BidReveal, CounterOffer, Marks},
 };
@@ -35,16 +34,16 @@ impl State {
         let (terms, bonus) = self.budget(market);
         self.ledger.mint(mint(market, self.round))?;
         let awards = self.award(federation, &opened, terms);
-        let hired = awards.len() >= market.min_winners as usize;
+        let hired = opened.bids.len() >= market.min_bidders as usize && awards.len() >= market.min_winners as usize;
         let awards = if hired { awards } else { Vec::new() };
         if hired {
             self.count_losses(federation, &opened, &awards, terms)?;
         }
-        let held = awards.iter().map(|award| (award.member, award.payment)).collect();
+        self.ledger.hold(if hired { bonus } else { 0 })?;
         for award in &awards {
             self.ledger.hire(&award.member, self.round)?;
+            self.ledger.hold_award(&award.member, award.payment, part(award.payment, market.deposit_permille))?;
         }
-        self.ledger.hold(Escrow { awards: held, bonus: if hired { bonus } else { 0 } })?;
         self.stage = Stage::Settling(awards.clone());
         Ok(Outcome::Planned { awards, bids: opened.bids.len() })
     }
@@ -52,9 +51,8 @@ impl State {
     /// What the open round's Plan can pay for delivery, to a full house, and for contribution.
     pub(super) fn budget(&self, market: &Market) -> (Terms, u64) {
         let budget = market.budget_per_round.min(self.ledger.pool.saturating_add(mint(market, self.round)));
-        let bonus = permille(budget, market.bonus_permille);
-        let winners = market.max_winners as usize;
-        (Terms { budget: budget - bonus, reserve: market.reserve_price, winners }, bonus)
+        let bonus = part(budget, market.bonus_permille);
+        (market.terms(budget - bonus), bonus)
     }
 
     fn open(
@@ -138,9 +136,4 @@ impl Opened {
 fn mint(market: &Market, round: Round) -> u64 {
     let halvings = (round.0 - 1).checked_div(market.mint_halves_every).unwrap_or(0);
     u32::try_from(halvings).ok().and_then(|n| market.mint_per_round.checked_shr(n)).unwrap_or(0)
-}
-
-fn permille(amount: u64, part: u32) -> u64 {
-    // At most `amount`, since a genesis allows at most a thousand thousandths.
-    (u128::from(amount) * u128::from(part.min(1_000)) / 1_000) as u64
 }

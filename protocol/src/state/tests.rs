@@ -2,6 +2,7 @@
 
 mod counter;
 mod floor;
+mod market;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use crate::{
     election::HashChain,
     genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Limits, Market, Member, Phases, Task},
     limits::CHAIN_TURNS,
+    market::Mechanism,
     model::{Manifest, TensorSpec, Width},
     statement::{Appraisal, Bid, BidCommit, BidReveal, Marks, UpdateOffer},
 };
@@ -136,6 +138,10 @@ fn genesis(members: Vec<Member>) -> Genesis {
             slash_permille: 500,
             max_losses: 0,
             max_counter_offers: 0,
+            mechanism: Mechanism::Critical,
+            min_bidders: 1,
+            max_share_permille: 1_000,
+            deposit_permille: 0,
         },
         phases: Phases {
             commit: bounds,
@@ -159,7 +165,8 @@ fn genesis(members: Vec<Member>) -> Genesis {
 fn assert_conserved(state: &State) {
     let ledger = &state.ledger;
     let owned: u64 = ledger.accounts.values().map(|account| account.balance).sum();
-    let escrow: u64 = ledger.escrow.awards.values().sum::<u64>() + ledger.escrow.bonus;
+    let held = ledger.escrow.awards.values().chain(ledger.escrow.deposits.values());
+    let escrow: u64 = held.sum::<u64>() + ledger.escrow.bonus;
     assert_eq!(owned + ledger.pool + escrow + ledger.burned, ledger.minted);
 }
 

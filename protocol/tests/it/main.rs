@@ -7,6 +7,7 @@ mod crashes;
 mod election;
 mod epidemic;
 mod hostile;
+mod market;
 mod mixing;
 mod negotiation;
 mod network;

@@ -38,10 +38,10 @@ const GOLDEN: &[(&str, &str)] = &[
     ("request", "e08b620d"),
     ("request: model", "f9832ade"),
     ("response", "36412059"),
-    ("genesis", "525eab4b"),
-    ("state", "62931cfc"),
-    ("journal", "db712dc8"),
-    ("saved step", "175b7d7a"),
+    ("genesis", "0665eb7b"),
+    ("state", "1eaa73b2"),
+    ("journal", "baa883d1"),
+    ("saved step", "a8f2910a"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {

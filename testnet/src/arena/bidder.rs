@@ -8,7 +8,7 @@ use althing_agents::{
 use althing_protocol::{
     genesis::Contract,
     ids::{Hash, MemberId},
-    market::{self, Ask, Terms},
+    market::{self, Ask, Mechanism, Terms},
     model::Width,
     statement::Marks,
 };
@@ -40,7 +40,7 @@ const FORBIDDEN: f64 = 0.2;
 /// micro-credits. Resting earns nothing, and so does losing.
 pub(super) fn auction(seed: u64, number: u64) -> Scored<BidderQuestion> {
     let dice = Dice::new("bidder", seed);
-    let terms = Terms { budget: BUDGET, reserve: RESERVE, winners: WINNERS };
+    let terms = Terms::new(Mechanism::Critical, BUDGET, RESERVE, WINNERS);
     let count = dice.between(RIVALS, "rivals", &[number]) as u64;
     let rivals: Vec<Ask> = (1..=count).filter_map(|rival| rival_ask(&dice, number, rival)).collect();
     let own = question(&dice, number, 0);
@@ -51,7 +51,7 @@ pub(super) fn auction(seed: u64, number: u64) -> Scored<BidderQuestion> {
         let Some(offer) = own.offers.iter().find(|offer| offer.place == bid.contract) else { return 0.0 };
         let member = id(0);
         let asks = [&rivals[..], &[Ask { member, price: bid.price, value: weighed(offer.value, mark) }]].concat();
-        let won = market::clear(&asks, terms, &seed).into_iter().find(|win| win.member == member);
+        let won = market::clear(&asks, terms, &seed).wins.into_iter().find(|win| win.member == member);
         let paid = won.map_or(0.0, |win| win.payment as f64 - offer.cost as f64);
         paid / 1e3
     };

@@ -75,7 +75,7 @@ impl Selection {
             Favour::Draft(ranking) => (ranking.0.len() as u32, ranking.weights(members())),
         };
         let world = self.trial.world();
-        let wins = market::clear(&world.asks(&weights), world.terms(hire), &world.tie());
+        let wins = market::clear(&world.asks(&weights), world.terms(hire), &world.tie()).wins;
         let mut hired: Vec<usize> = wins.iter().filter_map(|win| world.place(&win.member)).collect();
         hired.sort_unstable();
         let delivered = hired.iter().copied().filter(|place| world.delivers(*place)).collect();

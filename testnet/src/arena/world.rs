@@ -17,7 +17,7 @@ use althing_protocol::{
     aggregate,
     ids::{Hash, MemberId, Round},
     machine::Candidate,
-    market::{Ask, Terms},
+    market::{Ask, Mechanism, Terms},
     model::Width,
 };
 
@@ -221,7 +221,7 @@ impl World {
     /// Under which terms so many are hired.
     pub(super) fn terms(&self, hire: u32) -> Terms {
         let winners = (hire as usize).min(self.scale.winners);
-        Terms { budget: BUDGET * self.scale.winners as u64, reserve: RESERVE, winners }
+        Terms::new(Mechanism::Critical, BUDGET * self.scale.winners as u64, RESERVE, winners)
     }
 
     /// What breaks ties in this round's auction.

@@ -111,7 +111,7 @@ impl Property for Supply {
         let Sight::Commit { commit, .. } = sight else { return Ok(()) };
         let ledger = &commit.state.ledger;
         let mut found = u128::from(ledger.pool) + u128::from(ledger.escrow.bonus);
-        for amount in ledger.escrow.awards.values() {
+        for amount in ledger.escrow.awards.values().chain(ledger.escrow.deposits.values()) {
             found += u128::from(*amount);
         }
         for account in ledger.accounts.values() {

@@ -8,6 +8,7 @@ use crate::{
     event::{Award, HiredBy},
     genesis::Genesis,
     ids::{Height, MemberId},
+    market::Mechanism,
     state::{Stage, State},
     statement::Bid,
 };
@@ -102,7 +103,11 @@ pub(super) fn price(genesis: &Genesis, state: &State, bid: Bid) -> u64 {
     let budget = there_was.min(market.budget_per_round);
     let delivery = budget - budget * u64::from(market.bonus_permille) / 1_000;
     let value = u64::from(genesis.contracts[usize::from(bid.contract)].value);
-    (delivery / u64::from(market.max_winners)).min(market.reserve_price * value)
+    let for_a_unit = match market.mechanism {
+        Mechanism::Posted { per_value } => per_value,
+        _ => market.reserve_price,
+    };
+    (delivery / u64::from(market.max_winners)).min(for_a_unit * value)
 }
 
 impl Property for Floor {
