@@ -1,7 +1,5 @@
 //! The bidder: which contract, and at what price.
 
-use std::cmp::Reverse;
-
 use althing_protocol::{event::DecidedBy, genesis::Contract, statement::Bid};
 
 use crate::policy::{Pick, Policy, Question, Reorder, in_order};
@@ -136,19 +134,21 @@ pub fn cost(contract: &Contract, samples: u64, cost_per_sample: u64) -> u64 {
     whole.div_ceil(contract.width.divisor().into())
 }
 
-/// Asks its cost, for the contract on which most would be left over at the reserve price.
+/// Asks its cost, for the contract that is cheapest per unit of value.
 ///
-/// Asking one's cost is dominant once a contract is chosen, but which one is not for the auction to say: the cheapest for
-/// each unit of value wins most often, and a larger one earns more whenever it wins. `testnet agents` compares the two.
+/// Under the default mechanism no other price pays better for that contract. A larger contract may earn more
+/// ([`Surplus`](crate::rivals::Surplus)), but it takes the budget of the round from others.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Surplus;
+pub struct Cheapest;
 
-impl Policy<BidderQuestion> for Surplus {
+impl Policy<BidderQuestion> for Cheapest {
     fn decide(&mut self, question: &BidderQuestion) -> Pick<BidOption> {
-        let left = |offer: &Offer| question.reserve_price.saturating_mul(offer.value.into()).checked_sub(offer.cost);
-        let earning = question.offers.iter().filter_map(|offer| Some((left(offer)?, Reverse(offer.place))));
-        let best = earning.max().map(|(_, Reverse(place))| BidOption::Ask(place, Margin::None));
-        let option = best.filter(|option| question.menu().contains(option)).unwrap_or(BidOption::Pass);
+        let on_menu = |offer: &&Offer| question.menu().contains(&BidOption::Ask(offer.place, Margin::None));
+        let unit_cost = |a: &&Offer, b: &&Offer| {
+            (u128::from(a.cost) * u128::from(b.value)).cmp(&(u128::from(b.cost) * u128::from(a.value)))
+        };
+        let best = question.offers.iter().filter(on_menu).min_by(unit_cost);
+        let option = best.map_or(BidOption::Pass, |offer| BidOption::Ask(offer.place, Margin::None));
         Pick { option, by: DecidedBy::Rules }
     }
 }
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_asks_the_cost_of_the_contract_that_can_earn_most() {
+    fn the_rule_asks_the_cost_of_the_cheapest_unit() {
         let asks = |reserve| {
-            let question = BidderQuestion::new(vec![offer(0, 100, 1_000), offer(1, 160, 1_900)], reserve, 500, 1);
-            question.bid(Surplus.decide(&question).option)
+            let offers = vec![offer(0, 100, 1_000), offer(1, 190, 2_000), offer(2, 30, 200)];
+            let question = BidderQuestion::new(offers, reserve, 500, 1);
+            question.bid(Cheapest.decide(&question).option)
         };
-        assert_eq!(asks(100), Some(Bid { contract: 1, price: 1_900 }), "14,100 left over, not 9,000");
-        assert_eq!(asks(14), Some(Bid { contract: 0, price: 1_000 }), "400 left over, not 340");
-        assert_eq!(asks(9), None, "nothing could pay for either");
+        assert_eq!([20, 9].map(asks), [Some(Bid { contract: 2, price: 200 }); 2], "whatever may be paid at the most");
+        assert_eq!(asks(5), None, "nothing could pay for any");
     }
 
     #[test]
@@ -187,6 +187,6 @@ mod tests {
         use BidOption::{Ask, Pass};
         assert_eq!(question.menu(), [Pass, Ask(0, Margin::None), Ask(0, Margin::Slim)]);
         let dear = BidderQuestion::new(vec![offer(0, 10, 111)], 11, 500, 1);
-        assert_eq!(Surplus.decide(&dear).option, Pass);
+        assert_eq!(Cheapest.decide(&dear).option, Pass);
     }
 }

@@ -15,7 +15,7 @@ use althing_protocol::{
 };
 
 use crate::{
-    bidder::{self, BidOption, BidderQuestion, Offer, Surplus},
+    bidder::{self, BidOption, BidderQuestion, Cheapest, Offer},
     counter::{CounterQuestion, LetBidsStand, OfferQuestion, Profitable},
     guardian::{Capacity, Evenly, GuardianQuestion, Means, PaceOption, PaceQuestion, Stint, WhatFits},
     orders::{
@@ -85,7 +85,7 @@ impl Council {
         Self {
             guardian: Box::new(WhatFits),
             spender: Box::new(Evenly),
-            bidder: Box::new(Surplus),
+            bidder: Box::new(Cheapest),
             selector: Box::new(Coverage),
             negotiator: Box::new(LetBidsStand),
             replier: Box::new(Profitable),
@@ -240,9 +240,9 @@ mod tests {
     #[test]
     fn the_bidder_bids_only_for_what_the_guardian_allows() {
         let Bidding { bid, said, .. } = Council::by_rules(10).bid(question(), capacity(1_000), Means::Unlimited);
-        assert_eq!(bid, Some(Bid { contract: 1, price: 20_000 }));
+        assert_eq!(bid, Some(Bid { contract: 0, price: 10_000 }));
         assert_eq!(said.iter().map(|s| s.role).collect::<Vec<_>>(), [Role::Guardian, Role::Bidder]);
-        assert_eq!(said[1].choice, "two at none margin");
+        assert_eq!(said[1].choice, "one at none margin");
 
         let Bidding { bid, .. } = Council::by_rules(10).bid(question(), capacity(6_000), Means::Unlimited);
         assert_eq!(bid, Some(Bid { contract: 0, price: 60_000 }), "twice would take longer than there is time");

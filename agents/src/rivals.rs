@@ -9,7 +9,6 @@
 
 pub mod draft;
 
-mod cheapest;
 mod features;
 mod fixed;
 mod linucb;
@@ -18,9 +17,9 @@ mod number;
 mod oort;
 mod power_of_choice;
 mod random;
+mod surplus;
 
 pub use self::{
-    cheapest::Cheapest,
     draft::{DraftQuestion, Ranking, Sight},
     features::Features,
     fixed::Fixed,
@@ -30,9 +29,10 @@ pub use self::{
     oort::Oort,
     power_of_choice::PowerOfChoice,
     random::Random,
+    surplus::Surplus,
 };
 use crate::{
-    bidder::{BidderQuestion, Surplus},
+    bidder::{BidderQuestion, Cheapest},
     guardian::{Evenly, GuardianQuestion, PaceQuestion, WhatFits},
     policy::{Policy, Question},
     selector::{Coverage, SelectorQuestion},
@@ -47,7 +47,7 @@ pub trait Rival<Q: Question>: Policy<Q> {
 }
 
 impl Rival<SelectorQuestion> for Coverage {}
-impl Rival<BidderQuestion> for Surplus {}
+impl Rival<BidderQuestion> for Cheapest {}
 impl Rival<GuardianQuestion> for WhatFits {}
 impl Rival<PaceQuestion> for Evenly {}
 

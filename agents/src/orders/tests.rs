@@ -13,7 +13,7 @@ use althing_protocol::{
 
 use super::{verdict::Habit, *};
 use crate::{
-    bidder::{BidOption, BidderQuestion, Margin, Offer, Surplus},
+    bidder::{BidOption, BidderQuestion, Cheapest, Margin, Offer},
     counter::{Counter, CounterQuestion, Leave, LetBidsStand, OfferQuestion, Profitable},
     guardian::Effort,
     policy::{Policy, Question},
@@ -193,7 +193,7 @@ fn bidder_question(reserve: u64) -> BidderQuestion {
 }
 
 fn bid(orders: &Orders, question: &BidderQuestion) -> (BidOption, DecidedBy) {
-    let pick = obey::Obedient { orders, rules: &mut Surplus }.decide(question);
+    let pick = obey::Obedient { orders, rules: &mut Cheapest }.decide(question);
     assert!(question.menu().contains(&pick.option), "whatever the orders say, the pick stands on the menu");
     (pick.option, pick.by)
 }

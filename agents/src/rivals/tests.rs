@@ -10,7 +10,7 @@ use althing_protocol::{
 
 use super::{draft::LastTraining, *};
 use crate::{
-    bidder::{BidOption, Margin, Offer},
+    bidder::{BidOption, Cheapest, Margin, Offer},
     guardian::{Capacity, Machine, Means, Stint},
     policy::{Reorder, ask},
     privacy::{Budget, Plan},
@@ -81,10 +81,10 @@ fn the_order_of_the_menu_decides_nothing() {
     same(&mut LinUcb::new(0.5, ANY), &selection, "linucb");
     same(&mut FixedNumber { hire: 5 }, &selection, "fixed number");
     same(&mut Decaying::new(8, 0.1), &selection, "decaying");
-    same(&mut Surplus, &auction, "rules");
+    same(&mut Cheapest, &auction, "rules");
     same(&mut Random::new(1, BidOption::Pass), &auction, "random");
     same(&mut Fixed::new(|_| 0, BidOption::Pass), &auction, "fixed");
-    same(&mut Cheapest, &auction, "cheapest");
+    same(&mut Surplus, &auction, "surplus");
     same(&mut LinUcb::new(0.5, BidOption::Pass), &auction, "linucb");
     same(&mut WhatFits, &stints, "rules");
     same(&mut LinUcb::new(0.5, Stint::Rest), &stints, "linucb");
@@ -122,10 +122,11 @@ fn fixed_goes_by_its_preference_and_by_nothing_else() {
 }
 
 #[test]
-fn the_cheapest_unit_is_asked_for_at_its_cost() {
-    let picks = [20, 11, 9, 5].map(|reserve| Cheapest.decide(&auction(reserve)).option);
+fn surplus_asks_the_cost_of_the_contract_that_can_earn_most() {
+    let picks = [20, 11, 9, 5].map(|reserve| Surplus.decide(&auction(reserve)).option);
     let ask = |place| BidOption::Ask(place, Margin::None);
-    assert_eq!(picks, [ask(2), ask(2), ask(2), BidOption::Pass], "whatever may be paid at the most");
+    // At 20 there remain 1,000, 1,800 and 400; at 11 100, 90 and 130.
+    assert_eq!(picks, [ask(1), ask(2), ask(2), BidOption::Pass]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use althing_agents::{
     Policy,
-    bidder::{self, BidOption, BidderQuestion, Offer, Surplus},
+    bidder::{self, BidOption, BidderQuestion, Cheapest, Offer},
     orders::{BidderFacts, Offered, Situation},
 };
 use althing_protocol::{
@@ -62,7 +62,7 @@ pub(super) fn auction(seed: u64, number: u64) -> Scored<BidderQuestion> {
 /// What a rival asks: it is truthful, and passes where it must.
 fn rival_ask(dice: &Dice, number: u64, rival: u64) -> Option<Ask> {
     let question = question(dice, number, rival);
-    let bid = question.bid(Surplus.decide(&question).option)?;
+    let bid = question.bid(Cheapest.decide(&question).option)?;
     let offer = question.offers.iter().find(|offer| offer.place == bid.contract)?;
     Some(Ask { member: id(rival), price: bid.price, value: weighed(offer.value, mark(dice, number, rival)) })
 }

@@ -6,7 +6,7 @@ use althing_agents::{
     Rival,
     bidder::{BidOption, BidderQuestion, Margin},
     guardian::{Effort, GuardianQuestion, PaceQuestion, Stint},
-    rivals::{Cheapest, Decaying, Fixed, FixedNumber, LinUcb, Oort, PowerOfChoice, Random},
+    rivals::{Decaying, Fixed, FixedNumber, LinUcb, Oort, PowerOfChoice, Random, Surplus},
     selector::{Focus, SelectorOption, SelectorQuestion},
 };
 use serde::Serialize;
@@ -83,8 +83,8 @@ pub enum BuiltIn {
     Random,
     /// One entry whatever the facts are.
     Fixed,
-    /// The bidder's contract that wins most often.
-    Cheapest,
+    /// The bidder's contract that could earn most.
+    Surplus,
     /// The guardian's fastest pace.
     Hasty,
     /// The selector's least number of winners, favouring nobody.
@@ -105,7 +105,7 @@ impl BuiltIn {
         Self::Rules,
         Self::Random,
         Self::Fixed,
-        Self::Cheapest,
+        Self::Surplus,
         Self::Hasty,
         Self::FixedK,
         Self::DecayingK,
@@ -121,7 +121,7 @@ impl fmt::Display for BuiltIn {
             Self::Rules => "rules",
             Self::Random => "random",
             Self::Fixed => "fixed",
-            Self::Cheapest => "cheapest",
+            Self::Surplus => "surplus",
             Self::Hasty => "hasty",
             Self::FixedK => "fixed-k",
             Self::DecayingK => "decaying-k",
@@ -151,7 +151,7 @@ impl Entrant for BuiltIn {
             Self::Rules => Scored::<BidderQuestion>::rules(),
             Self::Random => Box::new(Random::new(seed, BidOption::Pass)),
             Self::Fixed => Box::new(Fixed::new(first_slim, BidOption::Pass)),
-            Self::Cheapest => Box::new(Cheapest),
+            Self::Surplus => Box::new(Surplus),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, BidOption::Pass)),
             Self::Hasty | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
@@ -168,7 +168,7 @@ impl Entrant for BuiltIn {
             Self::FixedK => Box::new(FixedNumber { hire: most.div_ceil(2) }),
             Self::DecayingK => Box::new(Decaying::new(most, DECAY)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA_SELECTOR, any)),
-            Self::Cheapest | Self::Hasty => return None,
+            Self::Surplus | Self::Hasty => return None,
             Self::Oort => return Some(Box::new(Drafter { policy: Box::new(Oort::new(seed, PREFERRED)) })),
             Self::PowerOfChoice => {
                 return Some(Box::new(Drafter { policy: Box::new(PowerOfChoice::new(seed, 2 * winners)) }));
@@ -183,7 +183,7 @@ impl Entrant for BuiltIn {
             Self::Random => Box::new(Random::new(seed, Stint::Rest)),
             Self::Fixed => Box::new(Fixed::new(half_and_wide, Stint::Rest)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, Stint::Rest)),
-            Self::Cheapest | Self::Hasty | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => {
+            Self::Surplus | Self::Hasty | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => {
                 return None;
             }
         };
@@ -197,7 +197,7 @@ impl Entrant for BuiltIn {
             Self::Fixed => Box::new(Fixed::new(|option| option.pace as u32, NO_PACE)),
             Self::Hasty => Box::new(Fixed::new(|option| u32::MAX - option.pace as u32, NO_PACE)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, NO_PACE)),
-            Self::Cheapest | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
+            Self::Surplus | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
         Some(Box::new(Prompt(policy)))
     }

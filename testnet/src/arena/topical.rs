@@ -2,7 +2,7 @@
 
 use althing_agents::{
     Rival,
-    bidder::{BidOption, BidderQuestion, Surplus},
+    bidder::{BidOption, BidderQuestion, Cheapest},
     guardian::{Evenly, GuardianQuestion, PaceQuestion, WhatFits},
     orders::{SelectorFacts, Situation, Topic},
     selector::Coverage,
@@ -44,7 +44,7 @@ impl Topical for Scored<BidderQuestion> {
     }
 
     fn rules() -> Box<dyn Rival<BidderQuestion>> {
-        Box::new(Surplus)
+        Box::new(Cheapest)
     }
 }
 
