@@ -57,6 +57,25 @@ pub struct Account {
 }
 
 impl Account {
+    /// A newcomer's, without credits.
+    ///
+    /// `power` is its voting power, `anchor` the public end of its hash chain.
+    pub const fn new(power: u64, anchor: Hash) -> Self {
+        Self {
+            balance: 0,
+            reputation: REPUTATION_AT_START,
+            power,
+            tip: anchor,
+            turns_left: CHAIN_TURNS,
+            hired: 0,
+            delivered: 0,
+            bonus: 0,
+            hired_in: Round(0),
+            losses: 0,
+            convicted_at: Height(0),
+        }
+    }
+
     /// By how many losses the member is overdue, if it is: if it has lost `patience` bids in a row, and more by as much
     /// as it has been hired oftener than it has delivered.
     ///
@@ -125,26 +144,12 @@ pub enum LedgerError {
 impl Ledger {
     /// The ledger before the first round: accounts without credits.
     pub fn new(genesis: &Genesis) -> Self {
-        let account = |power, anchor| Account {
-            balance: 0,
-            reputation: REPUTATION_AT_START,
-            power,
-            tip: anchor,
-            turns_left: CHAIN_TURNS,
-            hired: 0,
-            delivered: 0,
-            bonus: 0,
-            hired_in: Round(0),
-            losses: 0,
-            convicted_at: Height(0),
-        };
-        Self {
-            minted: 0,
-            burned: 0,
-            pool: 0,
-            escrow: Escrow::default(),
-            accounts: genesis.members.iter().map(|m| (m.id, account(m.power, m.anchor))).collect(),
-        }
+        Self::of(genesis.members.iter().map(|member| (member.id, Account::new(member.power, member.anchor))))
+    }
+
+    /// A ledger of these accounts, which own nothing yet.
+    pub fn of(accounts: impl IntoIterator<Item = (MemberId, Account)>) -> Self {
+        Self { minted: 0, burned: 0, pool: 0, escrow: Escrow::default(), accounts: accounts.into_iter().collect() }
     }
 
     /// Mints `amount` into the pool.

@@ -21,12 +21,14 @@ pub mod election;
 pub mod epidemic;
 pub mod event;
 pub mod genesis;
+pub mod hiring;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod machine;
 pub mod market;
 pub mod model;
+pub mod settlement;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod state;

@@ -3,7 +3,6 @@
 //! [`State::propose`] and [`State::apply`] share one computation of what a body's evidence leads to, so a proposer and
 //! those who judge its proposal cannot differ.
 
-mod award;
 mod counter;
 mod plan;
 mod settle;
@@ -19,6 +18,7 @@ use crate::{
     crypto::StatementError,
     event::Award,
     genesis::Genesis,
+    hiring::Call,
     ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round},
     ledger::{Ledger, LedgerError},
 };
@@ -246,6 +246,12 @@ impl State {
         next.reprove_passed_over(&validators, header)?;
         next.ledger.check()?;
         Ok((next, outcome))
+    }
+
+    /// What the open round hires by.
+    fn call<'a>(&self, federation: &'a Federation) -> Call<'a> {
+        let genesis = &federation.genesis;
+        Call { market: &genesis.market, members: genesis.members.len(), round: self.round, seed: self.seed }
     }
 
     /// Those elected before the proposer did not bring a decision about.

@@ -96,12 +96,16 @@ impl Market {
             .capped(part(budget, self.max_share_permille))
     }
 
-    pub(super) fn validate(&self, members: usize) -> Result<(), GenesisError> {
+    /// Checks every number, for a federation or an experiment of `members`.
+    ///
+    /// # Errors
+    /// [`GenesisError`] names the first field that is out of bounds.
+    pub fn validate(&self, members: usize) -> Result<(), GenesisError> {
         within("market.mint_per_round", self.mint_per_round, 0, limits::MAX_MINT)?;
         within("market.budget_per_round", self.budget_per_round, 0, limits::MAX_MINT)?;
         within("market.bonus_permille", self.bonus_permille.into(), 0, 1_000)?;
         within("market.slash_permille", self.slash_permille.into(), 0, 1_000)?;
-        within("market.max_winners", self.max_winners.into(), 1, limits::MAX_MEMBERS as u64)?;
+        within("market.max_winners", self.max_winners.into(), 1, members.max(limits::MAX_MEMBERS) as u64)?;
         within("market.min_winners", self.min_winners.into(), 1, self.max_winners.into())?;
         within("market.reserve_price", self.reserve_price, 1, limits::MAX_MINT)?;
         within("market.max_counter_offers", self.max_counter_offers.into(), 0, limits::MAX_COUNTER_OFFERS.into())?;

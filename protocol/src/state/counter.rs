@@ -19,13 +19,13 @@ impl State {
     ///
     /// It is the floor price: nobody's bid moves it, so no bidder gains by asking anything but its cost.
     pub fn counter_price(&self, federation: &Federation, contract: u8) -> u64 {
-        floor::price(federation.genesis.worth(contract), self.budget(&federation.genesis.market).0)
+        floor::price(federation.genesis.worth(contract), self.call(federation).budget(&self.ledger).0)
     }
 
     /// Whether `member` may get a counter-offer: it must not be the chair, which makes them, nor overdue, for then it
     /// is hired first in any case.
     pub(crate) fn may_be_offered(&self, federation: &Federation, chair: &MemberId, member: &MemberId) -> bool {
-        *member != *chair && self.overdue(federation, member).is_none()
+        *member != *chair && self.call(federation).overdue(&self.ledger, member).is_none()
     }
 
     /// The counter-offers of a Plan that are accepted, in the order in which the chair has made them.

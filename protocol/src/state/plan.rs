@@ -2,24 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{Federation, Invalid, Outcome, Stage, State, sorted};
+use super::{Federation, Invalid, Outcome, Stage, State, counter::Bids, sorted};
 use crate::{
     body::PlanEvidence,
     consensus::ValidatorSet,
     crypto::Signed,
-    genesis::{Market, part},
-    ids::{Hash, MemberId, Round},
-    market::Terms,
-    statement::{BidCommit, BidReveal, CounterOffer, Marks},
+    genesis::Market,
+    hiring::{Answers, OpenBid},
+    ids::{Hash, MemberId},
+    statement::{BidCommit, BidReveal, Marks},
 };
 
-/// Bids that were opened, and what the chair's marks and counter-offers make of them.
-pub(super) struct Opened {
-    pub(super) bids: BTreeMap<MemberId, BidReveal>,
-    /// Counter-offers that are accepted.
-    pub(super) countered: Vec<CounterOffer>,
-    marks: Option<(Hash, Marks)>,
-}
+/// The chair's marks, with the digest by which bidders say that they have seen them.
+type SeenMarks = (Hash, Marks);
 
 impl State {
     /// Mints, clears the market and holds back what the round may cost.
@@ -29,30 +24,10 @@ impl State {
         validators: &ValidatorSet,
         evidence: &PlanEvidence,
     ) -> Result<Outcome, Invalid> {
-        let opened = self.open(federation, validators, evidence)?;
-        let market = &federation.genesis.market;
-        let (terms, bonus) = self.budget(market);
-        self.ledger.mint(mint(market, self.round))?;
-        let awards = self.award(federation, &opened, terms);
-        let hired = opened.bids.len() >= market.min_bidders as usize && awards.len() >= market.min_winners as usize;
-        let awards = if hired { awards } else { Vec::new() };
-        if hired {
-            self.count_losses(federation, &opened, &awards, terms)?;
-        }
-        self.ledger.hold(if hired { bonus } else { 0 })?;
-        for award in &awards {
-            self.ledger.hire(&award.member, self.round)?;
-            self.ledger.hold_award(&award.member, award.payment, part(award.payment, market.deposit_permille))?;
-        }
+        let answers = self.open(federation, validators, evidence)?;
+        let awards = self.call(federation).hire(&mut self.ledger, &answers)?;
         self.stage = Stage::Settling(awards.clone());
-        Ok(Outcome::Planned { awards, bids: opened.bids.len() })
-    }
-
-    /// What the open round's Plan can pay for delivery, to a full house, and for contribution.
-    pub(super) fn budget(&self, market: &Market) -> (Terms, u64) {
-        let budget = market.budget_per_round.min(self.ledger.pool.saturating_add(mint(market, self.round)));
-        let bonus = part(budget, market.bonus_permille);
-        (market.terms(budget - bonus), bonus)
+        Ok(Outcome::Planned { awards, bids: answers.bids.len() })
     }
 
     fn open(
@@ -60,7 +35,7 @@ impl State {
         federation: &Federation,
         validators: &ValidatorSet,
         evidence: &PlanEvidence,
-    ) -> Result<Opened, Invalid> {
+    ) -> Result<Answers, Invalid> {
         sorted(evidence.bids.iter().map(|(commit, _)| &commit.signer), "bids")?;
         let mut bids = BTreeMap::new();
         for (commit, reveal) in &evidence.bids {
@@ -68,7 +43,12 @@ impl State {
         }
         let marks = evidence.marks.as_ref().map(|marks| self.open_marks(federation, validators, marks)).transpose()?;
         let countered = self.open_counter_offers(federation, validators, evidence, &bids)?;
-        Ok(Opened { bids, marks, countered })
+        let places = places(marks.as_ref(), &bids, &federation.genesis.market);
+        let open = |(member, reveal): (MemberId, BidReveal)| {
+            let (bid, weight) = (reveal.bid, weight(marks.as_ref(), &member, &reveal));
+            (member, OpenBid { bid, worth: federation.genesis.worth(bid.contract), weight })
+        };
+        Ok(Answers { bids: bids.into_iter().map(open).collect(), countered, places })
     }
 
     fn open_bid(
@@ -96,7 +76,7 @@ impl State {
         federation: &Federation,
         validators: &ValidatorSet,
         signed: &Signed<Marks>,
-    ) -> Result<(Hash, Marks), Invalid> {
+    ) -> Result<SeenMarks, Invalid> {
         let member = signed.signer;
         if member != validators.proposer(0) {
             return Err(Invalid::NoSay { member, what: "marks" });
@@ -109,31 +89,23 @@ impl State {
     }
 }
 
-impl Opened {
-    /// A mark counts for a bidder that had seen it before it opened its bid: then the marker had not seen the price.
-    pub(super) fn weight(&self, member: &MemberId, reveal: &BidReveal) -> u16 {
-        match &self.marks {
-            Some((digest, marks)) if reveal.marks == Some(*digest) => {
-                marks.weights.get(member).copied().unwrap_or(Marks::NEUTRAL)
-            }
-            _ => Marks::NEUTRAL,
+/// A mark counts for a bidder that had seen it before it opened its bid: then the marker had not seen the price.
+fn weight(marks: Option<&SeenMarks>, member: &MemberId, reveal: &BidReveal) -> u16 {
+    match marks {
+        Some((digest, marks)) if reveal.marks == Some(*digest) => {
+            marks.weights.get(member).copied().unwrap_or(Marks::NEUTRAL)
         }
-    }
-
-    /// The selector's number of winners counts if more than half of the bidders had seen it in time.
-    pub(super) fn hire(&self, market: &Market) -> usize {
-        let most = market.max_winners as usize;
-        let Some((digest, marks)) = &self.marks else { return most };
-        let seen = self.bids.values().filter(|reveal| reveal.marks == Some(*digest)).count();
-        if 2 * seen <= self.bids.len() {
-            return most;
-        }
-        (marks.hire as usize).clamp(market.min_winners as usize, most)
+        _ => Marks::NEUTRAL,
     }
 }
 
-/// What `round` mints: the base, halved by the schedule.
-fn mint(market: &Market, round: Round) -> u64 {
-    let halvings = (round.0 - 1).checked_div(market.mint_halves_every).unwrap_or(0);
-    u32::try_from(halvings).ok().and_then(|n| market.mint_per_round.checked_shr(n)).unwrap_or(0)
+/// The selector's number of winners counts if more than half of the bidders had seen it in time.
+fn places(marks: Option<&SeenMarks>, bids: &Bids, market: &Market) -> usize {
+    let most = market.max_winners as usize;
+    let Some((digest, marks)) = marks else { return most };
+    let seen = bids.values().filter(|reveal| reveal.marks == Some(*digest)).count();
+    if 2 * seen <= bids.len() {
+        return most;
+    }
+    (marks.hire as usize).clamp(market.min_winners as usize, most)
 }

@@ -8,6 +8,7 @@ use crate::{
     election,
     event::{Award, Credits},
     ids::{BlobRef, Hash, MemberId},
+    settlement,
     statement::{Appraisal, UpdateOffer},
 };
 
@@ -41,7 +42,7 @@ impl State {
             return Err(Invalid::WrongModel);
         }
         let gains = median_gains(&updates, &appraisals);
-        let payments = self.pay(awards, &gains)?;
+        let payments = settlement::settle(&mut self.ledger, awards, &gains)?;
         self.convict(federation, evidence)?;
         self.take_turn(proposer, evidence.turn)?;
         self.model = evidence.model;
@@ -93,32 +94,6 @@ impl State {
             appraisals.insert(member, appraisal);
         }
         Ok(appraisals)
-    }
-
-    /// Pays for delivery and for contribution; the rest returns to the pool.
-    fn pay(&mut self, awards: &[Award], gains: &BTreeMap<MemberId, i64>) -> Result<BTreeMap<MemberId, u64>, Invalid> {
-        let bonus = u128::from(self.ledger.escrow.bonus);
-        let positive = |member: &MemberId| gains.get(member).map_or(0, |&gain| gain.max(0).unsigned_abs());
-        let total: u128 = gains.keys().map(|member| u128::from(positive(member))).sum();
-        let mut payments = BTreeMap::new();
-        for award in awards {
-            let member = &award.member;
-            let Some(&gain) = gains.get(member) else {
-                self.ledger.reprove(member)?;
-                continue;
-            };
-            // At most the bonus, since a part is at most the total.
-            let share = (bonus * u128::from(positive(member))).checked_div(total).unwrap_or(0) as u64;
-            let delivery = self.ledger.pay_award(member)?;
-            self.ledger.pay_bonus(member, share)?;
-            payments.insert(*member, delivery.saturating_add(share));
-            self.ledger.deliver(member)?;
-            if gain > 0 {
-                self.ledger.commend(member)?;
-            }
-        }
-        self.ledger.release()?;
-        Ok(payments)
     }
 
     /// Slashes members that signed two things for one slot, once for each proof that is newer than the last.
