@@ -8,7 +8,26 @@ use crate::{
     event::Award,
     ids::MemberId,
     ledger::{Ledger, LedgerError},
+    statement::Appraisal,
 };
+
+/// The median gain of each maker's update over the appraisals of others, in millionths of loss.
+///
+/// Nobody appraises itself; no appraisal, no gain.
+pub fn gains<'a>(
+    makers: impl IntoIterator<Item = &'a MemberId>,
+    appraisals: &BTreeMap<MemberId, Appraisal>,
+) -> BTreeMap<MemberId, i64> {
+    let gain = |maker: &MemberId| {
+        let others = appraisals.iter().filter(|(appraiser, _)| *appraiser != maker);
+        let gains = others.filter_map(|(_, appraisal)| appraisal.gains.get(maker));
+        let mut gains: Vec<i64> = gains.map(|&gain| gain.clamp(-Appraisal::MOST, Appraisal::MOST)).collect();
+        gains.sort_unstable();
+        // The lower median: of an even number, the more cautious of the two in the middle.
+        gains.get(gains.len().saturating_sub(1) / 2).copied().unwrap_or(0)
+    };
+    makers.into_iter().map(|maker| (*maker, gain(maker))).collect()
+}
 
 /// Pays for delivery and for contribution, moves reputation and returns what is left in escrow to the pool.
 ///

@@ -41,7 +41,7 @@ impl State {
         if updates.is_empty() && evidence.model != self.model {
             return Err(Invalid::WrongModel);
         }
-        let gains = median_gains(&updates, &appraisals);
+        let gains = settlement::gains(updates.keys(), &appraisals);
         let payments = settlement::settle(&mut self.ledger, awards, &gains)?;
         self.convict(federation, evidence)?;
         self.take_turn(proposer, evidence.turn)?;
@@ -126,20 +126,4 @@ impl State {
             _ => Err(Invalid::WrongTurn),
         }
     }
-}
-
-/// The median gain of each update over the appraisals of others. Nobody appraises itself; no appraisal, no gain.
-fn median_gains(
-    updates: &BTreeMap<MemberId, UpdateOffer>,
-    appraisals: &BTreeMap<MemberId, Appraisal>,
-) -> BTreeMap<MemberId, i64> {
-    let gain = |maker: &MemberId| {
-        let others = appraisals.iter().filter(|(appraiser, _)| *appraiser != maker);
-        let gains = others.filter_map(|(_, appraisal)| appraisal.gains.get(maker));
-        let mut gains: Vec<i64> = gains.map(|&gain| gain.clamp(-Appraisal::MOST, Appraisal::MOST)).collect();
-        gains.sort_unstable();
-        // The lower median: of an even number, the more cautious of the two in the middle.
-        gains.get(gains.len().saturating_sub(1) / 2).copied().unwrap_or(0)
-    };
-    updates.keys().map(|maker| (*maker, gain(maker))).collect()
 }
