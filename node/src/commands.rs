@@ -21,6 +21,7 @@ use crate::{
     cli::{Cli, Command, Format, LedgerCommand, RunArgs},
     failure::Failure,
     learn::catalogue::Catalogue,
+    text::credits,
 };
 
 /// The parts of the node that commands reach for but that do not live here.
@@ -90,9 +91,4 @@ fn spent(account: &Account) -> String {
         micro(account.epsilon_micro.saturating_sub(account.spent_micro)),
         account.rounds_left,
     )
-}
-
-/// Micro-credits as credits, for people.
-fn credits(micro: u64) -> String {
-    format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000)
 }

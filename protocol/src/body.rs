@@ -9,7 +9,7 @@ use crate::{
     crypto::Signed,
     ids::{BlobRef, Hash, Height, MemberId, Round},
     limits::MAX_BODY_BYTES,
-    statement::{Appraisal, BidCommit, BidReveal, CounterOffers, CounterReply, Marks, UpdateOffer},
+    statement::{Appraisal, BidCommit, BidReveal, CounterOffers, CounterReply, Instruction, Marks, UpdateOffer},
 };
 
 /// A decision.
@@ -50,6 +50,8 @@ pub enum Evidence {
 /// Bids, marks and counter-offers. Lists are sorted by signer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanEvidence {
+    /// What owners of accounts want done with their credits, sorted by signer and number.
+    pub instructions: Vec<Signed<Instruction>>,
     /// The chair's marks, if it gave any in time.
     pub marks: Option<Signed<Marks>>,
     /// A sealed bid with its opening, for every bidder.

@@ -39,6 +39,8 @@ pub enum Domain {
     CounterOffers = 11,
     /// A reply to a counter-offer.
     CounterReply = 12,
+    /// What an account's owner wants done with its credits.
+    Instruction = 13,
 }
 
 /// A member's secret key.

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round, Step};
+use crate::{
+    ids::{BlobRef, Hash, Height, JobId, MemberId, NetworkId, Round, Step},
+    ledger::End,
+    statement::JobTerms,
+};
 
 /// Something that happened at this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +93,49 @@ pub enum Event {
         role: Role,
         /// The round from which on the model is asked again.
         until: Round,
+    },
+    /// Credits have changed hands, as the owner has signed.
+    Transferred {
+        /// In which round.
+        round: Round,
+        /// The height whose body says it.
+        height: Height,
+        /// Who gives.
+        from: MemberId,
+        /// Who gets.
+        to: MemberId,
+        /// How much, in micro-credits.
+        amount: u64,
+    },
+    /// A sponsor has paid for rounds of learning.
+    JobFunded {
+        /// In which round.
+        round: Round,
+        /// The height whose body says it.
+        height: Height,
+        /// The number of the job.
+        job: JobId,
+        /// Who pays.
+        sponsor: MemberId,
+        /// For what.
+        terms: JobTerms,
+    },
+    /// A job is over, and what was left of its funds is back.
+    JobEnded {
+        /// Which.
+        job: JobId,
+        /// Whose.
+        sponsor: MemberId,
+        /// Why.
+        end: End,
+        /// Rounds of it that brought a new model.
+        rounds: u32,
+        /// What it has paid, in micro-credits.
+        paid: u64,
+        /// What has returned to the sponsor, in micro-credits.
+        returned: u64,
+        /// The model that the sponsor gets.
+        model: BlobRef,
     },
     /// A Plan is decided.
     Planned {
@@ -350,15 +397,21 @@ pub struct Credits {
     pub pool: u64,
     /// Promised to the winners of the open round.
     pub escrow: u64,
+    /// Put down by sponsors for jobs that are not done.
+    #[serde(default)]
+    pub jobs: u64,
     /// What each member owns.
     pub balances: BTreeMap<MemberId, u64>,
+    /// What others own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guests: BTreeMap<MemberId, u64>,
 }
 
 impl Credits {
     /// Whether `supply = minted - burned` holds.
     pub fn balanced(&self) -> bool {
-        let owned: u128 = self.balances.values().map(|&amount| u128::from(amount)).sum();
-        let held = owned + u128::from(self.pool) + u128::from(self.escrow);
+        let amounts = self.balances.values().chain(self.guests.values()).chain([&self.pool, &self.escrow, &self.jobs]);
+        let held: u128 = amounts.map(|&amount| u128::from(amount)).sum();
         u128::from(self.minted) == held + u128::from(self.burned)
     }
 }

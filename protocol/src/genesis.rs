@@ -48,6 +48,9 @@ pub struct Genesis {
     pub contracts: Vec<Contract>,
     /// Who takes part.
     pub members: Vec<Member>,
+    /// Credits that exist before the first round: of sponsors, or of members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
 }
 
 /// What is learned.
@@ -178,6 +181,16 @@ pub struct Member {
     pub anchor: Hash,
 }
 
+/// Credits that the genesis gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The public key that may spend them: a member's, or any other.
+    pub account: MemberId,
+    /// How much, in micro-credits.
+    pub amount: u64,
+}
+
 /// Why a genesis cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
@@ -199,6 +212,9 @@ pub enum GenesisError {
     /// A member is listed twice.
     #[error("genesis: member {0} is listed twice; remove one entry")]
     DuplicateMember(MemberId),
+    /// An account is given credits twice.
+    #[error("genesis: {0} is given credits twice; write one entry with the sum")]
+    DuplicateGrant(MemberId),
 }
 
 impl Genesis {
@@ -228,6 +244,7 @@ impl Genesis {
     /// [`GenesisError`] names the first field that is out of bounds.
     pub fn validate(&self) -> Result<(), GenesisError> {
         self.validate_members()?;
+        self.validate_grants()?;
         self.market.validate(self.members.len())?;
         self.validate_times()?;
         self.validate_aggregation()?;
@@ -277,6 +294,18 @@ impl Genesis {
             total = total.saturating_add(member.power);
         }
         within("members.power in total", total, 1, limits::MAX_TOTAL_POWER)
+    }
+
+    fn validate_grants(&self) -> Result<(), GenesisError> {
+        within("grants", self.grants.len() as u64, 0, limits::MAX_GRANTS as u64)?;
+        let mut seen = BTreeSet::new();
+        for grant in &self.grants {
+            if !seen.insert(grant.account) {
+                return Err(GenesisError::DuplicateGrant(grant.account));
+            }
+            within("grants.amount", grant.amount, limits::LEAST_OPENING, limits::MAX_MINT)?;
+        }
+        Ok(())
     }
 
     fn validate_aggregation(&self) -> Result<(), GenesisError> {

@@ -58,7 +58,7 @@ impl Call<'_> {
     /// [`LedgerError`] when a bidder is a stranger, or more was minted than a counter holds.
     pub fn hire(&self, ledger: &mut Ledger, answers: &Answers) -> Result<Vec<Award>, LedgerError> {
         let (terms, bonus) = self.budget(ledger);
-        ledger.mint(self.mint())?;
+        ledger.mint(self.mint(ledger))?;
         let awards = self.award(ledger, answers, terms);
         let has_bidders = answers.bids.len() >= self.market.min_bidders as usize;
         if !has_bidders || awards.len() < self.market.min_winners as usize {
@@ -75,7 +75,10 @@ impl Call<'_> {
 
     /// What the round can pay for delivery, to a full house, and for contribution, in micro-credits.
     pub fn budget(&self, ledger: &Ledger) -> (Terms, u64) {
-        let budget = self.market.budget_per_round.min(ledger.pool.saturating_add(self.mint()));
+        let budget = match ledger.open_job() {
+            Some(job) => job.budget(),
+            None => self.market.budget_per_round.min(ledger.pool.saturating_add(self.mint(ledger))),
+        };
         let bonus = part(budget, self.market.bonus_permille);
         (self.market.terms(budget - bonus), bonus)
     }
@@ -86,8 +89,11 @@ impl Call<'_> {
         ledger.accounts.get(member)?.overdue(patience)
     }
 
-    /// What the round mints: the base, halved by the schedule.
-    fn mint(&self) -> u64 {
+    /// What the round mints: the base, halved by the schedule; nothing where a sponsor pays.
+    fn mint(&self, ledger: &Ledger) -> u64 {
+        if ledger.open_job.is_some() {
+            return 0;
+        }
         let halvings = self.round.0.saturating_sub(1).checked_div(self.market.mint_halves_every).unwrap_or(0);
         u32::try_from(halvings).ok().and_then(|n| self.market.mint_per_round.checked_shr(n)).unwrap_or(0)
     }

@@ -180,6 +180,10 @@ counter_id! {
     Round
 }
 counter_id! {
+    /// A job that a sponsor has funded, from 1, in the order of funding.
+    JobId
+}
+counter_id! {
     /// A step of one member in an epidemic exchange, from 1. Members count their own; nobody compares them.
     Step
 }

@@ -1,7 +1,10 @@
 //! Credits and reputation: integers that only decided bodies move.
 //!
-//! Every credit is in exactly one place: the pool, the escrow of the open round, or a member's account. The sum is what
+//! Every credit is in exactly one place: the pool, the escrow of the open round or of a job, or an account. The sum is what
 //! was minted less what was burned, and [`Ledger::check`] counts it again after every body.
+
+mod instruct;
+mod job;
 
 use std::collections::BTreeMap;
 
@@ -9,9 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::Credits,
-    genesis::Genesis,
-    ids::{Hash, Height, MemberId, Round},
+    genesis::{Genesis, Grant},
+    ids::{Hash, Height, JobId, MemberId, Round},
     limits::CHAIN_TURNS,
+};
+
+pub(crate) use self::job::Settled;
+pub use self::{
+    instruct::{Carried, InstructionError},
+    job::{End, EndedJob, Job, Work},
 };
 
 /// Reputation of a newcomer.
@@ -34,6 +43,8 @@ const WEIGHT_CAP: u64 = 3;
 pub struct Account {
     /// Owned, in micro-credits.
     pub balance: u64,
+    /// Instructions of its owner that were carried out.
+    pub nonce: u64,
     /// From 0 to 1,000: falls fast, rises slowly.
     pub reputation: u32,
     /// Voting power.
@@ -63,6 +74,7 @@ impl Account {
     pub const fn new(power: u64, anchor: Hash) -> Self {
         Self {
             balance: 0,
+            nonce: 0,
             reputation: REPUTATION_AT_START,
             power,
             tip: anchor,
@@ -85,6 +97,15 @@ impl Account {
         let floor = (u128::from(patience) * hired).div_ceil(delivered);
         u128::from(self.losses).checked_sub(floor).and_then(|over| over.try_into().ok())
     }
+}
+
+/// The account of somebody who is no member: a sponsor, or whoever was sent credits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guest {
+    /// Owned, in micro-credits.
+    pub balance: u64,
+    /// Instructions of its owner that were carried out.
+    pub nonce: u64,
 }
 
 /// What the open round holds back.
@@ -118,6 +139,18 @@ pub struct Ledger {
     pub escrow: Escrow,
     /// Every member's account.
     pub accounts: BTreeMap<MemberId, Account>,
+    /// Accounts of others. They stay when they are empty: their counters keep old instructions from coming back.
+    pub guests: BTreeMap<MemberId, Guest>,
+    /// Jobs that sponsors pay for.
+    pub jobs: BTreeMap<JobId, Job>,
+    /// Jobs that the last Settle has ended.
+    pub ended: Vec<EndedJob>,
+    /// The job that pays for the open round, if one does.
+    pub open_job: Option<JobId>,
+    /// The last job that had a turn before it; 0 for none.
+    pub last_turn: JobId,
+    /// The last job that was funded; 0 for none.
+    pub last_job: JobId,
 }
 
 /// A movement that the ledger refuses. No valid body asks for one.
@@ -136,7 +169,7 @@ pub enum LedgerError {
         minted: u64,
         /// Ever burned.
         burned: u64,
-        /// Found in pool, escrow and accounts.
+        /// Found in pool, escrow, jobs and accounts.
         held: u128,
     },
 }
@@ -144,12 +177,38 @@ pub enum LedgerError {
 impl Ledger {
     /// The ledger before the first round: accounts without credits.
     pub fn new(genesis: &Genesis) -> Self {
-        Self::of(genesis.members.iter().map(|member| (member.id, Account::new(member.power, member.anchor))))
+        let mut ledger =
+            Self::of(genesis.members.iter().map(|member| (member.id, Account::new(member.power, member.anchor))));
+        genesis.grants.iter().for_each(|grant| ledger.grant(grant));
+        ledger
     }
 
     /// A ledger of these accounts, which own nothing yet.
     pub fn of(accounts: impl IntoIterator<Item = (MemberId, Account)>) -> Self {
-        Self { minted: 0, burned: 0, pool: 0, escrow: Escrow::default(), accounts: accounts.into_iter().collect() }
+        Self {
+            minted: 0,
+            burned: 0,
+            pool: 0,
+            escrow: Escrow::default(),
+            accounts: accounts.into_iter().collect(),
+            guests: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            ended: Vec::new(),
+            open_job: None,
+            last_turn: JobId(0),
+            last_job: JobId(0),
+        }
+    }
+
+    /// Mints what the genesis gives. A validated genesis names each account once, and amounts whose sum fits.
+    fn grant(&mut self, grant: &Grant) {
+        if !self.accounts.contains_key(&grant.account) {
+            self.guests.insert(grant.account, Guest::default());
+        }
+        if let Some((_, balance)) = self.purse_mut(&grant.account) {
+            *balance = balance.saturating_add(grant.amount);
+            self.minted = self.minted.saturating_add(grant.amount);
+        }
     }
 
     /// Mints `amount` into the pool.
@@ -159,17 +218,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// Moves a round's bonus from the pool into escrow.
+    /// Moves a round's bonus into escrow, from the pool or from the job that pays for the round.
     pub(crate) fn hold(&mut self, bonus: u64) -> Result<(), LedgerError> {
-        self.pool = take(self.pool, bonus, "the pool")?;
+        self.draw(bonus)?;
         self.escrow.bonus = add(self.escrow.bonus, bonus, "the bonus")?;
         Ok(())
     }
 
-    /// Moves into escrow what delivery pays `member`, from the pool, and its deposit, from its own account as far as that
-    /// reaches: a newcomer that has nothing yet can be hired too.
+    /// Moves into escrow what delivery pays `member`, from the pool or from the job that pays for the round, and its
+    /// deposit, from its own account as far as that reaches: a newcomer that has nothing yet can be hired too.
     pub(crate) fn hold_award(&mut self, member: &MemberId, payment: u64, deposit: u64) -> Result<(), LedgerError> {
-        self.pool = take(self.pool, payment, "the pool")?;
+        self.draw(payment)?;
         let account = self.account_mut(member)?;
         let deposit = deposit.min(account.balance);
         account.balance = take(account.balance, deposit, "the account")?;
@@ -184,6 +243,7 @@ impl Ledger {
     pub(crate) fn pay_award(&mut self, member: &MemberId) -> Result<u64, LedgerError> {
         let amount = self.escrow.awards.remove(member).unwrap_or(0);
         self.credit(member, amount)?;
+        self.note_work(member, 1, amount);
         let deposit = self.escrow.deposits.remove(member).unwrap_or(0);
         self.credit(member, deposit)?;
         Ok(amount)
@@ -194,15 +254,19 @@ impl Ledger {
         self.escrow.bonus = take(self.escrow.bonus, amount, "the bonus")?;
         let account = self.account_mut(member)?;
         account.bonus = add(account.bonus, amount, "the account")?;
+        self.note_work(member, 0, amount);
         self.credit(member, amount)
     }
 
-    /// Returns what is left in escrow to the pool, forfeited deposits with it.
+    /// Returns what is left in escrow to whoever pays for the round, and forfeited deposits to the pool.
     pub(crate) fn release(&mut self) -> Result<(), LedgerError> {
-        let left = u64::try_from(self.escrow.total()).map_err(|_| LedgerError::Overdrawn("the pool"))?;
+        let forfeited = self.escrow.deposits.values().map(|&amount| u128::from(amount)).sum();
+        let left = self.escrow.total() - forfeited;
+        let fits = |amount: u128| u64::try_from(amount).map_err(|_| LedgerError::Overdrawn("the pool"));
+        let (left, forfeited) = (fits(left)?, fits(forfeited)?);
         self.escrow = Escrow::default();
-        self.pool = add(self.pool, left, "the pool")?;
-        Ok(())
+        self.pool = add(self.pool, forfeited, "the pool")?;
+        self.give_back(left)
     }
 
     /// Burns a part of `member`'s balance, in thousandths, and all of its reputation.
@@ -281,7 +345,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unbalanced`] when `minted - burned` is not what is held.
     pub fn check(&self) -> Result<(), LedgerError> {
-        let owned: u128 = self.accounts.values().map(|account| u128::from(account.balance)).sum();
+        let of_members = self.accounts.values().map(|account| account.balance);
+        let of_others = self.guests.values().map(|guest| guest.balance);
+        let of_jobs = self.jobs.values().map(|job| job.left);
+        let owned: u128 = of_members.chain(of_others).chain(of_jobs).map(u128::from).sum();
         let held = owned + u128::from(self.pool) + self.escrow.total();
         if u128::from(self.minted) == held + u128::from(self.burned) {
             return Ok(());
@@ -296,7 +363,9 @@ impl Ledger {
             burned: self.burned,
             pool: self.pool,
             escrow: u64::try_from(self.escrow.total()).unwrap_or(u64::MAX),
+            jobs: self.jobs.values().map(|job| job.left).fold(0, u64::saturating_add),
             balances: self.accounts.iter().map(|(id, account)| (*id, account.balance)).collect(),
+            guests: self.guests.iter().map(|(id, guest)| (*id, guest.balance)).collect(),
         }
     }
 

@@ -11,6 +11,24 @@ pub const MAX_CONTRACTS: usize = 16;
 /// Counter-offers in a round.
 pub const MAX_COUNTER_OFFERS: u32 = 2;
 
+/// Instructions of account owners in a body.
+pub const MAX_INSTRUCTIONS: usize = 128;
+
+/// Accounts of others than members: sponsors, and whoever was sent credits.
+pub const MAX_GUESTS: usize = 1_024;
+
+/// Least that opens an account of somebody who is no member, in micro-credits: accounts take room for ever.
+pub const LEAST_OPENING: u64 = 1_000;
+
+/// Jobs that wait for their turns or have one.
+pub const MAX_JOBS: usize = 16;
+
+/// Accounts to which a genesis may give credits.
+pub const MAX_GRANTS: usize = 64;
+
+/// Rounds that one job may pay for.
+pub const MAX_JOB_ROUNDS: u32 = 1_000_000;
+
 /// Longest encoded genesis, in bytes.
 pub const MAX_GENESIS_BYTES: usize = 256 * 1024;
 

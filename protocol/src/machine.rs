@@ -15,6 +15,7 @@ mod decide;
 mod effect;
 mod exchange;
 mod input;
+mod instruct;
 mod listen;
 mod pool;
 mod recover;
@@ -31,12 +32,13 @@ pub use effect::{
 };
 pub use exchange::WhenHalted;
 pub use input::{Input, Made, Score, Timer};
+pub use instruct::SubmitError;
 pub use listen::Verdict;
 pub use recover::Durable;
 
 use self::{
-    agree::Bodies, bid::Bidding, counter::Counters, deadlines::Deadline, effect::Record, pool::Pool, sync::Sync,
-    train::Training,
+    agree::Bodies, bid::Bidding, counter::Counters, deadlines::Deadline, effect::Record, instruct::Instructions,
+    pool::Pool, sync::Sync, train::Training,
 };
 use crate::{
     codec,
@@ -106,6 +108,8 @@ pub struct Machine {
     pool: Pool,
     /// Statements for the round after, from members that are already there.
     early: Pool,
+    /// What owners of accounts want done, until a body says it.
+    instructions: Instructions,
     bidding: Bidding,
     counters: Counters,
     /// The open round begins no sooner than this.

@@ -29,7 +29,8 @@ pub fn gains<'a>(
     makers.into_iter().map(|maker| (*maker, gain(maker))).collect()
 }
 
-/// Pays for delivery and for contribution, moves reputation and returns what is left in escrow to the pool.
+/// Pays for delivery and for contribution, moves reputation and returns what is left in escrow to whoever pays for the
+/// round.
 ///
 /// `gains` holds the gain of every update that was delivered, in millionths of loss; an award whose member has none is
 /// not paid. Returned is what each member received, in micro-credits.

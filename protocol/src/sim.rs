@@ -22,6 +22,7 @@ mod link;
 mod network;
 mod node;
 mod overreach;
+mod owners;
 mod property;
 mod queue;
 mod report;

@@ -4,6 +4,7 @@
 //! those who judge its proposal cannot differ.
 
 mod counter;
+mod instruct;
 mod plan;
 mod settle;
 #[cfg(test)]
@@ -20,7 +21,8 @@ use crate::{
     genesis::Genesis,
     hiring::Call,
     ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round},
-    ledger::{Ledger, LedgerError},
+    ledger::{Carried, InstructionError, Ledger, LedgerError},
+    statement::Instruction,
 };
 pub use settle::Settlement;
 
@@ -77,6 +79,8 @@ pub enum Outcome {
         awards: Vec<Award>,
         /// Bids that were opened.
         bids: usize,
+        /// What owners of accounts have had done.
+        instructions: Vec<(MemberId, Instruction, Carried)>,
     },
     /// Who is paid.
     Settled(Settlement),
@@ -97,6 +101,9 @@ pub enum Invalid {
     /// A list is not sorted by signer, or names a signer twice.
     #[error("its {0} are not sorted, or one stands there twice")]
     Unsorted(&'static str),
+    /// A list holds more than a body may.
+    #[error("it holds too many {0}")]
+    TooMany(&'static str),
     /// A statement is by somebody who had no say in it.
     #[error("{member} had no say in its {what}")]
     NoSay {
@@ -113,6 +120,9 @@ pub enum Invalid {
         /// What.
         what: &'static str,
     },
+    /// An instruction does nothing, or cannot be paid.
+    #[error("an instruction in it cannot be carried out: {0}")]
+    Instruction(#[from] InstructionError),
     /// A statement is forged or malformed.
     #[error(transparent)]
     Statement(#[from] StatementError),

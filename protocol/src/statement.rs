@@ -1,6 +1,7 @@
 //! What members say to each other in a round. Each statement is signed, bounded, and stands in a body as evidence.
 
 mod counter;
+mod instruction;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub use counter::{CounterOffer, CounterOffers, CounterReply, Reply};
+pub use instruction::{Action, Instruction, JobTerms};
 
 /// A bid: one contract of the menu, at a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

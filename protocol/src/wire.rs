@@ -10,7 +10,8 @@ use crate::{
     ids::{BlobRef, Height},
     limits::{MAX_MESSAGE_BYTES, MAX_SYNC_HEIGHTS},
     statement::{
-        Appraisal, BidCommit, BidReveal, BodyOffer, CounterOffers, CounterReply, Marks, ModelOffer, UpdateOffer,
+        Appraisal, BidCommit, BidReveal, BodyOffer, CounterOffers, CounterReply, Instruction, Marks, ModelOffer,
+        UpdateOffer,
     },
 };
 
@@ -19,6 +20,8 @@ use crate::{
 pub enum Topic {
     /// Statements of the round.
     Round,
+    /// What owners of accounts want done.
+    Instructions,
     /// Votes and proposals.
     Agreement,
     /// Proposed bodies.
@@ -46,6 +49,8 @@ pub enum Message {
     Update(Signed<UpdateOffer>),
     /// An appraisal.
     Appraisal(Signed<Appraisal>),
+    /// What the owner of an account wants done.
+    Instruction(Signed<Instruction>),
     /// A proposed body.
     Body(Signed<BodyOffer>),
     /// A vote, a proposal or a certificate.
@@ -67,6 +72,7 @@ impl Message {
             | Self::CounterReply(_)
             | Self::Update(_)
             | Self::Appraisal(_) => Topic::Round,
+            Self::Instruction(_) => Topic::Instructions,
             Self::Body(_) => Topic::Bodies,
             Self::Agreement(_) => Topic::Agreement,
             Self::Have(_) => Topic::Have,

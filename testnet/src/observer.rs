@@ -269,6 +269,9 @@ impl Observer {
             | Event::Arrived { .. }
             | Event::Forfeited { .. }
             | Event::Adopted { .. }
+            | Event::Transferred { .. }
+            | Event::JobFunded { .. }
+            | Event::JobEnded { .. }
             | Event::ExchangeBegun { .. }
             | Event::ExchangeEnded { .. }
             | Event::Misbehaved { .. }

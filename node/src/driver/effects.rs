@@ -76,6 +76,7 @@ impl Shell {
     async fn publish(&mut self, topic: Topic, bytes: Vec<u8>) -> Result<(), Failure> {
         let topic = match topic {
             Topic::Round => net::Topic::Round,
+            Topic::Instructions => net::Topic::Instructions,
             Topic::Agreement => net::Topic::Consensus,
             Topic::Bodies => net::Topic::Bodies,
             Topic::Have => net::Topic::Have,

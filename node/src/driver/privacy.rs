@@ -59,7 +59,7 @@ pub(super) struct Purse {
 /// What is to be done about an order to train.
 pub(super) enum Step {
     /// It is paid for: tell so, and draw.
-    Draw(Box<Paid>, Event),
+    Draw(Box<Paid>, Box<Event>),
     /// It was made before: offer it.
     Offer(Made),
     /// It is being made.
@@ -155,7 +155,7 @@ impl Purse {
                     epsilon_micro: account.spent_micro.saturating_sub(before),
                     store: Arc::clone(self.account.store()),
                 };
-                Ok(Step::Draw(Box::new(paid), event))
+                Ok(Step::Draw(Box::new(paid), Box::new(event)))
             }
             Payment::Before(_) => self.again(&ticket),
             Payment::Refused(refused) => Ok(Step::Forfeit(refused.to_string())),

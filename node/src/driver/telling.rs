@@ -10,10 +10,11 @@ use althing_protocol::{
     event::{Account, Event, Phase, Role},
     genesis::Genesis,
     ids::MemberId,
+    ledger::End,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Format;
+use crate::{cli::Format, text::credits};
 
 /// An event with the time at which it was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +120,21 @@ impl Names {
                     paid as f64 / 1e6
                 )
             }
+            Event::Transferred { from, to, amount, .. } => {
+                format!("{} gave {} credits to {}", self.name(from), credits(*amount), self.name(to))
+            }
+            Event::JobFunded { job, sponsor, terms, .. } => format!(
+                "job {job} is funded by {}: {} rounds of at most {} credits",
+                self.name(sponsor),
+                terms.rounds,
+                credits(terms.budget_per_round)
+            ),
+            Event::JobEnded { job, end, rounds, paid, returned, .. } => format!(
+                "job {job} {}: {rounds} rounds, {} credits paid, {} returned",
+                ending(*end),
+                credits(*paid),
+                credits(*returned)
+            ),
             Event::ExchangeBegun { step, .. } => format!("step {step}: exchanging models with whoever is here"),
             Event::Stepped { step, received, accepted, samples, training_ms, .. } => format!(
                 "step {step}: trained on {samples} examples in {:.1} s, {received} models came, {accepted} accepted",
@@ -158,6 +174,14 @@ fn standing(account: &Account) -> String {
         micro(epsilon_micro),
         delta_pico as f64 / 1e12
     )
+}
+
+const fn ending(end: End) -> &'static str {
+    match end {
+        End::Worked => "is done",
+        End::Reached => "has reached its accuracy",
+        End::Expired => "has expired",
+    }
 }
 
 const fn takeover(agreement_round: u32) -> &'static str {

@@ -68,6 +68,7 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         exchange: Exchange::default(),
         contracts: passes(Width::Full, "", |value| value).to_vec(),
         members: draft.members,
+        grants: Vec::new(),
     };
     let winners = genesis.market.max_winners;
     hiring(genesis, winners)

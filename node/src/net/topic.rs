@@ -5,6 +5,8 @@
 pub enum Topic {
     /// Statements of a round: bids, marks, updates, appraisals.
     Round,
+    /// What owners of accounts want done with their credits.
+    Instructions,
     /// Votes and proposals of the agreement.
     Consensus,
     /// Proposed bodies on their way.
@@ -23,13 +25,13 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Self; 5] = [Self::Round, Self::Consensus, Self::Bodies, Self::Have, Self::Tip];
+    pub const ALL: [Self; 6] = [Self::Round, Self::Instructions, Self::Consensus, Self::Bodies, Self::Have, Self::Tip];
 
     /// Longest message, in bytes; longer ones are neither sent nor taken.
     pub const fn max_bytes(self) -> usize {
         match self {
             Self::Bodies => BODY_BYTES_MAX,
-            Self::Round | Self::Consensus | Self::Have | Self::Tip => MESSAGE_BYTES_MAX,
+            Self::Round | Self::Instructions | Self::Consensus | Self::Have | Self::Tip => MESSAGE_BYTES_MAX,
         }
     }
 
@@ -37,6 +39,7 @@ impl Topic {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Round => "round",
+            Self::Instructions => "instructions",
             Self::Consensus => "consensus",
             Self::Bodies => "bodies",
             Self::Have => "have",

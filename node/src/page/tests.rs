@@ -43,7 +43,7 @@ fn status() -> Status {
 
 fn settled(round: u64, agreement_round: u32) -> Event {
     let blob = BlobRef { hash: Hash([5; 32]), size: 1 };
-    let credits = Credits { minted: 0, burned: 0, pool: 0, escrow: 0, balances: [].into() };
+    let credits = Credits { minted: 0, burned: 0, pool: 0, escrow: 0, jobs: 0, balances: [].into(), guests: [].into() };
     Event::Settled {
         round: Round(round),
         height: Height(2 * round),

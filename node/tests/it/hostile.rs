@@ -141,6 +141,7 @@ impl Village {
 fn topic_of(message: &Message) -> Topic {
     match message.topic() {
         wire::Topic::Round => Topic::Round,
+        wire::Topic::Instructions => Topic::Instructions,
         wire::Topic::Agreement => Topic::Consensus,
         wire::Topic::Bodies => Topic::Bodies,
         wire::Topic::Have => Topic::Have,

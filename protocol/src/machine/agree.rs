@@ -226,7 +226,7 @@ impl Machine {
         }
     }
 
-    /// R8: every bid whose opening fits its seal, and the chair's marks.
+    /// R8, R36: what owners of accounts want done, every bid whose opening fits its seal, and the chair's marks.
     fn gather_bids(&self) -> PlanEvidence {
         let mut bids = Vec::new();
         for (member, reveal) in self.pool.reveals.iter() {
@@ -237,7 +237,8 @@ impl Machine {
             }
         }
         let marks = self.pool.marks.get(&self.chair()).map(|marks| marks.signed.clone());
-        self.with_counter_offers(PlanEvidence { marks, bids, counter_offers: None, replies: Vec::new() })
+        let instructions = self.instructions.choose(&self.state);
+        self.with_counter_offers(PlanEvidence { instructions, marks, bids, counter_offers: None, replies: Vec::new() })
     }
 
     /// R16: every sound update with their mean, every appraisal, and the turn of this member's chain.

@@ -11,7 +11,9 @@ use crate::{
     consensus::Certificate,
     event::Event,
     ids::MemberId,
+    ledger::{Carried, EndedJob},
     state::{Outcome, Settlement, Stage},
+    statement::{Action, Instruction},
     wire::Decision,
 };
 
@@ -24,6 +26,7 @@ impl Machine {
         let (next, body, outcome) = self.state.apply(&self.federation, &bytes).map_err(disagrees)?;
         self.validators = next.validators().map_err(|why| disagrees(why.into()))?;
         self.state = next;
+        self.instructions.prune(&self.state);
         self.end_exchange();
         let decision = Decision { body: bytes.into(), certificate };
         self.effects.push(Effect::Commit(Box::new(Commit { height, decision, state: self.state.clone() })));
@@ -31,7 +34,10 @@ impl Machine {
         let effects = self.engine.rest_at(height, self.validators.clone())?;
         self.carry(effects)?;
         match outcome {
-            Outcome::Planned { awards, bids } => self.tell_planned(elected, &body.header, awards, bids),
+            Outcome::Planned { awards, bids, instructions } => {
+                self.tell_instructions(&body.header, &instructions);
+                self.tell_planned(elected, &body.header, awards, bids);
+            }
             Outcome::Settled(settlement) => {
                 self.pause(settlement.updates.len());
                 self.tell_settled(elected, &body, settlement);
@@ -53,6 +59,19 @@ impl Machine {
         }
     }
 
+    fn tell_instructions(&mut self, header: &Header, instructions: &[(MemberId, Instruction, Carried)]) {
+        let (round, height) = (header.round, header.height);
+        for (owner, instruction, carried) in instructions {
+            self.tell(match (instruction.action, carried) {
+                (Action::Fund(terms), Carried::Funded(job)) => {
+                    Event::JobFunded { round, height, job: *job, sponsor: *owner, terms }
+                }
+                (Action::Transfer { to, amount }, _) => Event::Transferred { round, height, from: *owner, to, amount },
+                (Action::Fund(_), Carried::Transferred) => continue,
+            });
+        }
+    }
+
     fn tell_planned(&mut self, elected: MemberId, header: &Header, awards: Vec<crate::event::Award>, bids: usize) {
         let Header { round, height, proposer, agreement_round, .. } = *header;
         self.tell(Event::Planned { round, height, elected, proposer, agreement_round, bids, awards });
@@ -60,6 +79,11 @@ impl Machine {
 
     fn tell_settled(&mut self, elected: MemberId, body: &Body, settlement: Settlement) {
         let Header { round, height, proposer, agreement_round, .. } = body.header;
+        for EndedJob { id, job, end, model, .. } in settlement.ended {
+            let paid = job.work.values().map(|work| work.paid).sum();
+            let (sponsor, rounds, returned) = (job.sponsor, job.rounds, job.left);
+            self.tell(Event::JobEnded { job: id, sponsor, end, rounds, paid, returned, model });
+        }
         let slowest_training_ms = settlement.updates.values().map(|offer| offer.training_ms).max().unwrap_or(0);
         self.tell(Event::Settled {
             round,

@@ -59,6 +59,7 @@ impl Machine {
                 Ok(verdict)
             }
             Message::Appraisal(signed) => self.hear_statement(via, signed),
+            Message::Instruction(signed) => Ok(self.hear_instruction(signed)),
             Message::Body(signed) => self.hear_body(via, signed),
             Message::Agreement(message) => self.feed_message(message),
             Message::Have(blob) => Ok(self.hear_have(author, blob)),

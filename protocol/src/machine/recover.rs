@@ -8,6 +8,7 @@ use super::{
     bid::Bidding,
     counter::Counters,
     deadlines::Deadline,
+    instruct::Instructions,
     pool::{OfRound, Pool},
     sync::Sync,
     train::Training,
@@ -94,6 +95,7 @@ impl Machine {
             phase_since: now,
             pool: Pool::new(round),
             early: Pool::new(round.next()),
+            instructions: Instructions::default(),
             bidding: Bidding::default(),
             counters: Counters::default(),
             opens_at: now,
@@ -180,7 +182,9 @@ impl Machine {
             Message::CounterReply(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Update(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Appraisal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
-            Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => Ok(()),
+            Message::Instruction(_) | Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => {
+                Ok(())
+            }
         }
     }
 }

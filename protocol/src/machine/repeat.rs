@@ -49,6 +49,7 @@ impl Machine {
                 None,
             ],
         };
-        said.into_iter().flatten().collect()
+        let instructions = self.instructions.submitted_here().map(Message::Instruction);
+        said.into_iter().flatten().chain(instructions).collect()
     }
 }

@@ -111,8 +111,8 @@ impl Machine {
     pub(super) fn update_offered(&mut self, maker: &MemberId) -> Result {
         let Some(offer) = self.pool.updates.get(maker).map(|said| said.what) else { return Ok(()) };
         let Some(award) = self.training.awards.get(maker) else { return Ok(()) };
-        if offer.contract != award.contract {
-            // It fulfils another contract than the awarded one: nobody waits for more from its maker.
+        if offer.contract != award.contract || !self.state.is_clear_enough(&offer) {
+            // It fulfils another contract than the awarded one, or is too noisy: nobody waits for more from its maker.
             self.training.faulty.insert(*maker);
             return self.check_updates();
         }

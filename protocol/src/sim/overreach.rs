@@ -8,7 +8,8 @@ use crate::{
     crypto::{Keypair, Signed, Statement},
     ids::{Hash, MemberId, NetworkId, Round},
     statement::{
-        Appraisal, Bid, BidCommit, BidReveal, CounterOffer, CounterOffers, CounterReply, Marks, Reply, UpdateOffer,
+        Action, Appraisal, Bid, BidCommit, BidReveal, CounterOffer, CounterOffers, CounterReply, Instruction, Marks,
+        Reply, UpdateOffer,
     },
     wire::Message,
 };
@@ -75,6 +76,11 @@ impl Pen<'_> {
                 let Appraisal { round, .. } = signed.peek().ok()?;
                 let gains = BTreeMap::from([(self.id(), i64::MIN)]);
                 Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 0 }))
+            }
+            Message::Instruction(signed) => {
+                let instruction = signed.peek().ok()?;
+                let action = Action::Transfer { to: MemberId([0; 32]), amount: u64::MAX };
+                Message::Instruction(self.sign(&Instruction { action, ..instruction }))
             }
             Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => return None,
         })

@@ -7,6 +7,7 @@ mod floor;
 mod mean;
 mod reading;
 mod speech;
+mod sponsor;
 mod step;
 
 use std::{collections::BTreeMap, fmt};
@@ -91,7 +92,7 @@ impl Witness {
             properties: vec![
                 Box::new(chain::Agreement::default()),
                 Box::new(chain::NoGap::default()),
-                Box::new(chain::Supply::new(&genesis.market)),
+                Box::new(chain::Supply::new(genesis)),
                 Box::new(floor::Floor::new(genesis)),
                 Box::new(counter::Consent::new(genesis)),
                 Box::new(speech::OneSay::default()),

@@ -38,6 +38,8 @@ pub(super) enum Event {
     Restart { who: usize },
     /// A spammer speaks up.
     Spam { who: usize },
+    /// The owner of some account wants something done.
+    Instruct,
     /// A fault of the scenario, by its place there.
     Fault(usize),
     /// From here on there are no new faults.

@@ -15,7 +15,9 @@ use crate::{
     aggregate,
     crypto::Keypair,
     election::HashChain,
-    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
+    genesis::{
+        Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Grant, Limits, Market, Member, Phases, Task,
+    },
     ids::{BlobRef, Hash},
     machine::{Identity, WhenHalted},
     market::Mechanism,
@@ -35,6 +37,9 @@ const WINNERS: u32 = 4;
 
 /// Most that a unit of value may cost, in micro-credits.
 const RESERVE_PRICE: u64 = 5_000;
+
+/// What the sponsor has at the beginning, in micro-credits.
+const GRANT: u64 = 50_000_000;
 
 /// Links of each member's hash chain. The ledger would grant more turns, but no run takes as many as these, and walking
 /// a long chain takes longer than anything else that happens.
@@ -69,6 +74,8 @@ pub struct Scenario {
     pub mechanism: Mechanism,
     /// What winners put down, in thousandths of their pay.
     pub deposit_permille: u32,
+    /// How often the owner of some account signs an instruction, in milliseconds; 0 for never.
+    pub instructs_every_ms: u64,
     /// How agents behave.
     pub habits: Habits,
     /// What goes wrong, and when.
@@ -103,6 +110,7 @@ impl Scenario {
             pause_ms: 0,
             mechanism: Mechanism::Critical,
             deposit_permille: 0,
+            instructs_every_ms: 0,
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
@@ -140,6 +148,7 @@ impl Scenario {
         scenario.max_counter_offers = rng.within(0, 2) as u32;
         scenario.pause_ms = rng.pick(&[0, 0, 100, 700]).copied().unwrap_or_default();
         scenario.draw_market(&mut rng);
+        scenario.instructs_every_ms = rng.pick(&[0, 0, 300, 1_500]).copied().unwrap_or_default();
         scenario
     }
 
@@ -196,6 +205,16 @@ impl Scenario {
             .collect()
     }
 
+    /// Somebody who is no member, and has credits from the beginning.
+    pub fn sponsor() -> Keypair {
+        Keypair::from_secret(Hash::derive("althing 1 simulated secret", &[b"sponsor"]).0)
+    }
+
+    fn grants(&self) -> Vec<Grant> {
+        let grant = Grant { account: Self::sponsor().id(), amount: GRANT };
+        if self.instructs_every_ms > 0 { vec![grant] } else { Vec::new() }
+    }
+
     /// What the data of the member in this place would have it learn in an epidemic federation.
     pub fn target(&self, place: usize) -> Vec<f32> {
         self.identities().get(place).map(|who| target(&who.keypair.id(), MODEL.len())).unwrap_or_default()
@@ -240,6 +259,7 @@ impl Scenario {
             exchange: Exchange { codec: self.codec, ..self.exchange },
             contracts: self.widths.iter().flat_map(|width| contracts(*width)).collect(),
             members: identities.iter().zip(&self.powers).enumerate().map(member).collect(),
+            grants: self.grants(),
         }
     }
 }

@@ -124,6 +124,7 @@ impl<'a> World<'a> {
             self.queue.put(*at, Event::Fault(place));
         }
         self.queue.put(self.scenario.calm_at, Event::Calm);
+        self.instruct_later();
         while self.witness.violations().is_empty() && !self.is_over() {
             let Some(event) = self.queue.take() else { break };
             self.happen(event);
@@ -194,6 +195,7 @@ impl<'a> World<'a> {
             Event::Look { who, peer } => self.look(who, peer),
             Event::Restart { who } => self.start(who),
             Event::Spam { who } => self.spam(who),
+            Event::Instruct => self.instruct(),
             Event::Fault(place) => {
                 let scenario = self.scenario;
                 if let Some((_, fault)) = scenario.faults.get(place) {

@@ -1,4 +1,4 @@
-//! Plan: from bids and marks to a budget and those it hires.
+//! Plan: from instructions, bids and marks to a budget and those it hires.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
 type SeenMarks = (Hash, Marks);
 
 impl State {
-    /// Mints, clears the market and holds back what the round may cost.
+    /// Carries out instructions, mints, clears the market and holds back what the round may cost.
     pub(super) fn plan(
         &mut self,
         federation: &Federation,
@@ -25,9 +25,10 @@ impl State {
         evidence: &PlanEvidence,
     ) -> Result<Outcome, Invalid> {
         let answers = self.open(federation, validators, evidence)?;
+        let instructions = self.carry_out(federation, &evidence.instructions)?;
         let awards = self.call(federation).hire(&mut self.ledger, &answers)?;
         self.stage = Stage::Settling(awards.clone());
-        Ok(Outcome::Planned { awards, bids: answers.bids.len() })
+        Ok(Outcome::Planned { awards, bids: answers.bids.len(), instructions })
     }
 
     fn open(

@@ -8,6 +8,7 @@ use crate::{
     election,
     event::{Award, Credits},
     ids::{BlobRef, Hash, MemberId},
+    ledger::{EndedJob, Settled},
     settlement,
     statement::{Appraisal, UpdateOffer},
 };
@@ -23,6 +24,8 @@ pub struct Settlement {
     pub gains: BTreeMap<MemberId, i64>,
     /// What each member received, in micro-credits.
     pub payments: BTreeMap<MemberId, u64>,
+    /// Jobs that have ended with it.
+    pub ended: Vec<EndedJob>,
     /// Credits after it.
     pub credits: Credits,
 }
@@ -45,11 +48,14 @@ impl State {
         let payments = settlement::settle(&mut self.ledger, awards, &gains)?;
         self.convict(federation, evidence)?;
         self.take_turn(proposer, evidence.turn)?;
-        self.model = evidence.model;
-        self.round = self.round.next();
+        let worked = !updates.is_empty();
+        let (round, model) = (self.round, evidence.model);
+        self.ledger.turn_jobs(Settled { round, worked, accuracy_ppm: None, model })?;
+        self.model = model;
+        self.round = round.next();
         self.stage = Stage::Planning;
-        let credits = self.ledger.credits();
-        Ok(Outcome::Settled(Settlement { model: evidence.model, updates, gains, payments, credits }))
+        let (ended, credits) = (self.ledger.ended.clone(), self.ledger.credits());
+        Ok(Outcome::Settled(Settlement { model, updates, gains, payments, ended, credits }))
     }
 
     fn open_updates(
@@ -66,7 +72,7 @@ impl State {
             let award = award.ok_or(Invalid::NoSay { member, what: "updates" })?;
             let offer = signed.open(&federation.network)?;
             let fulfils = offer.round == self.round && offer.contract == award.contract;
-            if !fulfils || !offer.is_allowed(&federation.genesis) {
+            if !fulfils || !offer.is_allowed(&federation.genesis) || !self.is_clear_enough(&offer) {
                 return Err(Invalid::OutOfBounds { member, what: "update" });
             }
             updates.insert(member, offer);

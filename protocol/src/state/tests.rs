@@ -2,6 +2,8 @@
 
 mod counter;
 mod floor;
+mod instruct;
+mod job;
 mod market;
 
 use std::collections::BTreeMap;
@@ -67,7 +69,7 @@ impl World {
     /// Four bids of 100, 200, 300 and 400.
     fn plan_evidence(&self) -> PlanEvidence {
         let bids = self.ids().iter().zip(1..).map(|(who, n)| self.bid(who, n * 100, None)).collect();
-        PlanEvidence { marks: None, bids, counter_offers: None, replies: Vec::new() }
+        PlanEvidence { instructions: Vec::new(), marks: None, bids, counter_offers: None, replies: Vec::new() }
     }
 
     fn planned(&self) -> State {
@@ -158,13 +160,16 @@ fn genesis(members: Vec<Member>) -> Genesis {
         exchange: Exchange::default(),
         contracts: vec![Contract { name: "one".into(), epochs: 1, width: Width::Full, value: 10 }],
         members,
+        grants: Vec::new(),
     }
 }
 
 /// Everything that was minted is somewhere, by this test's own count.
 fn assert_conserved(state: &State) {
     let ledger = &state.ledger;
-    let owned: u64 = ledger.accounts.values().map(|account| account.balance).sum();
+    let of_members = ledger.accounts.values().map(|account| account.balance);
+    let of_others = ledger.guests.values().map(|guest| guest.balance);
+    let owned: u64 = of_members.chain(of_others).chain(ledger.jobs.values().map(|job| job.left)).sum();
     let held = ledger.escrow.awards.values().chain(ledger.escrow.deposits.values());
     let escrow: u64 = held.sum::<u64>() + ledger.escrow.bonus;
     assert_eq!(owned + ledger.pool + escrow + ledger.burned, ledger.minted);
@@ -216,9 +221,15 @@ fn who_does_not_deliver_gets_nothing_and_loses_reputation() {
 fn a_round_without_bids_settles_without_a_new_model() {
     let world = World::new();
     let state = State::genesis(&world.federation);
-    let nobody = PlanEvidence { marks: None, bids: Vec::new(), counter_offers: None, replies: Vec::new() };
+    let nobody = PlanEvidence {
+        instructions: Vec::new(),
+        marks: None,
+        bids: Vec::new(),
+        counter_offers: None,
+        replies: Vec::new(),
+    };
     let (state, outcome) = world.decide(&state, Evidence::Plan(nobody)).unwrap();
-    assert_eq!(outcome, Outcome::Planned { awards: Vec::new(), bids: 0 });
+    assert_eq!(outcome, Outcome::Planned { awards: Vec::new(), bids: 0, instructions: Vec::new() });
     let (model, turn) = (state.model, world.turn(&state));
     let evidence = SettleEvidence { updates: vec![], appraisals: vec![], model, turn, equivocations: vec![] };
     let (next, _) = world.decide(&state, Evidence::Settle(evidence)).unwrap();
@@ -238,7 +249,8 @@ fn marks_count_for_those_who_had_seen_them_before_they_opened_their_bids() {
         let prices = [150, 200, 310];
         let bids = ids.iter().zip(prices).zip(ack).map(|((who, price), seen)| world.bid(who, price, seen));
         let (marks, bids) = (Some(signed.clone()), bids.collect());
-        let evidence = PlanEvidence { marks, bids, counter_offers: None, replies: Vec::new() };
+        let evidence =
+            PlanEvidence { instructions: Vec::new(), marks, bids, counter_offers: None, replies: Vec::new() };
         let (_, outcome) = world.decide(&state, Evidence::Plan(evidence)).unwrap();
         let Outcome::Planned { awards, .. } = outcome else { unreachable!() };
         awards.into_iter().map(|award| award.member).collect::<Vec<_>>()

@@ -1,13 +1,14 @@
 //! Scenes that everybody asks about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use althing_protocol::{
     body::{Body, Evidence, PlanEvidence},
     event::{HiredBy, Phase},
     genesis::Aggregation,
-    ids::{Height, Round},
+    ids::{Height, MemberId, Round},
     sim::{self, Fault, Habits, Lie, Moment, Report, Scenario, attack::Attack},
+    statement::{Action, Instruction},
     time::Time,
 };
 
@@ -313,4 +314,39 @@ fn a_seed_reproduces_its_run_exactly() {
         traces.insert(first.trace);
     }
     assert_eq!(traces.len(), 20, "different seeds are different runs");
+}
+
+/// Every instruction that a body says, by account, in the order of bodies.
+fn instructions_of(report: &Report) -> BTreeMap<MemberId, Vec<Instruction>> {
+    let mut all = BTreeMap::<_, Vec<_>>::new();
+    for body in report.chain.values() {
+        let Evidence::Plan(plan) = &body.evidence else { continue };
+        for signed in &plan.instructions {
+            all.entry(signed.signer).or_default().push(signed.peek().unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn owners_have_credits_moved_and_jobs_done_whoever_crashes() {
+    let crash = Fault::Crash { member: 2, down_ms: Some(4_000) };
+    let chair = Fault::CrashOfChair { round: Round(3), phase: Phase::Plan, down_ms: Some(2_000) };
+    let report = hold(&Scenario {
+        instructs_every_ms: 200,
+        rounds: 12,
+        faults: vec![(Time(0), chair), (Time(3_000), crash)],
+        calm_at: Time(9_000),
+        ..Scenario::quiet(5, 5)
+    });
+    let said = instructions_of(&report);
+    let sponsor = &said[&Scenario::sponsor().id()];
+    for (account, instructions) in &said {
+        let numbers: Vec<u64> = instructions.iter().map(|instruction| instruction.nonce).collect();
+        assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "{account}: {numbers:?}");
+    }
+    let jobs = sponsor.iter().filter(|instruction| matches!(instruction.action, Action::Fund(_))).count();
+    assert!(said.len() >= 3 && jobs >= 1, "{} accounts, {jobs} jobs of the sponsor", said.len());
+    let state = report.states.iter().max_by_key(|state| state.height).unwrap();
+    assert!(state.ledger.last_job.0 as usize >= jobs);
 }

@@ -13,8 +13,8 @@ use althing_protocol::{
     sim::Scenario,
     state::{Federation, State},
     statement::{
-        Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply, Marks, ModelOffer,
-        Reply, UpdateOffer,
+        Action, Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply,
+        Instruction, JobTerms, Marks, ModelOffer, Reply, UpdateOffer,
     },
     wire::{Decision, Message, Request, Response},
 };
@@ -74,6 +74,21 @@ fn appraisal() -> Signed<Appraisal> {
     sign(&Appraisal { round: Round(3), gains: BTreeMap::from([(other(), -12_345)]), samples: 100 })
 }
 
+fn transfer() -> Signed<Instruction> {
+    sign(&Instruction { nonce: 7, action: Action::Transfer { to: other(), amount: 1_500_000 } })
+}
+
+fn funds() -> Signed<Instruction> {
+    let terms = JobTerms {
+        budget_per_round: 800_000,
+        rounds: 20,
+        deadline: Round(90),
+        target_accuracy_ppm: Some(970_000),
+        min_epsilon_micro: 50_000,
+    };
+    sign(&Instruction { nonce: 8, action: Action::Fund(terms) })
+}
+
 fn vote(body: Option<Hash>) -> Vote {
     let vote =
         Vote { kind: VoteKind::Prevote, height: Height(5), round: 2, body, signer: other(), signature: UNSIGNED };
@@ -122,6 +137,7 @@ pub(crate) fn bodies() -> Vec<(&'static str, Body)> {
         state_root: Hash([2; 32]),
     };
     let plan = PlanEvidence {
+        instructions: vec![transfer(), funds()],
         marks: Some(marks()),
         bids: vec![(commit(), reveal())],
         counter_offers: Some(counter_offers()),
@@ -155,6 +171,8 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("reply", Message::CounterReply(counter_reply())),
         ("update", Message::Update(update())),
         ("appraisal", Message::Appraisal(appraisal())),
+        ("instruction: transfer", Message::Instruction(transfer())),
+        ("instruction: funds", Message::Instruction(funds())),
         ("have", Message::Have(blob())),
         ("tip", Message::Tip(Height(u64::MAX))),
     ];

@@ -54,7 +54,15 @@ pub(crate) fn settled(round: u64, elected: u8, agreement_round: u32) -> Event {
         updates: 2,
         slowest_training_ms: 700,
         payments: BTreeMap::from([(member(1), 4), (member(2), 5)]),
-        credits: Credits { minted: 10 * round, burned: round, pool: 2 * round, escrow: round, balances },
+        credits: Credits {
+            minted: 10 * round,
+            burned: round,
+            pool: 2 * round,
+            escrow: round,
+            jobs: 0,
+            balances,
+            guests: [].into(),
+        },
     }
 }
 

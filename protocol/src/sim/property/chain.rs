@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Property, Sight};
+use super::{Property, Sight, sponsor::Sponsors};
 use crate::{
-    genesis::Market,
+    genesis::{Genesis, Market},
     ids::{Hash, Height},
     machine::Commit,
     state::{Stage, State},
@@ -61,21 +61,30 @@ impl Property for NoGap {
 #[derive(Debug)]
 pub(super) struct Supply {
     market: Market,
+    /// What the genesis gives, in micro-credits.
+    granted: u128,
+    sponsors: Sponsors,
     burned: BTreeMap<Height, u64>,
 }
 
 impl Supply {
-    pub(super) fn new(market: &Market) -> Self {
-        Self { market: market.clone(), burned: [(Height(0), 0)].into() }
+    pub(super) fn new(genesis: &Genesis) -> Self {
+        Self {
+            market: genesis.market.clone(),
+            granted: genesis.grants.iter().map(|grant| u128::from(grant.amount)).sum(),
+            sponsors: Sponsors::default(),
+            burned: [(Height(0), 0)].into(),
+        }
     }
 
-    /// What the schedule has minted by now, summed round by round.
-    fn scheduled(&self, state: &State) -> u128 {
+    /// What the genesis has given and the schedule has minted by now, summed round by round.
+    fn minted(&self, state: &State) -> u128 {
         let planned = if state.stage == Stage::Planning { state.round.0 - 1 } else { state.round.0 };
-        let mut total = 0;
+        let mut total = self.granted;
         let mut mint = u128::from(self.market.mint_per_round);
         for round in 1..=planned {
-            total += mint;
+            // Every round takes two heights, and its Plan is the first of them.
+            total += if self.sponsors.mints_at(Height(2 * round - 1)) { mint } else { 0 };
             if self.market.mint_halves_every > 0 && round.is_multiple_of(self.market.mint_halves_every) {
                 mint /= 2;
             }
@@ -88,7 +97,8 @@ impl Supply {
         let promised: u64 = awards.iter().map(|award| award.payment).sum();
         let held: u64 = state.ledger.escrow.awards.values().sum();
         let underpaid = awards.iter().any(|award| award.payment < award.price);
-        if underpaid || promised != held || held + state.ledger.escrow.bonus > self.market.budget_per_round {
+        let budget = self.sponsors.budget(state).unwrap_or(self.market.budget_per_round);
+        if underpaid || promised != held || held + state.ledger.escrow.bonus > budget {
             return Err(format!("{promised} promised and {held} held back in round {}", state.round));
         }
         Ok(())
@@ -109,6 +119,9 @@ impl Property for Supply {
 
     fn check(&mut self, sight: &Sight<'_>) -> Result<(), String> {
         let Sight::Commit { commit, .. } = sight else { return Ok(()) };
+        let body = crate::body::Body::decode(&commit.decision.body).map_err(|error| error.to_string())?;
+        self.sponsors.see(&body)?;
+        self.sponsors.check(&commit.state)?;
         let ledger = &commit.state.ledger;
         let mut found = u128::from(ledger.pool) + u128::from(ledger.escrow.bonus);
         for amount in ledger.escrow.awards.values().chain(ledger.escrow.deposits.values()) {
@@ -117,7 +130,11 @@ impl Property for Supply {
         for account in ledger.accounts.values() {
             found += u128::from(account.balance);
         }
-        let minted = self.scheduled(&commit.state);
+        for amount in ledger.guests.values().map(|guest| guest.balance).chain(ledger.jobs.values().map(|job| job.left))
+        {
+            found += u128::from(amount);
+        }
+        let minted = self.minted(&commit.state);
         if u128::from(ledger.minted) != minted || minted - u128::from(ledger.burned) != found {
             let height = commit.height;
             return Err(format!(

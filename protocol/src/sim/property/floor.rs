@@ -99,8 +99,11 @@ impl Floor {
 pub(super) fn price(genesis: &Genesis, state: &State, bid: Bid) -> u64 {
     let market = &genesis.market;
     let held: u64 = state.ledger.escrow.awards.values().sum();
-    let there_was = state.ledger.pool + held + state.ledger.escrow.bonus;
-    let budget = there_was.min(market.budget_per_round);
+    let (left, most) = match state.ledger.open_job() {
+        Some(job) => (job.left, job.terms.budget_per_round),
+        None => (state.ledger.pool, market.budget_per_round),
+    };
+    let budget = (left + held + state.ledger.escrow.bonus).min(most);
     let delivery = budget - budget * u64::from(market.bonus_permille) / 1_000;
     let value = u64::from(genesis.contracts[usize::from(bid.contract)].value);
     let for_a_unit = match market.mechanism {

@@ -62,7 +62,8 @@ fn place_of(id: &MemberId, message: &Message) -> Option<(&'static str, u64, u32,
             let what = Hash::of(&codec::encode(&(own.body, own.valid_round)));
             Some(("proposal", own.height.0, own.round, what))
         }
-        Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => None,
+        // An owner may sign what it likes; a body says one instruction of each number at the most.
+        Message::Instruction(_) | Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => None,
     }
 }
 
@@ -101,7 +102,7 @@ impl Property for LogFirst {
                 let bytes = message.encode();
                 bytes.get(bytes.len() - 64..).unwrap_or_default().to_vec()
             }
-            Message::Body(_) | Message::Have(_) | Message::Tip(_) => return Ok(()),
+            Message::Instruction(_) | Message::Body(_) | Message::Have(_) | Message::Tip(_) => return Ok(()),
         };
         if store.holds(&needle) { Ok(()) } else { Err(format!("{who} says what is not in its log: {message:?}")) }
     }

@@ -42,7 +42,7 @@ fn plan(world: &World, prices: [u64; 4], offers: Vec<CounterOffer>, replies: &[(
         .map(|(who, reply)| world.sign(who, &CounterReply { round: Round(1), offers: digest, reply: *reply }))
         .collect();
     replies.sort_by_key(|reply| reply.signer);
-    PlanEvidence { marks: None, bids, counter_offers: Some(made), replies }
+    PlanEvidence { instructions: Vec::new(), marks: None, bids, counter_offers: Some(made), replies }
 }
 
 fn awards(world: &World, evidence: PlanEvidence) -> Vec<(MemberId, u8, u64, HiredBy)> {

@@ -37,6 +37,7 @@ fn play(world: &World, state: &mut State, bids: &Bids) -> Vec<(usize, u64, Hired
     let seen = marks.as_ref().map(Signed::digest);
     let asked = ids.iter().zip(bids.prices).filter_map(|(who, price)| Some((who, price?)));
     let evidence = PlanEvidence {
+        instructions: Vec::new(),
         bids: asked.map(|(who, price)| world.bid_in(state.round, who, price, seen)).collect(),
         marks,
         counter_offers: None,

@@ -51,7 +51,7 @@ fn too_few_bidders_do_not_compete() {
     let mut evidence = world.plan_evidence();
     evidence.bids.pop();
     let (next, outcome) = world.decide(&state, Evidence::Plan(evidence)).unwrap();
-    let Outcome::Planned { awards, bids: 3 } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Planned { awards, bids: 3, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!((awards, next.ledger.pool), (Vec::new(), 10_000));
     assert_conserved(&next);
 }
