@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod ask;
+pub mod credits;
 mod genesis;
 mod ledger;
 pub mod market;
@@ -21,6 +22,7 @@ pub use self::{
     privacy::{AccountArgs, EpsilonArgs, PrivacyCommand},
 };
 use crate::keyfile::check_name;
+use credits::{CreditsArgs, FundArgs, JobsArgs, ReceiptArgs, TransferArgs};
 use market::MarketCommand;
 
 const EXAMPLES: &str = "\
@@ -102,6 +104,21 @@ pub enum Command {
     /// Show, export or verify the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Show what an account has earned, spent and put down, and why.
+    #[command(after_help = credits::CREDITS)]
+    Credits(CreditsArgs),
+    /// Give credits to another account.
+    #[command(after_help = credits::TRANSFER)]
+    Transfer(TransferArgs),
+    /// Pay for rounds of learning.
+    #[command(after_help = credits::FUND)]
+    Fund(FundArgs),
+    /// Show the jobs that sponsors pay for, and those that have ended.
+    #[command(after_help = "Example:\n  althing jobs --config node.toml")]
+    Jobs(JobsArgs),
+    /// Write the proof of what a job has paid to whom.
+    #[command(after_help = credits::RECEIPT)]
+    Receipt(ReceiptArgs),
     /// Say who of some bidders would be hired, and for what pay.
     #[command(subcommand)]
     Market(MarketCommand),

@@ -1,16 +1,21 @@
 //! What the commands do. Each computes an answer; printing it, and ending the process, is for its caller.
 
 mod ask;
+mod credits;
 mod decisions;
 mod genesis;
+mod jobs;
 mod key;
 pub mod ledger;
 mod market;
 mod model;
+mod payer;
 mod privacy;
+mod receipt;
 mod status;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::io::{self, Write};
 
@@ -21,7 +26,6 @@ use crate::{
     cli::{Cli, Command, Format, LedgerCommand, RunArgs},
     failure::Failure,
     learn::catalogue::Catalogue,
-    text::credits,
 };
 
 /// The parts of the node that commands reach for but that do not live here.
@@ -53,6 +57,11 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
         Command::Status(args) => status::execute(args)?,
         Command::Decisions(args) => decisions::execute(args)?,
+        Command::Credits(args) => credits::execute(args)?,
+        Command::Transfer(args) => transfer::execute(args)?,
+        Command::Fund(args) => jobs::fund(args)?,
+        Command::Jobs(args) => jobs::show(args)?,
+        Command::Receipt(args) => receipt::execute(args)?,
         Command::Market(command) => market::execute(command)?,
         Command::Privacy(command) => privacy::execute(command, &handlers.catalogue)?,
         Command::Model(command) => model::execute(command, &handlers.catalogue)?,

@@ -13,6 +13,7 @@ pub mod files;
 pub mod genesis_file;
 pub mod keyfile;
 pub mod learn;
+pub mod ledger_file;
 pub mod net;
 pub mod page;
 pub mod program;

@@ -1,13 +1,15 @@
 //! What a running node says about itself over HTTP, on loopback alone.
 //!
-//! `GET /` is the live page ([`crate::page`]), `GET /api/status` is JSON, `GET /metrics` is for Prometheus, `GET /healthz` says that the node is alive. The pages
-//! only read: nothing that a browser or a script can ask for changes the node.
+//! `GET /` is the live page ([`crate::page`]), `GET /api/status` is JSON, `GET /metrics` is for Prometheus, `GET /healthz` says that the node is alive. `GET /api/ledger` is what accounts own, `POST /api/instructions` takes what
+//! their owners have signed. The pages only read: nothing that a browser or a script can ask for changes the node, and
+//! an instruction moves credits of nobody but whose key has signed it.
 
 mod client;
 mod metrics;
 mod server;
+mod teller;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use althing_protocol::{
     event::{Account, Phase},
@@ -15,8 +17,9 @@ use althing_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use client::{AskError, ask, ask_decisions};
+pub use client::{AskError, Door, SubmitFailure, ask, ask_decided, ask_decisions};
 pub use server::{ADDRESS_FILE, ServeError, Server, Told};
+pub use teller::{Books, SUBMISSIONS, Submission};
 
 /// A node at one moment. Field names are stable; a reader must ignore those that it does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

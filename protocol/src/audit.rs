@@ -67,16 +67,12 @@ pub fn audit<'a>(
     federation: &Federation,
     decisions: impl IntoIterator<Item = &'a Decision>,
 ) -> Result<Audit, AuditError> {
-    let mut state = State::genesis(federation);
     let (mut rounds_settled, mut rounds_empty) = (0, 0);
-    for decision in decisions {
-        let outcome = step(federation, &mut state, decision)?;
-        match outcome {
-            Outcome::Settled(settlement) if settlement.updates.is_empty() => rounds_empty += 1,
-            Outcome::Settled(_) => rounds_settled += 1,
-            Outcome::Planned { .. } => {}
-        }
-    }
+    let state = follow(federation, decisions, |step| match step.outcome {
+        Outcome::Settled(settlement) if settlement.updates.is_empty() => rounds_empty += 1,
+        Outcome::Settled(_) => rounds_settled += 1,
+        Outcome::Planned { .. } => {}
+    })?;
     Ok(Audit {
         heights: state.height.0,
         head: state.head,
@@ -87,7 +83,38 @@ pub fn audit<'a>(
     })
 }
 
-fn step(federation: &Federation, state: &mut State, decision: &Decision) -> Result<Outcome, AuditError> {
+/// One decision of a good ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// The decision.
+    pub decision: &'a Decision,
+    /// The state before it.
+    pub before: &'a State,
+    /// The state after it.
+    pub after: &'a State,
+    /// What it has led to.
+    pub outcome: &'a Outcome,
+}
+
+/// Checks `decisions` from the genesis up, shows each to `visit`, and returns the last state.
+///
+/// # Errors
+/// [`AuditError`] names the first height that is not good.
+pub fn follow<'a>(
+    federation: &Federation,
+    decisions: impl IntoIterator<Item = &'a Decision>,
+    mut visit: impl FnMut(Step<'_>),
+) -> Result<State, AuditError> {
+    let mut state = State::genesis(federation);
+    for decision in decisions {
+        let (after, outcome) = check(federation, &state, decision)?;
+        visit(Step { decision, before: &state, after: &after, outcome: &outcome });
+        state = after;
+    }
+    Ok(state)
+}
+
+fn check(federation: &Federation, state: &State, decision: &Decision) -> Result<(State, Outcome), AuditError> {
     let at = state.height.next();
     let certificate = &decision.certificate;
     if certificate.height != at {
@@ -100,6 +127,5 @@ fn step(federation: &Federation, state: &mut State, decision: &Decision) -> Resu
     certificate.verify(&federation.network, &validators).map_err(|why| AuditError::Certificate(at, why))?;
     let (next, _, outcome) = state.apply(federation, &decision.body).map_err(|why| AuditError::Body(at, why))?;
     next.ledger.check().map_err(|why| AuditError::Supply(at, why))?;
-    *state = next;
-    Ok(outcome)
+    Ok((next, outcome))
 }

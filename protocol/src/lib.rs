@@ -28,6 +28,8 @@ pub mod limits;
 pub mod machine;
 pub mod market;
 pub mod model;
+pub mod passbook;
+pub mod receipt;
 pub mod settlement;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
-    genesis::Member,
+    genesis::{Grant, Member},
     ids::{Hash, MemberId},
     market::Mechanism,
     model::Width,
@@ -13,7 +13,7 @@ use althing_protocol::{
 };
 use clap::{Args, Subcommand};
 
-use super::name;
+use super::{credits, name};
 use crate::keyfile::check_name;
 
 const FOUNDING: &str = "\
@@ -115,6 +115,10 @@ pub struct GenesisNewArgs {
     /// A member, by its key file. Repeat for each.
     #[arg(long = "member-key", value_name = "FILE")]
     pub member_keys: Vec<PathBuf>,
+    /// Credits that exist from the beginning: the id of an account, a member's or a sponsor's, and how many. Repeat for
+    /// each.
+    #[arg(long = "grant", value_name = "ID=CREDITS", value_parser = credits::grant)]
+    pub grants: Vec<Grant>,
     /// The file to create.
     #[arg(long, value_name = "FILE", default_value = "genesis.toml")]
     pub out: PathBuf,

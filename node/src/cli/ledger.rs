@@ -7,7 +7,7 @@ use clap::Subcommand;
 /// Ledgers.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// Show balances, supply and the last decisions of a node that is not running.
+    /// Show balances, supply and the last decisions of a node, whether or not it runs.
     Show {
         /// The node's configuration.
         #[arg(long, value_name = "FILE", default_value = "node.toml")]
@@ -23,10 +23,11 @@ pub enum LedgerCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Check an exported ledger without any node, from the genesis up, certificates included.
-    #[command(after_help = "Example:\n  althing ledger verify village.ledger --genesis genesis.toml")]
+    /// Check an exported ledger, or a sponsor's receipt, without any node: from the genesis up, certificates included.
+    #[command(after_help = "Examples:\n  althing ledger verify village.ledger --genesis genesis.toml\n  \
+        althing ledger verify job-3.receipt --genesis genesis.toml")]
     Verify {
-        /// The exported ledger.
+        /// The exported ledger, or the receipt.
         file: PathBuf,
         /// The genesis that it must follow from.
         #[arg(long, value_name = "FILE", default_value = "genesis.toml")]

@@ -10,7 +10,7 @@ use althing_protocol::{
 };
 use serde_json::json;
 
-use super::{Answer, credits};
+use super::Answer;
 use crate::{
     cli::{GenesisCommand, GenesisNewArgs, MemberArg},
     failure::Failure,
@@ -18,6 +18,7 @@ use crate::{
     genesis_file::{self, Draft, aggregating, coding, draft, hiring, offering},
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, params},
+    text::credits,
 };
 
 pub(super) fn execute(command: &GenesisCommand, catalogue: &Catalogue) -> Result<Answer, Failure> {
@@ -59,6 +60,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     genesis.market.deposit_permille = args.deposit_permille;
     let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
     genesis.market.max_counter_offers = args.max_counter_offers.unwrap_or(offers);
+    genesis.grants = args.grants.clone();
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
     Ok(genesis)

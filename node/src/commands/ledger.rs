@@ -5,24 +5,29 @@ use std::{fmt::Write as _, io, path::Path};
 use althing_protocol::{
     audit::{Audit, audit},
     codec,
-    consensus::Certificate,
     genesis::Genesis,
-    ids::{MemberId, NetworkId},
+    ids::MemberId,
     limits::MAX_MESSAGE_BYTES,
     state::Federation,
     wire::Decision,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, credits, print};
+use super::{
+    Answer, print,
+    receipt::{self, RECEIPT_FORMAT},
+};
 use crate::{
     cli::{Format, LedgerCommand},
     config::Config,
     failure::Failure,
     files::{self, Readers},
     genesis_file,
+    ledger_file::{Exported, LEDGER_FORMAT, LedgerFile},
+    status,
     store::Store,
+    text::credits,
 };
 
 /// Largest exported ledger that is read: a million heights with some hundred bytes each, generously.
@@ -31,22 +36,10 @@ const MAX_EXPORT_BYTES: u64 = 1 << 30;
 /// Decisions read from the store at a time.
 const BATCH: usize = 64;
 
-/// The version of the export.
-const FORMAT: &str = "althing-ledger-1";
-
-/// An exported ledger, as it stands in its file.
-#[derive(Serialize, Deserialize)]
-struct Export {
+/// What every file of this kind says of itself.
+#[derive(Deserialize)]
+struct Head {
     format: String,
-    network: NetworkId,
-    decisions: Vec<Exported>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Exported {
-    /// The encoded body, in hexadecimal.
-    body: String,
-    certificate: Certificate,
 }
 
 /// Does what `command` says and prints the answer.
@@ -63,18 +56,16 @@ pub fn execute(command: &LedgerCommand, format: Format) -> Result<(), Failure> {
 }
 
 fn show(config: &Path) -> Result<Answer, Failure> {
-    let (federation, decisions) = stored(config)?;
+    let (federation, decisions) = decided(config)?;
     let audit = audit(&federation, &decisions).map_err(damaged)?;
     Ok(describe(&federation.genesis, &audit, "this node's ledger"))
 }
 
 fn export(config: &Path, out: &Path) -> Result<Answer, Failure> {
-    let (federation, decisions) = stored(config)?;
+    let (federation, decisions) = decided(config)?;
     let heights = decisions.len();
-    let exported = decisions
-        .into_iter()
-        .map(|decision| Exported { body: hex::encode(&decision.body), certificate: decision.certificate });
-    let export = Export { format: FORMAT.into(), network: federation.network, decisions: exported.collect() };
+    let decisions = decisions.into_iter().map(Exported::from).collect();
+    let export = LedgerFile { format: LEDGER_FORMAT.into(), network: federation.network, decisions };
     let text = serde_json::to_string(&export).map_err(Failure::machine)?;
     files::create(out, &text, Readers::Everybody)?;
     let text = format!("{heights} decisions written to {}\n", out.display());
@@ -83,16 +74,29 @@ fn export(config: &Path, out: &Path) -> Result<Answer, Failure> {
 
 fn verify(file: &Path, genesis: &Path) -> Result<Answer, Failure> {
     let federation = Federation::new(genesis_file::load(genesis)?);
-    let decisions = read(file, &federation)?;
+    let text = files::read(file, MAX_EXPORT_BYTES)?;
+    if serde_json::from_str(&text).is_ok_and(|Head { format }| format == RECEIPT_FORMAT) {
+        return receipt::verify(&text, &federation);
+    }
+    let decisions = read(file, &text, &federation)?;
     let audit = audit(&federation, &decisions)
         .map_err(|why| Failure::machine(format_args!("{} is not good: {why}", file.display())))?;
     Ok(describe(&federation.genesis, &audit, "the ledger is good: every signature, every payment, every credit"))
 }
 
-/// The decisions in a node's store.
-fn stored(config: &Path) -> Result<(Federation, Vec<Decision>), Failure> {
+/// The decisions that a node has made: from the node if it runs, or else from its store.
+pub(super) fn decided(config: &Path) -> Result<(Federation, Vec<Decision>), Failure> {
     let config = Config::load(config)?;
     let federation = Federation::new(genesis_file::load(&config.genesis)?);
+    let decisions = match status::ask_decided(&config.data_dir) {
+        Ok((network, decisions)) if network == federation.network => decisions,
+        _ => stored(&config, &federation)?,
+    };
+    Ok((federation, decisions))
+}
+
+/// The decisions in the store of a node that does not run.
+fn stored(config: &Config, federation: &Federation) -> Result<Vec<Decision>, Failure> {
     if !Store::exists(&config.data_dir) {
         return Err(Failure::user(format_args!(
             "there is no ledger in {} yet; run the node first",
@@ -105,7 +109,7 @@ fn stored(config: &Path) -> Result<(Federation, Vec<Decision>), Failure> {
         let from = decisions.len() as u64 + 1;
         let blocks = store.blocks(from, BATCH, MAX_MESSAGE_BYTES * BATCH)?;
         if blocks.is_empty() {
-            return Ok((federation, decisions));
+            return Ok(decisions);
         }
         for block in blocks {
             let certificate = codec::decode(&block.certificate, MAX_MESSAGE_BYTES).map_err(damaged)?;
@@ -114,21 +118,20 @@ fn stored(config: &Path) -> Result<(Federation, Vec<Decision>), Failure> {
     }
 }
 
-fn damaged(why: impl std::fmt::Display) -> Failure {
+pub(super) fn damaged(why: impl std::fmt::Display) -> Failure {
     Failure::machine(format_args!("the store's ledger is damaged ({why}); move the data folder away and sync anew"))
 }
 
-fn read(file: &Path, federation: &Federation) -> Result<Vec<Decision>, Failure> {
+fn read(file: &Path, text: &str, federation: &Federation) -> Result<Vec<Decision>, Failure> {
     let malformed = |why: String| {
         Failure::user(format_args!(
             "{} is no exported ledger ({why}); make one with `althing ledger export`",
             file.display()
         ))
     };
-    let text = files::read(file, MAX_EXPORT_BYTES)?;
-    let export: Export = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-    if export.format != FORMAT {
-        return Err(malformed(format!("its format is {:?}, not {FORMAT:?}", export.format)));
+    let export: LedgerFile = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+    if export.format != LEDGER_FORMAT {
+        return Err(malformed(format!("its format is {:?}, not {LEDGER_FORMAT:?}", export.format)));
     }
     if export.network != federation.network {
         return Err(Failure::user(format_args!(
@@ -138,10 +141,7 @@ fn read(file: &Path, federation: &Federation) -> Result<Vec<Decision>, Failure> 
             federation.network
         )));
     }
-    let decision = |exported: Exported| {
-        let body = hex::decode(&exported.body).map_err(|error| malformed(error.to_string()))?;
-        Ok(Decision { body: body.into(), certificate: exported.certificate })
-    };
+    let decision = |exported: Exported| exported.decision().map_err(|error| malformed(error.to_string()));
     export.decisions.into_iter().map(decision).collect()
 }
 

@@ -6,7 +6,7 @@ use althing_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, credits, spent};
+use super::{Answer, spent};
 use crate::{
     cli::StatusArgs,
     config::Config,
@@ -15,6 +15,7 @@ use crate::{
     keyfile::KeyFile,
     status::{self, AskError, Status, Steps},
     store::{Store, StoreError},
+    text::credits,
 };
 
 pub(super) fn execute(args: &StatusArgs) -> Result<Answer, Failure> {

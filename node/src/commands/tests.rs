@@ -12,8 +12,7 @@ use crate::{
     failure::Blame,
     genesis_file,
     keyfile::KeyFile,
-    page::Board,
-    status::{Server, Status},
+    status::{Server, Status, tests::told},
     store::{Commit, Store},
 };
 
@@ -124,9 +123,8 @@ async fn a_running_node_answers_for_itself_and_for_nobody_else() {
     own.chair = Some(KeyFile::load(&dir.join("berta.toml")).unwrap().id());
     let store = Arc::new(Store::open(&dir.join("elsewhere"), &network).unwrap());
     let (sender, receiver) = watch::channel(own);
-    let (_, board) = watch::channel(Board::default());
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::start(listen, &dir.join("data"), (receiver, board), store, Registry::default()).await.unwrap();
+    let server = Server::start(listen, &dir.join("data"), told(receiver), store, Registry::default()).await.unwrap();
     let asking = dir.to_owned();
     let ask = move |words: &'static str| {
         let dir = asking.clone();
@@ -170,12 +168,4 @@ fn only_a_reader_that_left_is_no_failure() {
     print(&answer, Format::Json, &mut Broken(io::ErrorKind::BrokenPipe)).unwrap();
     let failure = print(&answer, Format::Text, &mut Broken(io::ErrorKind::StorageFull)).unwrap_err();
     assert_eq!(failure.blame, Blame::Machine);
-}
-
-#[test]
-fn credits_are_millions_of_micro_credits() {
-    assert_eq!(
-        (credits(0), credits(1), credits(12_345_678)),
-        ("0.000000".into(), "0.000001".into(), "12.345678".into())
-    );
 }

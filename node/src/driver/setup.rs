@@ -24,7 +24,7 @@ use super::{
     measured::{Kind, Measured},
     privacy::Purse,
     requests::Desk,
-    shell::Shell,
+    shell::{Shell, books},
     telling::{Names, Sink},
     timers::Timers,
     writer::Residual,
@@ -41,7 +41,7 @@ use crate::{
     learn::{catalogue::Catalogue, throttle::Throttled, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
     page::Board,
-    status::{Server, Status},
+    status::{SUBMISSIONS, Server, Status, Told},
     store::{EXCHANGE, Store},
 };
 
@@ -85,7 +85,9 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
     let (board, board_reader) = watch::channel(Board::new(&genesis));
-    let told = (status_reader, board_reader);
+    let (books, books_reader) = watch::channel(books(&machine, federation.network));
+    let (submit, submitted) = mpsc::channel(SUBMISSIONS);
+    let told = Told { status: status_reader, board: board_reader, books: books_reader, submit };
     let server =
         Server::start(config.http.listen, &config.data_dir, told, Arc::clone(&store), Default::default()).await?;
     let genesis = Arc::new(genesis);
@@ -114,6 +116,8 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         sink,
         status,
         board,
+        books,
+        submitted,
         server: None,
         first,
     };

@@ -30,7 +30,7 @@ use crate::{
     failure::Failure,
     net::{self, Network},
     page::{Board, Scored},
-    status::{Server, Status, Wire},
+    status::{Books, Server, Status, Submission, Wire},
 };
 
 /// How often the status is brought up to date.
@@ -65,6 +65,10 @@ pub(super) struct Shell {
     pub(super) status: watch::Sender<Status>,
     /// What the page shows beside it.
     pub(super) board: watch::Sender<Board>,
+    /// What its ledger says.
+    pub(super) books: watch::Sender<Arc<Books>>,
+    /// What owners of accounts hand in here.
+    pub(super) submitted: mpsc::Receiver<Submission>,
     pub(super) server: Option<Server>,
     /// What the core wanted before the loop began.
     pub(super) first: Vec<Effect>,
@@ -77,6 +81,7 @@ enum Happening {
     Brought(Brought),
     Timer(Timer),
     Order(Given),
+    Submitted(Submission),
     Status,
 }
 
@@ -96,6 +101,7 @@ impl Shell {
                 Some(brought) = self.brought.recv() => Happening::Brought(brought),
                 timer = self.timers.next() => Happening::Timer(timer),
                 given = self.counsel.next() => Happening::Order(given),
+                Some(submission) = self.submitted.recv() => Happening::Submitted(submission),
                 _ = status.tick() => Happening::Status,
             };
             match happening {
@@ -104,6 +110,7 @@ impl Shell {
                 Happening::Brought(brought) => self.feed(brought.map_err(Failure::machine)?).await?,
                 Happening::Timer(timer) => self.feed(Input::TimerFired(timer)).await?,
                 Happening::Order(given) => self.take_order(given),
+                Happening::Submitted(submission) => self.take_instruction(submission).await?,
                 Happening::Status => self.refresh_status().await,
             }
         }
@@ -145,6 +152,15 @@ impl Shell {
     async fn feed(&mut self, input: Input) -> Result<(), Failure> {
         let now = self.now();
         let effects = self.machine.handle(input, now).map_err(Failure::machine)?;
+        self.carry_out(effects).await
+    }
+
+    async fn take_instruction(&mut self, submission: Submission) -> Result<(), Failure> {
+        let Submission { instruction, answer } = submission;
+        let now = self.now();
+        let (taken, effects) = self.machine.submit(instruction, now).map_err(Failure::machine)?;
+        // Nobody listening any more is no failure: the instruction is taken or it is not.
+        let _ = answer.send(taken);
         self.carry_out(effects).await
     }
 
@@ -222,9 +238,19 @@ impl Shell {
             status.privacy = self.purse.as_ref().map(Purse::standing);
             status.reputation = account.map_or(0, |account| i64::from(account.reputation));
         });
+        let Books { network, height, .. } = **self.books.borrow();
+        if height != state.height {
+            self.books.send_replace(books(&self.machine, network));
+        }
         let present = self.machine.present();
         self.board.send_modify(|board| board.count(&state.ledger, &self.me, present));
     }
+}
+
+/// What the ledger says now.
+pub(super) fn books(machine: &Machine, network: NetworkId) -> Arc<Books> {
+    let state = machine.state();
+    Arc::new(Books { network, height: state.height, round: state.round, ledger: state.ledger.clone() })
 }
 
 const fn net_verdict(verdict: Verdict) -> net::Verdict {

@@ -10,7 +10,6 @@ use althing_protocol::{
     event::{Account, Event, Phase, Role},
     genesis::Genesis,
     ids::MemberId,
-    ledger::End,
 };
 use serde::{Deserialize, Serialize};
 
@@ -130,8 +129,8 @@ impl Names {
                 credits(terms.budget_per_round)
             ),
             Event::JobEnded { job, end, rounds, paid, returned, .. } => format!(
-                "job {job} {}: {rounds} rounds, {} credits paid, {} returned",
-                ending(*end),
+                "job {job} has ended ({}): {rounds} rounds, {} credits paid, {} returned",
+                end.name(),
                 credits(*paid),
                 credits(*returned)
             ),
@@ -174,14 +173,6 @@ fn standing(account: &Account) -> String {
         micro(epsilon_micro),
         delta_pico as f64 / 1e12
     )
-}
-
-const fn ending(end: End) -> &'static str {
-    match end {
-        End::Worked => "is done",
-        End::Reached => "has reached its accuracy",
-        End::Expired => "has expired",
-    }
 }
 
 const fn takeover(agreement_round: u32) -> &'static str {

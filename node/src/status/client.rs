@@ -7,10 +7,14 @@ use std::{
     time::Duration,
 };
 
+use althing_protocol::{codec, crypto::Signed, ids::NetworkId, statement::Instruction, wire::Decision};
 use serde::de::DeserializeOwned;
 
-use super::{ADDRESS_FILE, Status};
-use crate::{files, transcript::Entry};
+use super::{
+    ADDRESS_FILE, Status,
+    teller::{Books, CONTENT_TYPE},
+};
+use crate::{files, ledger_file::Exported, text::one_line, transcript::Entry};
 
 /// How long the node may take for each step of its answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -60,31 +64,112 @@ pub fn ask_decisions(data_dir: &Path) -> Result<Vec<Entry>, AskError> {
     ask_for(data_dir, "/api/decisions")
 }
 
-fn ask_for<T: DeserializeOwned>(data_dir: &Path, page: &str) -> Result<T, AskError> {
-    let text = files::read(&data_dir.join(ADDRESS_FILE), MAX_ADDRESS).map_err(|_| AskError::NotRunning)?;
-    let address: SocketAddr = text.trim().parse().map_err(|_| AskError::NotRunning)?;
-    if !address.ip().is_loopback() {
-        return Err(AskError::NotRunning);
+/// All decisions of the node that runs on `data_dir`, with the network that they are of. Blocks for some seconds at the
+/// most for each 64 heights.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_decided(data_dir: &Path) -> Result<(NetworkId, Vec<Decision>), AskError> {
+    let door = Door::of(data_dir)?;
+    let Books { network, height, .. } = door.books()?;
+    let mut decisions = Vec::new();
+    while (decisions.len() as u64) < height.0 {
+        let page: Vec<Exported> = door.ask(&format!("/api/ledger/decided/{}", decisions.len() + 1))?;
+        let page: Result<Vec<Decision>, _> = page.into_iter().map(Exported::decision).collect();
+        let page = page.map_err(|_| AskError::Stranger { address: door.0 })?;
+        if page.is_empty() {
+            break;
+        }
+        decisions.extend(page);
     }
-    let answer = get(address, page).map_err(|source| AskError::Silent { address, source })?;
-    body(&answer).and_then(|json| serde_json::from_slice(json).ok()).ok_or(AskError::Stranger { address })
+    Ok((network, decisions))
 }
 
-/// One request, one answer, and the connection is closed: HTTP/1.0 says so by itself.
-fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
-    Ok(answer)
+fn ask_for<T: DeserializeOwned>(data_dir: &Path, page: &str) -> Result<T, AskError> {
+    Door::of(data_dir)?.ask(page)
 }
 
-/// The body of an answer with status 200.
-fn body(answer: &[u8]) -> Option<&[u8]> {
+/// Where a node on this machine can be spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Door(SocketAddr);
+
+/// Why an instruction was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitFailure {
+    /// No node has answered.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The node does not take it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Door {
+    /// The door of the node that runs on `data_dir`.
+    ///
+    /// # Errors
+    /// [`AskError::NotRunning`] when none does.
+    pub fn of(data_dir: &Path) -> Result<Self, AskError> {
+        let text = files::read(&data_dir.join(ADDRESS_FILE), MAX_ADDRESS).map_err(|_| AskError::NotRunning)?;
+        let address: SocketAddr = text.trim().parse().map_err(|_| AskError::NotRunning)?;
+        Self::at(address).ok_or(AskError::NotRunning)
+    }
+
+    /// The door at `address`, if that is of this machine alone.
+    pub fn at(address: SocketAddr) -> Option<Self> {
+        address.ip().is_loopback().then_some(Self(address))
+    }
+
+    /// What the node's ledger says.
+    ///
+    /// # Errors
+    /// [`AskError`] when no node answers.
+    pub fn books(&self) -> Result<Books, AskError> {
+        self.ask("/api/ledger")
+    }
+
+    /// Hands an instruction in.
+    ///
+    /// # Errors
+    /// [`SubmitFailure`] when the node does not take it, in its words.
+    pub fn submit(&self, instruction: &Signed<Instruction>) -> Result<(), SubmitFailure> {
+        let body = codec::encode(instruction);
+        let head = format!("Content-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\n", body.len());
+        let answer = self.exchange(&["POST /api/instructions", &head], &body)?;
+        match parts(&answer) {
+            Some(("202", _)) => Ok(()),
+            Some((_, why)) => Err(SubmitFailure::Refused(one_line(&String::from_utf8_lossy(why)))),
+            None => Err(AskError::Stranger { address: self.0 }.into()),
+        }
+    }
+
+    fn ask<T: DeserializeOwned>(&self, page: &str) -> Result<T, AskError> {
+        let answer = self.exchange(&[&format!("GET {page}"), ""], &[])?;
+        let body = parts(&answer).filter(|(status, _)| *status == "200").map(|(_, body)| body);
+        body.and_then(|json| serde_json::from_slice(json).ok()).ok_or(AskError::Stranger { address: self.0 })
+    }
+
+    /// One request, one answer, and the connection is closed: HTTP/1.0 says so by itself.
+    fn exchange(&self, [request, head]: &[&str; 2], body: &[u8]) -> Result<Vec<u8>, AskError> {
+        let address = self.0;
+        let exchange = || {
+            let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            stream.write_all(format!("{request} HTTP/1.0\r\nHost: {address}\r\n{head}\r\n").as_bytes())?;
+            stream.write_all(body)?;
+            let mut answer = Vec::new();
+            stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
+            Ok(answer)
+        };
+        exchange().map_err(|source| AskError::Silent { address, source })
+    }
+}
+
+/// The status and the body of an answer.
+fn parts(answer: &[u8]) -> Option<(&str, &[u8])> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&answer[..end]).ok()?;
-    let good = head.starts_with("HTTP/1.") && head.split(' ').nth(1) == Some("200");
-    good.then(|| &answer[end + 4..])
+    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?;
+    Some((status, &answer[end + 4..]))
 }

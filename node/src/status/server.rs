@@ -18,10 +18,17 @@ use axum::{
 };
 use prometheus_client::{encoding::text, registry::Registry};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Status, metrics};
+use super::{
+    Books, Status, Submission, metrics,
+    teller::{self, Teller},
+};
 use crate::{
     files,
     page::{
@@ -72,8 +79,18 @@ pub enum ServeError {
     AddressFile(#[from] files::FileError),
 }
 
-/// What a node shows of itself at any moment.
-pub type Told = (watch::Receiver<Status>, watch::Receiver<Board>);
+/// What a node shows of itself at any moment, and where it takes instructions.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its status.
+    pub status: watch::Receiver<Status>,
+    /// What the page shows beside it.
+    pub board: watch::Receiver<Board>,
+    /// The ledger.
+    pub books: watch::Receiver<Arc<Books>>,
+    /// Where instructions go.
+    pub submit: mpsc::Sender<Submission>,
+}
 
 /// The pages of a running node.
 #[derive(Debug)]
@@ -101,7 +118,7 @@ impl Server {
     pub async fn start(
         listen: SocketAddr,
         data_dir: &Path,
-        (status, board): Told,
+        told: Told,
         store: Arc<Store>,
         mut registry: Registry,
     ) -> Result<Self, ServeError> {
@@ -116,10 +133,13 @@ impl Server {
         let address = listener.local_addr().map_err(refused)?;
         let address_file = data_dir.join(ADDRESS_FILE);
         files::replace(&address_file, &address.to_string())?;
+        let Told { status, board, books, submit } = told;
         metrics::register(&mut registry, status.clone());
+        let teller = Teller { books, submit, store: Arc::clone(&store) };
         let pages = Pages { status, board, store, registry: Arc::new(registry) };
         let stop = CancellationToken::new();
-        let serving = axum::serve(listener, router(pages)).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving =
+            axum::serve(listener, router(pages, teller)).with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move { serving.await });
         Ok(Self { address, address_file, stop, task })
     }
@@ -141,7 +161,7 @@ impl Server {
     }
 }
 
-fn router(pages: Pages) -> Router {
+fn router(pages: Pages, teller: Teller) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/live", get(live))
@@ -151,8 +171,9 @@ fn router(pages: Pages) -> Router {
         .route("/api/decisions", get(decisions))
         .route("/healthz", get(async || "ok\n"))
         .route("/metrics", get(scrape))
-        .layer(middleware::from_fn(refuse_foreign_hosts))
         .with_state(pages)
+        .merge(teller::routes(teller))
+        .layer(middleware::from_fn(refuse_foreign_hosts))
 }
 
 async fn page(State(pages): State<Pages>) -> Response {

@@ -4,7 +4,7 @@ use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 use super::*;
@@ -31,8 +31,14 @@ fn store(network: &NetworkId) -> Arc<Store> {
     Arc::new(Store::open(tempfile::tempdir().unwrap().path(), network).unwrap())
 }
 
-fn told(status: watch::Receiver<Status>) -> Told {
-    (status, watch::channel(Board::default()).1)
+fn books() -> watch::Receiver<Arc<Books>> {
+    let ledger = althing_protocol::ledger::Ledger::of([]);
+    let books = Books { network: NetworkId([2; 32]), height: Height(12), round: Round(6), ledger };
+    watch::channel(Arc::new(books)).1
+}
+
+pub(crate) fn told(status: watch::Receiver<Status>) -> Told {
+    Told { status, board: watch::channel(Board::default()).1, books: books(), submit: mpsc::channel(1).0 }
 }
 
 async fn start(dir: &Path) -> (Server, watch::Sender<Status>) {

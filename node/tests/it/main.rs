@@ -13,3 +13,4 @@ mod kill_private;
 mod lifecycle;
 mod orders;
 mod slices;
+mod sponsor;

@@ -46,6 +46,17 @@ pub enum End {
     Expired,
 }
 
+impl End {
+    /// It in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Worked => "done",
+            Self::Reached => "its accuracy reached",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// A job that the last Settle has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedJob {
@@ -59,6 +70,13 @@ pub struct EndedJob {
     pub round: Round,
     /// The model that the sponsor gets.
     pub model: BlobRef,
+}
+
+impl EndedJob {
+    /// What all work on it was paid, in micro-credits.
+    pub fn paid(&self) -> u64 {
+        self.job.work.values().map(|work| work.paid).fold(0, u64::saturating_add)
+    }
 }
 
 /// What a settled round means to jobs.

@@ -79,8 +79,9 @@ impl Machine {
 
     fn tell_settled(&mut self, elected: MemberId, body: &Body, settlement: Settlement) {
         let Header { round, height, proposer, agreement_round, .. } = body.header;
-        for EndedJob { id, job, end, model, .. } in settlement.ended {
-            let paid = job.work.values().map(|work| work.paid).sum();
+        for ended in settlement.ended {
+            let paid = ended.paid();
+            let EndedJob { id, job, end, model, .. } = ended;
             let (sponsor, rounds, returned) = (job.sponsor, job.rounds, job.left);
             self.tell(Event::JobEnded { job: id, sponsor, end, rounds, paid, returned, model });
         }
