@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::{Award, HiredBy},
     genesis::{Market, part},
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// A bid that is open, and how the federation looks at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenBid {
     /// What it says.
     pub bid: Bid,
@@ -41,7 +43,7 @@ pub struct Call<'a> {
 }
 
 /// What members have answered to a call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
     /// Open bids by bidder.
     pub bids: BTreeMap<MemberId, OpenBid>,

@@ -17,10 +17,9 @@ use crate::{
     limits::CHAIN_TURNS,
 };
 
-pub(crate) use self::job::Settled;
 pub use self::{
     instruct::{Carried, InstructionError},
-    job::{End, EndedJob, Job, Work},
+    job::{End, EndedJob, Job, Settled, Work},
 };
 
 /// Reputation of a newcomer.
@@ -270,7 +269,10 @@ impl Ledger {
     }
 
     /// Burns a part of `member`'s balance, in thousandths, and all of its reputation.
-    pub(crate) fn slash(&mut self, member: &MemberId, permille: u32, at: Height) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// [`LedgerError`] when it has no account.
+    pub fn slash(&mut self, member: &MemberId, permille: u32, at: Height) -> Result<(), LedgerError> {
         let account = self.account_mut(member)?;
         let part = u128::from(account.balance) * u128::from(permille.min(1_000)) / 1_000;
         let part = u64::try_from(part).map_err(|_| LedgerError::Overdrawn("the account"))?;

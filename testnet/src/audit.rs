@@ -2,10 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use althing_node::genesis_file;
 use althing_protocol::ids::{Hash, Height, MemberId};
 use serde::Deserialize;
 
-use crate::{althing::Althing, observer::Observer, setup::Federation};
+use crate::{
+    althing::Althing,
+    observer::Observer,
+    setup::Federation,
+    trace::{Trace, TraceError},
+};
+
+/// File of the trace in a report.
+const TRACE_FILE: &str = "trace.json";
 
 /// What `althing ledger verify` finds in a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -32,6 +41,8 @@ pub struct Audit {
     pub ledgers: Vec<Option<Ledger>>,
     /// Why, for people.
     pub complaints: Vec<String>,
+    /// Whether the market simulator pays the same for the same bids; unknown without a ledger that verifies.
+    pub replayed: Option<bool>,
 }
 
 /// Exports and verifies the ledgers of all nodes, which must have stopped.
@@ -50,7 +61,23 @@ pub async fn audit(althing: &Althing, federation: &Federation) -> Audit {
         }
         audit.ledgers.push(ledger.ok());
     }
+    match replay(federation, &audit) {
+        Ok(same) => audit.replayed = same,
+        Err(why) => audit.complaints.push(format!("the rounds cannot be replayed: {why}")),
+    }
     audit
+}
+
+/// Writes the trace of the first ledger that verifies, and plays it again in the market simulator.
+fn replay(federation: &Federation, audit: &Audit) -> Result<Option<bool>, TraceError> {
+    let verified = federation.nodes.iter().zip(&audit.ledgers).find(|(_, ledger)| ledger.is_some());
+    let Some((node, _)) = verified else { return Ok(None) };
+    let ledger = federation.folder.join(format!("ledger-{}.json", node.label));
+    // Nodes that ran could read it; a stand-in for nodes may have none.
+    let Ok(genesis) = genesis_file::load(&federation.genesis) else { return Ok(None) };
+    let trace = Trace::of_file(&ledger, &genesis)?;
+    trace.save(&federation.folder.join(TRACE_FILE))?;
+    Ok(Some(trace.replay(None)?.is_same()))
 }
 
 impl Audit {
@@ -115,7 +142,7 @@ mod tests {
             ("no ledger", &both, vec![], false),
         ];
         for (what, observer, ledgers, expected) in cases {
-            let audit = Audit { ledgers, complaints: vec![] };
+            let audit = Audit { ledgers, ..Audit::default() };
             assert_eq!(audit.heads_equal(observer, Height(4)), expected, "{what}");
         }
     }
@@ -123,7 +150,7 @@ mod tests {
     #[test]
     fn supply_is_conserved_only_if_every_ledger_says_so() {
         let observer = fold(1, vec![]);
-        let mut audit = Audit { ledgers: vec![ledger(4, 1), ledger(4, 1)], complaints: vec![] };
+        let mut audit = Audit { ledgers: vec![ledger(4, 1), ledger(4, 1)], ..Audit::default() };
         assert!(audit.supply_conserved(&observer));
         audit.ledgers[1].as_mut().unwrap().supply_conserved = false;
         assert!(!audit.supply_conserved(&observer));

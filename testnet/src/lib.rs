@@ -24,5 +24,6 @@ pub mod run;
 pub mod scenario;
 pub mod setup;
 pub mod status;
+pub mod trace;
 pub mod traffic;
 pub mod warden;

@@ -5,11 +5,12 @@ use std::{path::Path, process::ExitCode};
 use althing_testnet::{
     arena::{self, AgentsOptions},
     attacks::{self, AttacksOptions},
-    error::{EXIT_FAULT, Error},
+    error::{EXIT_FAULT, EXIT_MISTAKE, Error},
     hostile::{self, HostileArgs},
     options::{Cli, Command, RunOptions},
     replay::{self, Published, ReplayOptions},
     report, run,
+    trace::{self, TraceError, command::TraceOptions},
 };
 use clap::Parser;
 
@@ -23,6 +24,7 @@ async fn main() -> ExitCode {
         Command::Agents(options) => {
             agents_and_tell(options).await.map_err(|error| (error.to_string(), error.exit_code()))
         }
+        Command::Trace(options) => trace_and_tell(&options).map_err(|error| (error.to_string(), EXIT_MISTAKE)),
         Command::Hostile(args) => return hostile(&args).await,
         Command::Replay(options) => replay_and_tell(&options).map_err(|error| (error.to_string(), error.exit_code())),
     };
@@ -56,6 +58,12 @@ async fn agents_and_tell(options: AgentsOptions) -> Result<ExitCode, arena::Erro
     let summary = contest.await.map_err(|error| arena::Error::Thread(error.to_string()))??;
     tell(wants_json, &summary.to_json(), &summary.table(), &report);
     Ok(ExitCode::SUCCESS)
+}
+
+fn trace_and_tell(options: &TraceOptions) -> Result<ExitCode, TraceError> {
+    let (text, holds) = trace::command::run(options)?;
+    print!("{text}");
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAULT) })
 }
 
 /// As `althing run`, in word and in exit code.

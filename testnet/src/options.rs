@@ -12,7 +12,13 @@ use althing_protocol::{
 };
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::{arena::AgentsOptions, attacks::AttacksOptions, hostile::HostileArgs, replay::ReplayOptions};
+use crate::{
+    arena::AgentsOptions,
+    attacks::AttacksOptions,
+    hostile::HostileArgs,
+    replay::ReplayOptions,
+    trace::{self, command::TraceOptions},
+};
 
 /// A federation of real node processes on this machine.
 #[derive(Debug, Parser)]
@@ -47,6 +53,13 @@ pub enum Command {
     /// Exit code 0: all was asked. Exit code 2: an option or a file is wrong. Exit code 1: anything else.
     #[command(after_help = AGENTS_EXAMPLES)]
     Agents(AgentsOptions),
+
+    /// Play the market of a live run again in the simulator, from the trace in its report, or clear its bids by another mechanism
+    ///
+    /// Exit code 0: everybody was paid the same, or another mechanism was asked for. Exit code 1: a payment differs.
+    /// Exit code 2: the file is wrong.
+    #[command(after_help = trace::command::EXAMPLES)]
+    Trace(TraceOptions),
 
     /// Run a node that attacks; `testnet run --scenario` calls it
     #[command(hide = true)]

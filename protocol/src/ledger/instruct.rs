@@ -73,7 +73,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`InstructionError`], and nothing is done.
-    pub(crate) fn carry_out(
+    pub fn carry_out(
         &mut self,
         owner: &MemberId,
         instruction: &Instruction,

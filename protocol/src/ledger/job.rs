@@ -81,14 +81,15 @@ impl EndedJob {
 
 /// What a settled round means to jobs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Settled {
-    pub(crate) round: Round,
+pub struct Settled {
+    /// Which round.
+    pub round: Round,
     /// Whether it has brought a new model.
-    pub(crate) worked: bool,
+    pub worked: bool,
     /// Accuracy that members have measured of the model that the round started from, in millionths.
-    pub(crate) accuracy_ppm: Option<u32>,
+    pub accuracy_ppm: Option<u32>,
     /// The model now.
-    pub(crate) model: BlobRef,
+    pub model: BlobRef,
 }
 
 impl Job {
@@ -150,7 +151,10 @@ impl Ledger {
     ///
     /// Jobs take turns in the order in which they were funded, one round each. An accuracy is held only against the job
     /// that has paid for the round.
-    pub(crate) fn turn_jobs(&mut self, settled: Settled) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// [`LedgerError`] when a sponsor's account would hold more than a counter does.
+    pub fn turn_jobs(&mut self, settled: Settled) -> Result<(), LedgerError> {
         let open = self.open_job.take();
         if let Some(job) = open.and_then(|id| self.jobs.get_mut(&id)) {
             job.rounds += u32::from(settled.worked);

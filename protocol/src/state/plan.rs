@@ -31,6 +31,14 @@ impl State {
         Ok(Outcome::Planned { awards, bids: answers.bids.len(), instructions })
     }
 
+    /// What `evidence` answers to the open round's call, opened as every member opens it.
+    ///
+    /// # Errors
+    /// [`Invalid`] when the evidence does not hold.
+    pub fn answers(&self, federation: &Federation, evidence: &PlanEvidence) -> Result<Answers, Invalid> {
+        self.open(federation, &self.validators()?, evidence)
+    }
+
     fn open(
         &self,
         federation: &Federation,

@@ -59,6 +59,9 @@ pub struct Summary {
     pub heads_equal: Option<bool>,
     /// Whether every body of every ledger conserves supply; an epidemic federation has none.
     pub supply_conserved: Option<bool>,
+    /// Whether the market simulator pays everybody the same for the same bids, to the micro-credit; unknown without a
+    /// ledger that verifies.
+    pub replay_agrees: Option<bool>,
     /// Height and head of each node's verified ledger.
     pub heads: BTreeMap<String, Head>,
     /// Median length of a round.
@@ -205,6 +208,7 @@ impl Summary {
             heads_equal: has_ledger
                 .then(|| audit.heads_equal(observer, settle.map_or(Height(1), |settle| settle.height))),
             supply_conserved: has_ledger.then(|| audit.supply_conserved(observer)),
+            replay_agrees: audit.replayed,
             heads: heads(findings),
             seconds_per_round: median_s(rows, |row| row.seconds),
             overhead_seconds_per_round: median_s(rows, |row| row.overhead_s),
@@ -277,6 +281,9 @@ impl Summary {
         }
         if self.supply_conserved == Some(false) {
             failures.push("supply is not conserved, or not all ledgers verify".to_owned());
+        }
+        if self.replay_agrees == Some(false) {
+            failures.push("the market simulator pays otherwise than the nodes: see `testnet trace`".to_owned());
         }
         failures
     }

@@ -39,6 +39,9 @@ pub fn table(summary: &Summary) -> String {
         line(&mut text, "aggregators", &aggregators);
         line(&mut text, "ledgers", if equal { "verified, and all agree" } else { "DISAGREE" });
         line(&mut text, "supply", if conserved { "conserved" } else { "NOT conserved" });
+        if let Some(agrees) = summary.replay_agrees {
+            line(&mut text, "simulator", if agrees { "pays the same" } else { "PAYS OTHERWISE" });
+        }
     }
     if !summary.attackers.is_empty() {
         let share = summary.attackers_share.map_or_else(unknown, |share| format!("{:.1} %", 100.0 * share));

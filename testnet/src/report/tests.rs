@@ -73,7 +73,7 @@ impl Sample {
             observer: fold(3, lines(rounds)),
             traffic,
             accuracies: (1..=rounds).map(|round| (model(round).hash, 1.0 - 0.6 / round as f64)).collect(),
-            audit: Audit { ledgers: vec![Some(ledger); 3], complaints: vec![] },
+            audit: Audit { ledgers: vec![Some(ledger); 3], ..Audit::default() },
             chaos,
         }
     }
@@ -173,7 +173,7 @@ fn a_good_run_passes_with_these_figures() {
 #[test]
 fn every_shortcoming_is_a_failure() {
     type Spoil = fn(&mut Sample);
-    let cases: [(&str, Spoil); 5] = [
+    let cases: [(&str, Spoil); 6] = [
         ("3 of 4 rounds", |sample| sample.options.rounds = 4),
         ("ledgers do not agree", |sample| {
             sample.audit.ledgers[1].as_mut().unwrap().head = Hash([8; 32]);
@@ -184,6 +184,7 @@ fn every_shortcoming_is_a_failure() {
         ("did not come back", |sample| {
             sample.chaos.planned(4, 1, 9_000);
         }),
+        ("pays otherwise", |sample| sample.audit.replayed = Some(false)),
         ("not verified", |sample| sample.audit.complaints.push("not verified".into())),
     ];
     for (words, spoil) in cases {

@@ -1,0 +1,80 @@
+//! `testnet trace`.
+
+use std::{fmt::Write, path::PathBuf};
+
+use althing_protocol::{genesis::Genesis, ids::MemberId, market::Mechanism};
+use clap::Args;
+
+use super::{Replayed, Trace, TraceError};
+
+/// What `testnet trace --help` shows.
+pub const EXAMPLES: &str = "\
+Examples:
+  testnet trace testnet-report/trace.json
+  testnet trace testnet-report/trace.json --mechanism first-price --json
+
+Under the mechanism of the live run, everybody must own the same after every round, to the micro-credit. Under another one,
+the same bids are cleared anew: bidders who knew of it might have bid otherwise, and the gain of an update that was never
+made is taken to be its maker's median.";
+
+/// A live run to play again.
+#[derive(Debug, Args)]
+pub struct TraceOptions {
+    /// The trace.json of a report.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Clear the bids by this mechanism: critical, vcg, first-price, posted:PRICE or fixed [default: that of the run].
+    #[arg(long, value_name = "MECHANISM")]
+    pub mechanism: Option<Mechanism>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Plays a trace again; what to print, and whether a live run's payments were found again.
+///
+/// # Errors
+/// [`TraceError`] when the file holds no trace, or one that cannot be.
+pub fn run(options: &TraceOptions) -> Result<(String, bool), TraceError> {
+    let trace = Trace::load(&options.file)?;
+    let replayed = trace.replay(options.mechanism)?;
+    let is_live = replayed.mechanism == trace.genesis.market.mechanism;
+    let holds = !is_live || replayed.is_same();
+    let text = match options.json {
+        true => serde_json::to_string(&replayed).map_err(|why| TraceError::Malformed(why.to_string()))? + "\n",
+        false => table(&replayed, &trace.genesis, is_live),
+    };
+    Ok((text, holds))
+}
+
+fn table(replayed: &Replayed, genesis: &Genesis, is_live: bool) -> String {
+    let Replayed { mechanism, rounds, payments, live_payments, differences, supposed } = replayed;
+    let name = |id: &MemberId| genesis.member(id).map_or_else(|| id.short(), |member| member.name.clone());
+    let credits = |micro: u64| micro as f64 / 1e6;
+    let mut text = format!("\n  {rounds} rounds, cleared by {mechanism}\n");
+    let verdict = match (is_live, differences.is_empty()) {
+        (true, true) => "everybody owned the same after every round, to the micro-credit".to_owned(),
+        (true, false) => "THE REPLAY DIFFERS from the live run".to_owned(),
+        (false, _) => format!("another mechanism than the run's; {supposed} updates were supposed"),
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {verdict}\n\n  member              replayed        live");
+    let of = |sums: &std::collections::BTreeMap<MemberId, u64>, id| credits(sums.get(id).copied().unwrap_or(0));
+    for member in genesis.members.iter().map(|member| &member.id) {
+        let _ =
+            writeln!(text, "  {:<16} {:>11.6} {:>11.6}", name(member), of(payments, member), of(live_payments, member));
+    }
+    let sum = |sums: &std::collections::BTreeMap<MemberId, u64>| credits(sums.values().sum());
+    let _ = writeln!(text, "  {:<16} {:>11.6} {:>11.6}", "all", sum(payments), sum(live_payments));
+    for difference in if is_live { &differences[..] } else { &[] } {
+        let _ = writeln!(
+            text,
+            "  round {}: {} owns {:.6}, live {:.6}",
+            difference.round,
+            name(&difference.member),
+            credits(difference.replayed),
+            credits(difference.live)
+        );
+    }
+    text
+}
