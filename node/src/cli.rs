@@ -44,6 +44,13 @@ Data is IDX files, CIFAR .bin files or CSV: say which by `genesis new --dataset`
 Exit codes: 0 done, 2 something to correct (an argument, a file, an address), 1 a fault of machine or program.
 Logs go to stderr; ALTHING_LOG=debug shows more.";
 
+const DOCTOR: &str = "\
+Example:
+  althing doctor --config node.toml
+
+Nothing is changed, sent to a stranger or looked up at a public service. Exit code 1 if something would stop the node.
+docs/operation.md says what is looked at, and what cannot be known.";
+
 const ASKING: &str = "\
 Examples:
   althing ask --endpoint http://127.0.0.1:8080 \"Half the budget is left. Spend?\" --choose save,steady,spend
@@ -96,6 +103,9 @@ pub enum Command {
     /// Ask a running node how it is; when none runs, say what its store holds.
     #[command(after_help = "Example:\n  althing status --config node.toml --json")]
     Status(StatusArgs),
+    /// Look for what would keep a node from running or doing its part, and say what to do about it.
+    #[command(after_help = DOCTOR)]
+    Doctor(StatusArgs),
     /// Show what the agents of a node have decided, who decided it, and what a language model said.
     #[command(
         after_help = "Examples:\n  althing decisions --config node.toml --last 20\n  althing decisions --role selector --json"

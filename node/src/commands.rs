@@ -3,6 +3,7 @@
 mod ask;
 mod credits;
 mod decisions;
+mod doctor;
 mod genesis;
 mod jobs;
 mod key;
@@ -66,6 +67,7 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Privacy(command) => privacy::execute(command, &handlers.catalogue)?,
         Command::Model(command) => model::execute(command, &handlers.catalogue)?,
         Command::Ask(args) => ask::execute(args)?,
+        Command::Doctor(args) => return doctor::execute(args, &handlers.catalogue, cli.format(), out),
         Command::Run(args) => return (handlers.run)(args, &handlers.catalogue, cli.format()),
         Command::Ledger(command) => return (handlers.ledger)(command, cli.format()),
     };

@@ -21,7 +21,8 @@ mod writer;
 
 use std::future::Future;
 
-pub(crate) use setup::{BLOBS_DIR, first_model};
+pub(crate) use machine_probe::available_memory;
+pub(crate) use setup::{BLOBS_DIR, first_model, member};
 pub use telling::{Line, Sink};
 
 use crate::{

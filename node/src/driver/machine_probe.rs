@@ -20,6 +20,11 @@ pub(super) fn look(limit_mb: u64) -> Machine {
     }
 }
 
+/// Memory that the machine has left for processes, in bytes, if it tells.
+pub(crate) fn available_memory() -> Option<u64> {
+    kib(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemAvailable:").map(|kib| kib.saturating_mul(1024))
+}
+
 /// The number of KiB in the line of `text` that begins with `name`.
 fn kib(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB")?.trim().parse().ok())

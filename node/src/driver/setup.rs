@@ -143,7 +143,7 @@ pub(crate) fn first_model(config: &Config, genesis: &Genesis, catalogue: &Catalo
 }
 
 /// The member that the key speaks for.
-fn member(genesis: &Genesis, key: &KeyFile) -> Result<MemberId, Failure> {
+pub(crate) fn member(genesis: &Genesis, key: &KeyFile) -> Result<MemberId, Failure> {
     let me = key.id();
     let Some(member) = genesis.member(&me) else {
         return Err(Failure::user(format_args!(

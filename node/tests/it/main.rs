@@ -3,6 +3,7 @@
 
 mod ask;
 mod bad_input;
+mod doctor;
 mod endpoint;
 mod epidemic;
 mod fake_endpoint;
