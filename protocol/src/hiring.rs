@@ -60,11 +60,10 @@ impl Call<'_> {
     /// [`LedgerError`] when a bidder is a stranger, or more was minted than a counter holds.
     pub fn hire(&self, ledger: &mut Ledger, answers: &Answers) -> Result<Vec<Award>, LedgerError> {
         let (terms, bonus) = self.budget(ledger);
+        let awards = self.awards(ledger, answers);
         ledger.mint(self.mint(ledger))?;
-        let awards = self.award(ledger, answers, terms);
-        let has_bidders = answers.bids.len() >= self.market.min_bidders as usize;
-        if !has_bidders || awards.len() < self.market.min_winners as usize {
-            return Ok(Vec::new());
+        if awards.is_empty() {
+            return Ok(awards);
         }
         count_losses(ledger, answers, &awards, terms)?;
         ledger.hold(bonus)?;
@@ -73,6 +72,13 @@ impl Call<'_> {
             ledger.hold_award(&award.member, award.payment, part(award.payment, self.market.deposit_permille))?;
         }
         Ok(awards)
+    }
+
+    /// Who would be hired, in rank order, and for what. Nothing is moved.
+    pub fn awards(&self, ledger: &Ledger, answers: &Answers) -> Vec<Award> {
+        let awards = self.award(ledger, answers, self.budget(ledger).0);
+        let has_bidders = answers.bids.len() >= self.market.min_bidders as usize;
+        if has_bidders && awards.len() >= self.market.min_winners as usize { awards } else { Vec::new() }
     }
 
     /// What the round can pay for delivery, to a full house, and for contribution, in micro-credits.

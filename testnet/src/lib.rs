@@ -14,6 +14,7 @@ pub mod chaos;
 pub mod error;
 pub mod folder;
 pub mod hostile;
+pub mod market;
 pub mod observer;
 pub mod options;
 pub mod process;

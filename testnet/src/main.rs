@@ -7,6 +7,7 @@ use althing_testnet::{
     attacks::{self, AttacksOptions},
     error::{EXIT_FAULT, EXIT_MISTAKE, Error},
     hostile::{self, HostileArgs},
+    market::{self, MarketOptions},
     options::{Cli, Command, RunOptions},
     replay::{self, Published, ReplayOptions},
     report, run,
@@ -25,6 +26,7 @@ async fn main() -> ExitCode {
             agents_and_tell(options).await.map_err(|error| (error.to_string(), error.exit_code()))
         }
         Command::Trace(options) => trace_and_tell(&options).map_err(|error| (error.to_string(), EXIT_MISTAKE)),
+        Command::Market(options) => market_and_tell(&options).map_err(|error| (error.to_string(), error.exit_code())),
         Command::Hostile(args) => return hostile(&args).await,
         Command::Replay(options) => replay_and_tell(&options).map_err(|error| (error.to_string(), error.exit_code())),
     };
@@ -91,6 +93,17 @@ fn replay_and_tell(options: &ReplayOptions) -> Result<ExitCode, replay::Error> {
             Ok(verdict(options.require, summary.holds))
         }
     }
+}
+
+/// As above: it keeps as many threads busy as it may.
+fn market_and_tell(options: &MarketOptions) -> Result<ExitCode, market::Error> {
+    if options.print_config {
+        print!("{}", market::defaults());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let summary = market::run(options)?;
+    tell(options.json, &summary.to_json(), &summary.table(), &options.report.join("report.html"));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn tell(wants_json: bool, json: &str, table: &str, report: &Path) {

@@ -16,6 +16,7 @@ use crate::{
     arena::AgentsOptions,
     attacks::AttacksOptions,
     hostile::HostileArgs,
+    market::MarketOptions,
     replay::ReplayOptions,
     trace::{self, command::TraceOptions},
 };
@@ -60,6 +61,15 @@ pub enum Command {
     /// Exit code 2: the file is wrong.
     #[command(after_help = trace::command::EXAMPLES)]
     Trace(TraceOptions),
+
+    /// Play a market of thousands of members in one process, and report who earns what and what it brings
+    ///
+    /// Bids are cleared, held in escrow, paid and counted by the code that pays real nodes. Members' costs, data and
+    /// strategies are drawn from a seed; a model of value stands in place of training.
+    /// Exit code 0: it was played, and every credit was found after every round. Exit code 2: an option or the file is
+    /// wrong. Exit code 1: anything else.
+    #[command(after_help = MARKET_EXAMPLES)]
+    Market(MarketOptions),
 
     /// Run a node that attacks; `testnet run --scenario` calls it
     #[command(hide = true)]
@@ -108,6 +118,26 @@ Examples:
   testnet agents --json > summary.json         for a script; progress stays on the error stream
 
 It writes agents.csv, rounds.csv, summary.json and pictures: docs/agents.md says what is in them.";
+
+const MARKET_EXAMPLES: &str = "\
+Examples:
+  testnet market                                 a thousand truthful members, a hundred rounds, four seeds
+  testnet market --config testnet/markets/does-truth-pay.toml
+                                                 one of six questions that come with the program
+  testnet market --sweep market.mechanism=critical,vcg,first-price
+                                                 the same members under three mechanisms
+  testnet market --sweep market.bonus_permille=0,300,600 --sweep members.count=100,1000
+                                                 six points: every combination
+  testnet market --set 'members.samples={gamma={mean=2000,shape=1}}'
+                                                 uneven data
+  testnet market --print-config > mine.toml      every field with its default, to begin with
+  testnet market --json > summary.json           for a script; progress stays on the error stream
+
+Strategies: truthful, random, flatterer, { shading = { margin_percent = 20 } }, { inflating = { times = 3 } },
+{ ring = { withheld_permille = 500 } }, { sybil = { identities = 10 } }, { free-rider = { price_percent = 50 } },
+{ bandit = { curious_permille = 100 } }.
+It writes report.html, summary.json, and rounds, strategies and members as CSV and Parquet: docs/market.md says what is
+in them. The same seeds give the same bytes, on any number of threads.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

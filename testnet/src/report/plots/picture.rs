@@ -226,6 +226,18 @@ pub(crate) trait Drawing {
     /// Draws it on the whole of `root`.
     fn draw_on<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawn<DB>;
 
+    /// The same as the text of an SVG, to be put into a page.
+    fn svg(&self) -> Result<String, Error> {
+        let path = Path::new("a picture of the page");
+        load_font(path)?;
+        let mut text = String::new();
+        let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        let drawn = self.draw_on(&root).map_err(|error| error.to_string());
+        drop(root);
+        drawn.map_err(|reason| Error::Plot { path: path.to_owned(), reason })?;
+        Ok(text)
+    }
+
     /// Draws it as `folder/name.svg` and `folder/name.png`.
     fn draw(&self, folder: &Path, name: &str) -> Result<(), Error> {
         let (svg, png) = (folder.join(format!("{name}.svg")), folder.join(format!("{name}.png")));

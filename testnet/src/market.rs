@@ -1,0 +1,70 @@
+//! Experiments with incentives: markets of thousands of members in one process, by the code that pays real nodes.
+//!
+//! Bids are cleared, held in escrow, settled and counted by the protocol ([`althing_protocol::hiring`],
+//! [`althing_protocol::settlement`], [`althing_protocol::ledger`]); the selector's marks are the agents'. What is simulated
+//! is what goes on around them: members with costs, data and strategies ([`world`]), and what training brings ([`learning`]).
+
+mod agent;
+mod appraisal;
+mod config;
+mod draw;
+mod error;
+mod figures;
+mod learning;
+mod options;
+mod page;
+mod parquet;
+mod picture;
+mod play;
+mod progress;
+mod record;
+mod regret;
+mod results;
+mod strategy;
+mod summary;
+mod sweep;
+mod table;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::{fs, path::Path};
+
+pub use self::{
+    error::Error,
+    options::MarketOptions,
+    summary::{PartSummary, PointSummary, Summary},
+};
+use crate::folder;
+
+/// Every field of an experiment, with its default.
+pub const fn defaults() -> &'static str {
+    config::DEFAULTS
+}
+
+/// Plays an experiment, writes its report and returns what it amounts to.
+///
+/// # Errors
+/// [`Error`] if a file or an option will not do, the ledger of a run did not balance, or the report cannot be written.
+pub fn run(options: &MarketOptions) -> Result<Summary, Error> {
+    let points = sweep::points(options)?;
+    let folder = folder::prepare(&options.report)?;
+    let runs = play::all(&points, options.threads())?;
+    let summary = Summary::of(&points, &runs);
+    let tables = [
+        ("rounds", results::rounds(&points, &runs)),
+        ("strategies", results::strategies(&points, &runs)),
+        ("members", results::members(&points, &runs)),
+    ];
+    for (name, table) in &tables {
+        write(&folder.join(format!("{name}.csv")), table.to_csv().as_bytes())?;
+        write(&folder.join(format!("{name}.parquet")), &parquet::bytes(table))?;
+    }
+    write(&folder.join("summary.json"), summary.to_json().as_bytes())?;
+    write(&folder.join("report.html"), page::html(&summary, &points, &runs)?.as_bytes())?;
+    Ok(summary)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fs::write(path, bytes).map_err(|source| crate::error::Error::io(format!("write {}", path.display()))(source).into())
+}
