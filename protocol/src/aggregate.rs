@@ -129,6 +129,14 @@ fn aggregate_within(rule: Rule, mixing: Mixing, base: &[u8], updates: &[Weighted
     })
 }
 
+/// The scalar products of all steps from `base` with each other and themselves. `None` for no update, or for lengths that
+/// differ.
+pub(crate) fn step_products(base: &[u8], updates: &[&[u8]]) -> Option<Vec<Vec<f64>>> {
+    let updates: Vec<Weighted<'_>> = updates.iter().map(|bytes| Weighted { samples: 0, bytes }).collect();
+    let updates = Updates::new(&updates).filter(|updates| updates.bytes() == base.len())?;
+    Some(alignment::products(&updates, base))
+}
+
 /// The parameters that `bytes` hold; a trailing part of one is left out.
 pub fn parameters(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
     bytes.as_chunks::<WIDTH>().0.iter().map(|chunk| f32::from_le_bytes(*chunk))

@@ -1,12 +1,15 @@
 //! Bodies: what is decided. A body holds the evidence that its outcome rests on, never the outcome itself, which every
 //! member computes; the state root binds what they must all have computed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     codec::{self, DecodeError},
     consensus::Equivocation,
     crypto::Signed,
+    detection::Pretence,
     ids::{BlobRef, Hash, Height, MemberId, Round},
     limits::MAX_BODY_BYTES,
     statement::{Appraisal, BidCommit, BidReveal, CounterOffers, CounterReply, Instruction, Marks, UpdateOffer},
@@ -65,8 +68,10 @@ pub struct PlanEvidence {
 /// Updates and appraisals. Lists are sorted by signer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettleEvidence {
-    /// The updates that enter the mean.
+    /// The updates that have come and are sound.
     pub updates: Vec<Signed<UpdateOffer>>,
+    /// Those of them that only pretend to be work. The others enter the mean.
+    pub refused: BTreeMap<MemberId, Pretence>,
     /// What members think of them.
     pub appraisals: Vec<Signed<Appraisal>>,
     /// The model that results: the weighted mean of the updates, or the model before if there are none.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    detection::Pretence,
     ids::{BlobRef, Hash, Height, JobId, MemberId, NetworkId, Round, Step},
     ledger::End,
     statement::JobTerms,
@@ -222,6 +223,9 @@ pub enum Event {
         model: BlobRef,
         /// Updates that entered it.
         updates: usize,
+        /// Members whose updates only pretended to be work, and how: they earn nothing.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        refused: BTreeMap<MemberId, Pretence>,
         /// Slowest training time among them, in milliseconds, as their makers state it.
         slowest_training_ms: u64,
         /// What each paid member received, in micro-credits.

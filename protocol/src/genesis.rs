@@ -16,7 +16,7 @@ use crate::{
     update::Codec,
 };
 
-pub use self::market::Market;
+pub use self::market::{Market, Noise, NoiseError};
 pub(crate) use self::market::part;
 pub use crate::epidemic::Exchange;
 

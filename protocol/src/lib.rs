@@ -17,6 +17,7 @@ pub mod body;
 pub mod codec;
 pub mod consensus;
 pub mod crypto;
+pub mod detection;
 pub mod election;
 pub mod epidemic;
 pub mod event;

@@ -27,7 +27,7 @@ mod train;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::{
-    AggregateOrder, Answer, BatchId, BidQuestion, Bidder, Candidate, Commit, CounterOffersQuestion, Effect,
+    AggregateOrder, Answer, BatchId, BidQuestion, Bidder, Candidate, Commit, CounterOffersQuestion, Effect, InspectOrder,
     JournalEntry, MarksQuestion, OrderedUpdate, ReplyId, ReplyQuestion, TrainOrder,
 };
 pub use exchange::WhenHalted;
@@ -126,8 +126,6 @@ pub struct Machine {
     absent_since: BTreeMap<MemberId, Time>,
     /// Blobs that are here.
     blobs: BTreeSet<BlobRef>,
-    /// The model that the round before started from.
-    previous_model: BlobRef,
     deadlines: Deadlines,
 
     /// Steps without rounds: all that there is in an epidemic federation, and what may bridge a halt in an elected one.
@@ -182,6 +180,7 @@ impl Machine {
             Input::Trained { round, made } => self.trained(round, made)?,
             Input::BlobReady(blob) => self.blob_ready(blob)?,
             Input::Appraised { round, maker, score } => self.appraised(round, maker, score)?,
+            Input::Inspected { batch, signs } => self.inspected(batch, signs)?,
             Input::Aggregated { batch, mean } => self.aggregated(batch, mean)?,
             Input::Epidemic(input) => self.exchange(input),
         }

@@ -186,6 +186,6 @@ fn bar(ask: &Ask, terms: &Terms) -> Option<Why> {
 }
 
 /// A member's lot in a round, for ties.
-fn lot(member: &MemberId, seed: &Hash) -> Hash {
+pub(crate) fn lot(member: &MemberId, seed: &Hash) -> Hash {
     Hash::derive("althing 1 tie", &[seed.as_bytes(), member.as_bytes()])
 }

@@ -57,6 +57,8 @@ pub struct State {
     pub seed: Hash,
     /// The global model that the open round starts from.
     pub model: BlobRef,
+    /// The model that it was made from, by the last round that made one; the same before any did.
+    pub previous: BlobRef,
     /// Credits and reputation.
     pub ledger: Ledger,
 }
@@ -162,6 +164,7 @@ impl State {
             stage: Stage::Planning,
             seed: Hash::derive("althing 1 first seed", &[federation.network.as_bytes()]),
             model: federation.genesis.task.initial_model,
+            previous: federation.genesis.task.initial_model,
             ledger: Ledger::new(&federation.genesis),
         }
     }
@@ -229,7 +232,7 @@ impl State {
 
     /// Hash of the state. The head is left out, since a body holds the root of the state after it.
     pub fn root(&self) -> Hash {
-        let parts = (self.height, self.round, &self.stage, self.seed, self.model, &self.ledger);
+        let parts = (self.height, self.round, &self.stage, self.seed, self.model, self.previous, &self.ledger);
         Hash::derive("althing 1 state", &[&codec::encode(&parts)])
     }
 

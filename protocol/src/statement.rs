@@ -13,7 +13,7 @@ use crate::{
     crypto::{Domain, Statement},
     genesis::Genesis,
     ids::{BlobRef, Hash, Height, MemberId, Round, Step},
-    limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MESSAGE_BYTES, MAX_MINT, MAX_STATEMENT_BYTES},
+    limits::{MAX_APPRAISAL_BYTES, MAX_MARKS_BYTES, MAX_MEMBERS, MAX_MESSAGE_BYTES, MAX_MINT, MAX_STATEMENT_BYTES},
 };
 
 pub use counter::{CounterOffer, CounterOffers, CounterReply, Reply};
@@ -160,15 +160,29 @@ pub struct Appraisal {
     pub gains: BTreeMap<MemberId, i64>,
     /// Held-out examples that it rests on; 0 for a member that has none, which then appraises nothing.
     pub samples: u32,
+    /// The winners by whose updates this member was reached, in the order in which it was: each by its place among all
+    /// winners of the round in the order of their ids. It tells a copy from what it was copied from.
+    pub arrivals: ByteBuf,
 }
 
 impl Appraisal {
     /// Gains beyond this many millionths, either way, count as this many.
     pub const MOST: i64 = 100_000_000;
 
-    /// Whether gains rest on something.
+    /// Whether gains rest on something, and no more updates have arrived than there can be.
     pub fn is_allowed(&self) -> bool {
-        self.samples > 0 || self.gains.is_empty()
+        (self.samples > 0 || self.gains.is_empty()) && self.arrivals.len() <= MAX_MEMBERS
+    }
+
+    /// Whose updates have arrived, in that order, out of the `winners` in the order of their ids.
+    pub fn arrivals(&self, winners: &[MemberId]) -> Vec<MemberId> {
+        self.arrivals.iter().filter_map(|place| winners.get(usize::from(*place)).copied()).collect()
+    }
+
+    /// How `arrivals` are written down.
+    pub fn note(arrivals: &[MemberId], winners: &[MemberId]) -> ByteBuf {
+        let place = |maker: &MemberId| u8::try_from(winners.binary_search(maker).ok()?).ok();
+        arrivals.iter().filter_map(place).collect::<Vec<u8>>().into()
     }
 }
 

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_third_attacks_and_the_rule_bears_as_many() {
         let options = parse(&[]);
-        assert_eq!((options.liars(), options.attacks().len()), (3, 10));
+        assert_eq!((options.liars(), options.attacks().len()), (3, 11));
         let robust = options.run(Defence::Robust, None, PathBuf::new());
         assert_eq!((robust.rule().to_string(), robust.mixing().to_string()), ("mean".into(), "aligned:3".into()));
         let plain = options.run(Defence::Plain, None, PathBuf::new());

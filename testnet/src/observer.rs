@@ -9,6 +9,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use althing_protocol::{
+    detection::Pretence,
     event::{Account, Credits, DecidedBy, Event, Phase},
     ids::{BlobRef, Hash, Height, MemberId},
 };
@@ -126,6 +127,8 @@ pub struct SettleView {
     pub model: BlobRef,
     /// Updates that entered it.
     pub updates: usize,
+    /// Members whose updates only pretended to be work, and how.
+    pub refused: BTreeMap<MemberId, Pretence>,
     /// Slowest training among them, in milliseconds.
     pub slowest_training_ms: u64,
     /// What the members were paid, all together, in micro-credits.
@@ -294,7 +297,9 @@ impl Observer {
         let Event::Settled { round, height, body, elected, proposer, agreement_round, .. } = &line.event else {
             return;
         };
-        let Event::Settled { model, updates, slowest_training_ms, payments, credits, .. } = &line.event else { return };
+        let Event::Settled { model, updates, refused, slowest_training_ms, payments, credits, .. } = &line.event else {
+            return;
+        };
         let own = &mut self.nodes[node];
         own.height = own.height.max(*height);
         own.round = own.round.max(round.0);
@@ -314,6 +319,7 @@ impl Observer {
             agreement_round: *agreement_round,
             model: *model,
             updates: *updates,
+            refused: refused.clone(),
             slowest_training_ms: *slowest_training_ms,
             paid: payments.values().fold(0, |sum, payment| sum.saturating_add(*payment)),
             credits: credits.clone(),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
-    genesis::Aggregation,
+    genesis::{Aggregation, Noise},
     limits::MAX_MEMBERS,
     model::Width,
     update::Codec,
@@ -303,6 +303,11 @@ impl RunOptions {
     /// Nodes that a round hires at the most, unless that is left to the genesis.
     pub fn winners(&self) -> Option<u16> {
         self.winners.or_else(|| self.scenario.is_some().then_some(self.nodes))
+    }
+
+    /// Nodes that train with noise have it allowed.
+    pub const fn noise(&self) -> Noise {
+        if self.epsilon.is_some() { Noise::Allowed } else { Noise::Refused }
     }
 
     /// From one round to the next, in milliseconds.

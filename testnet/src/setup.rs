@@ -192,6 +192,8 @@ async fn make_genesis(
         options.codec.to_string().into(),
         "--widths".into(),
         widths.join(",").into(),
+        "--noise".into(),
+        options.noise().to_string().into(),
         "--pause-ms".into(),
         options.pause_ms().to_string().into(),
         "--out".into(),

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use althing_protocol::{
     aggregate::{Mixing, Rule},
     epidemic::{Acceptance, Topology},
-    genesis::{Grant, Member},
+    genesis::{Grant, Member, Noise},
     ids::{Hash, MemberId},
     market::Mechanism,
     model::Width,
@@ -101,6 +101,10 @@ pub struct GenesisNewArgs {
     /// What a winner puts down until it delivers, in thousandths of its pay, as far as it has so much.
     #[arg(long, value_name = "PERMILLE", default_value_t = 0)]
     pub deposit_permille: u32,
+    /// What becomes of updates that are noise: `refused`, as one who did not train hands them in, or `allowed`, where
+    /// members hide in noise what their data would tell.
+    #[arg(long, value_name = "WORD", default_value = "refused")]
+    pub noise: Noise,
     /// How updates travel: `f32` as they are, `q8` in one byte a parameter, or `topk:P` with only the P of a thousand
     /// parameters that have changed most.
     #[arg(long, value_name = "CODEC", default_value_t)]

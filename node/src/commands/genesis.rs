@@ -58,6 +58,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     genesis.phases.pause_ms = args.pause_ms;
     genesis.market.mechanism = args.mechanism;
     genesis.market.deposit_permille = args.deposit_permille;
+    genesis.market.noise = args.noise;
     let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
     genesis.market.max_counter_offers = args.max_counter_offers.unwrap_or(offers);
     genesis.grants = args.grants.clone();
@@ -109,7 +110,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          floor      {}\n\
          counters   {} counter-offers a round at the most\n\
          pause      {} ms between rounds\n\
-         aggregate  {}, mixing {}\n\
+         aggregate  {}, mixing {}, noise {}\n\
          exchange   {}, accepting {}\n\
          updates    coded by {}\n",
         genesis.network(),
@@ -129,6 +130,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.phases.pause_ms,
         genesis.aggregation.rule,
         genesis.aggregation.mixing,
+        genesis.market.noise,
         genesis.exchange.topology,
         genesis.exchange.acceptance,
         genesis.exchange.codec,

@@ -12,11 +12,12 @@ use std::{
 use althing_agents::privacy::Ticket;
 use althing_protocol::{
     aggregate::{self, Held, Weighted},
+    detection::{self, Handed, Signs},
     epidemic::bring_back,
-    genesis::{Aggregation, Contract, Genesis},
+    genesis::{Aggregation, Contract, Genesis, Noise},
     ids::{BlobRef, Hash, MemberId, Round},
-    machine::{AggregateOrder, Input, Made, Score, TrainOrder},
-    model::Width,
+    machine::{AggregateOrder, Input, InspectOrder, Made, OrderedUpdate, Score, TrainOrder},
+    model::{Slice, Width},
     update::{self, Format},
 };
 use tokio::sync::mpsc;
@@ -272,6 +273,16 @@ impl Jobs {
         Ok(())
     }
 
+    /// Checks updates and looks for those that only pretend to be work.
+    pub(super) fn inspect(&self, order: InspectOrder) {
+        let (blobs, brought, format) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.format));
+        let noise = self.genesis.market.noise;
+        tokio::task::spawn_blocking(move || {
+            let signs = look(&blobs, &format, noise, &order);
+            bring(&brought, signs.map(|signs| Input::Inspected { batch: order.batch, signs }));
+        });
+    }
+
     /// Checks updates and stores their aggregate.
     pub(super) fn aggregate(&self, order: AggregateOrder) {
         let (blobs, brought, format) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.format));
@@ -346,6 +357,56 @@ fn gain(before: f32, after: &Evaluation) -> Score {
     Score::Gain { gain, samples: after.samples }
 }
 
+/// An update that may enter an aggregate.
+struct Opened<'a> {
+    ordered: OrderedUpdate,
+    slice: &'a Slice,
+    /// The parameters that it stands for.
+    bytes: Vec<u8>,
+}
+
+/// The updates of an order, or the makers of those that cannot enter an aggregate.
+fn open<'a>(
+    blobs: &BlobStore,
+    format: &'a Format,
+    base: &[u8],
+    updates: &[OrderedUpdate],
+) -> Result<Result<Vec<Opened<'a>>, Vec<MemberId>>, JobError> {
+    let mut opened = Vec::with_capacity(updates.len());
+    let mut faulty = Vec::new();
+    for &ordered in updates {
+        let coded = blobs.get(&ordered.update)?.ok_or(JobError::Gone(ordered.update))?;
+        // Bytes that stand for themselves are not copied.
+        let update = format.open(ordered.width, base, &coded).map(|update| match update {
+            Cow::Owned(update) => Some(update),
+            Cow::Borrowed(_) => None,
+        });
+        match (format.slice(ordered.width), update) {
+            (Some(slice), Ok(update)) => opened.push(Opened { ordered, slice, bytes: update.unwrap_or(coded) }),
+            _ => faulty.push(ordered.maker),
+        }
+    }
+    Ok(if faulty.is_empty() { Ok(opened) } else { Err(faulty) })
+}
+
+/// What the bytes of the updates say of them, or the makers of those that cannot enter an aggregate.
+fn look(
+    blobs: &BlobStore,
+    format: &Format,
+    noise: Noise,
+    order: &InspectOrder,
+) -> Result<Result<Signs, Vec<MemberId>>, JobError> {
+    let base = blobs.get(&order.base)?.ok_or(JobError::Gone(order.base))?;
+    let previous = blobs.get(&order.previous)?.ok_or(JobError::Gone(order.previous))?;
+    let opened = match open(blobs, format, &base, &order.updates)? {
+        Ok(opened) => opened,
+        Err(faulty) => return Ok(Err(faulty)),
+    };
+    let handed = opened.iter();
+    let handed = handed.map(|update| Handed { maker: update.ordered.maker, slice: update.slice, bytes: &update.bytes });
+    Ok(Ok(detection::inspect(noise, &base, &previous, &handed.collect::<Vec<_>>())))
+}
+
 /// The stored aggregate by the rule of the genesis, or the makers of updates that cannot enter one.
 fn combine(
     blobs: &BlobStore,
@@ -354,25 +415,14 @@ fn combine(
     order: &AggregateOrder,
 ) -> Result<Result<BlobRef, Vec<MemberId>>, JobError> {
     let base = blobs.get(&order.base)?.ok_or(JobError::Gone(order.base))?;
-    let mut opened = Vec::with_capacity(order.updates.len());
-    let mut faulty = Vec::new();
-    for ordered in &order.updates {
-        let coded = blobs.get(&ordered.update)?.ok_or(JobError::Gone(ordered.update))?;
-        // Bytes that stand for themselves are not copied.
-        let update = format.open(ordered.width, &base, &coded).map(|update| match update {
-            Cow::Owned(update) => Some(update),
-            Cow::Borrowed(_) => None,
-        });
-        match (format.slice(ordered.width), update) {
-            (Some(slice), Ok(update)) => opened.push((slice, ordered.samples, update.unwrap_or(coded))),
-            _ => faulty.push(ordered.maker),
-        }
-    }
-    if !faulty.is_empty() {
-        return Ok(Err(faulty));
-    }
-    let held = opened.iter();
-    let held = held.map(|(slice, samples, bytes)| Held { slice, update: Weighted { samples: *samples, bytes } });
+    let opened = match open(blobs, format, &base, &order.updates)? {
+        Ok(opened) => opened,
+        Err(faulty) => return Ok(Err(faulty)),
+    };
+    let held = opened.iter().map(|update| {
+        let weighted = Weighted { samples: update.ordered.samples, bytes: &update.bytes };
+        Held { slice: update.slice, update: weighted }
+    });
     let Aggregation { rule, mixing } = aggregation;
     let model = aggregate::aggregate_slices(rule, mixing, &base, &held.collect::<Vec<_>>());
     let Some(model) = model else { return Ok(Err(Vec::new())) };

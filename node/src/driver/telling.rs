@@ -7,6 +7,7 @@ use std::{
 };
 
 use althing_protocol::{
+    detection::Pretence,
     event::{Account, Event, Phase, Role},
     genesis::Genesis,
     ids::MemberId,
@@ -73,6 +74,12 @@ impl Names {
         self.0.get(member).cloned().unwrap_or_else(|| member.short())
     }
 
+    /// Who was not paid for an update, and why.
+    fn refusals(&self, refused: &BTreeMap<MemberId, Pretence>) -> String {
+        let refusal = |(member, pretence): (&MemberId, &Pretence)| format!("; {} is not: {pretence}", self.name(member));
+        refused.iter().map(refusal).collect()
+    }
+
     /// The event in words; `None` for what would only tire.
     fn words(&self, event: &Event) -> Option<String> {
         Some(match event {
@@ -110,13 +117,14 @@ impl Names {
                 standing(account)
             ),
             Event::Forfeited { round, why } => format!("round {round} is forfeited: {why}"),
-            Event::Settled { round, proposer, updates, payments, agreement_round, .. } => {
+            Event::Settled { round, proposer, updates, refused, payments, agreement_round, .. } => {
                 let paid: u64 = payments.values().sum();
                 format!(
-                    "round {round}: {} settled{}: {updates} updates, {:.3} credits paid",
+                    "round {round}: {} settled{}: {updates} updates, {:.3} credits paid{}",
                     self.name(proposer),
                     takeover(*agreement_round),
-                    paid as f64 / 1e6
+                    paid as f64 / 1e6,
+                    self.refusals(refused)
                 )
             }
             Event::Transferred { from, to, amount, .. } => {

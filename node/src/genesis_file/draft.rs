@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use althing_protocol::{
-    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Phases, Task},
+    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Noise, Phases, Task},
     limits::MAX_COUNTER_OFFERS,
     market::Mechanism,
     model::Width,
@@ -150,6 +150,7 @@ fn market() -> Market {
         min_bidders: 1,
         max_share_permille: 1_000,
         deposit_permille: 0,
+        noise: Noise::Refused,
     }
 }
 

@@ -136,7 +136,10 @@ impl Board {
         match event {
             Event::RoundOpened { .. } => (self.opened_ms, self.hired) = (Some(at_ms), 0),
             Event::Planned { awards, .. } => self.hired = awards.len(),
-            Event::Settled { round, updates, payments, agreement_round, .. } => {
+            Event::Settled { round, updates, refused, payments, agreement_round, .. } => {
+                for (member, pretence) in refused {
+                    self.went_wrong(at_ms, format!("round {round}: {} is not paid: {pretence}", self.name(member)));
+                }
                 let took_ms = self.opened_ms.take().map(|opened| at_ms.saturating_sub(opened));
                 let paid = payments.values().fold(0_u64, |sum, paid| sum.saturating_add(*paid));
                 let (updates, taken_over) = (*updates, *agreement_round > 0);

@@ -59,7 +59,7 @@ fn far(products: &[f64], lengths: &[f64]) -> Vec<f64> {
 
 /// The scalar products of all steps from `base` with each other and themselves, in one pass. A step is rounded to
 /// single precision first.
-fn products(updates: &Updates<'_>, base: &[u8]) -> Vec<Vec<f64>> {
+pub(super) fn products(updates: &Updates<'_>, base: &[u8]) -> Vec<Vec<f64>> {
     let count = updates.count();
     let mut products = vec![vec![Product::default(); count]; count];
     let (mut start, mut steps) = (ZEROS, vec![ZEROS; count]);

@@ -47,6 +47,46 @@ pub struct Market {
     /// back with delivery and is forfeited to the pool without. 0 for none.
     #[serde(default)]
     pub deposit_permille: u32,
+    /// What becomes of updates that are noise; they are refused if the file does not say.
+    #[serde(default)]
+    pub noise: Noise,
+}
+
+/// What becomes of updates whose bytes are noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Noise {
+    /// `refused`: they enter no model and earn nothing.
+    #[default]
+    Refused,
+    /// `allowed`: they are taken for work, since members may have to hide in noise what their data would tell.
+    Allowed,
+}
+
+/// Words say neither.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not what becomes of noise; say refused or allowed")]
+pub struct NoiseError(String);
+
+impl std::fmt::Display for Noise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "refused",
+            Self::Allowed => "allowed",
+        })
+    }
+}
+
+impl std::str::FromStr for Noise {
+    type Err = NoiseError;
+
+    fn from_str(text: &str) -> Result<Self, NoiseError> {
+        match text {
+            "refused" => Ok(Self::Refused),
+            "allowed" => Ok(Self::Allowed),
+            _ => Err(NoiseError(text.to_owned())),
+        }
+    }
 }
 
 const fn one() -> u32 {
@@ -151,6 +191,7 @@ mod tests {
             min_bidders: 1,
             max_share_permille: 1_000,
             deposit_permille: 0,
+            noise: Noise::Refused,
         }
     }
 

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Effect, Machine, Record, Result, Timer, listen, settle::Means};
+use super::{
+    Effect, Machine, Record, Result, Timer, listen,
+    settle::{Findings, Found, Made},
+};
 use crate::{
     body::{Body, Evidence, PlanEvidence, SettleEvidence},
     codec::DecodeError,
@@ -46,7 +49,7 @@ pub(super) struct Bodies {
     awaited: Option<Certificate>,
     /// The round for which a body is waited for until its mean is known.
     building: Option<u32>,
-    pub(super) means: Means,
+    pub(super) findings: Findings,
     timers: BTreeSet<consensus::Timer>,
     /// Members known to decide this height already.
     ahead: BTreeSet<MemberId>,
@@ -241,23 +244,18 @@ impl Machine {
         self.with_counter_offers(PlanEvidence { instructions, marks, bids, counter_offers: None, replies: Vec::new() })
     }
 
-    /// R16: every sound update with their mean, every appraisal, and the turn of this member's chain.
+    /// R16: every sound update, who of their makers is refused, the mean of the others, every appraisal, and the turn of this member's chain.
     fn gather_updates(&mut self) -> Option<SettleEvidence> {
         let offers = self.sound_updates();
-        let model = if offers.is_empty() {
-            self.state.model
-        } else {
-            match self.mean_of(&offers) {
-                super::settle::Mean::Known(model) => model,
-                super::settle::Mean::Ordered | super::settle::Mean::None => return None,
-            }
-        };
+        let appraisals = self.appraisals();
+        let Found::Known(Made { model, refused }) = self.make_of(&offers, &appraisals) else { return None };
         let signed = |member: &MemberId| self.pool.updates.get(member).map(|said| said.signed.clone());
         let account = self.state.ledger.accounts.get(&self.me)?;
         let turn = self.identity.chain.reveal(&account.tip).filter(|_| account.turns_left > 0);
         Some(SettleEvidence {
             updates: offers.keys().filter_map(signed).collect(),
-            appraisals: self.pool.appraisals.iter().map(|(_, said)| said.signed.clone()).collect(),
+            refused,
+            appraisals,
             model,
             turn,
             equivocations: self.new_offences(),
@@ -373,7 +371,7 @@ impl Machine {
         if let Some(member) = self.omitted(offer, evidence) {
             return Some(self.refuse_body(proposer, &Invalid::Omission(member)));
         }
-        let verdict = self.judge_model(evidence)?;
+        let verdict = self.judge_making(evidence)?;
         if verdict == Verdict::Invalid {
             self.refuse_body(proposer, &Invalid::WrongModel);
         }

@@ -95,6 +95,7 @@ impl Machine {
             agreement_round,
             model: settlement.model,
             updates: settlement.updates.len(),
+            refused: settlement.refused,
             slowest_training_ms,
             payments: settlement.payments,
             credits: settlement.credits,
@@ -149,9 +150,8 @@ impl Machine {
     /// R30: the last two models stay: somebody may still be fetching the one before.
     fn keep_what_is_needed(&mut self) {
         let mut keep = self.exchange_needs();
-        keep.extend([self.state.model, self.previous_model]);
+        keep.extend([self.state.model, self.state.previous]);
         self.blobs.retain(|blob| keep.contains(blob));
         self.effects.push(Effect::Keep(keep));
-        self.previous_model = self.state.model;
     }
 }

@@ -94,6 +94,8 @@ pub enum Effect {
         /// Which part of the model it is of: the same part of the model that it started from is what it is compared with.
         width: Width,
     },
+    /// Check updates and look for those that only pretend to be work, by [`crate::detection::inspect`].
+    Inspect(InspectOrder),
     /// Check updates and store their aggregate by the rule of the genesis.
     Aggregate(AggregateOrder),
     /// These blobs are needed; all others may go.
@@ -252,6 +254,19 @@ pub struct TrainOrder {
     pub contract: Contract,
     /// With this seed.
     pub seed: Hash,
+}
+
+/// An order to inspect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InspectOrder {
+    /// Names the batch.
+    pub batch: BatchId,
+    /// The model that the updates started from.
+    pub base: BlobRef,
+    /// The model that this one was made from.
+    pub previous: BlobRef,
+    /// The updates, by maker.
+    pub updates: Vec<OrderedUpdate>,
 }
 
 /// An order to aggregate.

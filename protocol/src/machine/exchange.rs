@@ -82,6 +82,7 @@ impl Machine {
             | Input::ReplyChosen { .. }
             | Input::Trained { .. }
             | Input::Appraised { .. }
+            | Input::Inspected { .. }
             | Input::Aggregated { .. } => {}
         }
     }
@@ -149,7 +150,7 @@ impl Machine {
     /// What the rounds need stays, even if a step is done with it: a peer may offer the global model as its own.
     fn forget(&mut self, mut blobs: BTreeSet<BlobRef>) -> Effect {
         let updates = self.pool.updates.iter().chain(self.early.updates.iter()).map(|(_, said)| said.what.update);
-        let needed: BTreeSet<BlobRef> = updates.chain([self.state.model, self.previous_model]).collect();
+        let needed: BTreeSet<BlobRef> = updates.chain([self.state.model, self.state.previous]).collect();
         blobs.retain(|blob| !needed.contains(blob));
         self.blobs.retain(|blob| !blobs.contains(blob));
         Effect::Forget(blobs)
@@ -210,7 +211,7 @@ impl Machine {
         if self.when_halted == WhenHalted::Wait {
             return None;
         }
-        let (model, saved) = self.epidemic.progress(self.state.round, [self.state.model, self.previous_model])?;
+        let (model, saved) = self.epidemic.progress(self.state.round, [self.state.model, self.state.previous])?;
         self.carry_exchange(vec![saved]);
         Some(model)
     }

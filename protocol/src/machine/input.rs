@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{BatchId, ReplyId};
 use crate::{
-    consensus, epidemic,
+    consensus,
+    detection::Signs,
+    epidemic,
     ids::{BlobRef, Height, MemberId, Round},
     statement::{Bid, Reply},
 };
@@ -97,6 +99,13 @@ pub enum Input {
         maker: MemberId,
         /// What came of it.
         score: Score,
+    },
+    /// A batch was inspected.
+    Inspected {
+        /// Which batch.
+        batch: BatchId,
+        /// What was seen, or the makers whose updates cannot enter an aggregate.
+        signs: Result<Signs, Vec<MemberId>>,
     },
     /// A batch was aggregated.
     Aggregated {

@@ -29,18 +29,23 @@ pub(super) struct Said<T> {
 
 /// One say for each member.
 #[derive(Debug, Clone)]
-pub(super) struct Says<T>(BTreeMap<MemberId, Said<T>>);
+pub(super) struct Says<T> {
+    by: BTreeMap<MemberId, Said<T>>,
+    /// Who has said something, the first to be heard first.
+    order: Vec<MemberId>,
+}
 
 impl<T> Default for Says<T> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self { by: BTreeMap::new(), order: Vec::new() }
     }
 }
 
 impl<T: Statement> Says<T> {
     pub(super) fn take(&mut self, signed: Signed<T>, what: T) -> Taken {
-        match self.0.entry(signed.signer) {
+        match self.by.entry(signed.signer) {
             Entry::Vacant(slot) => {
+                self.order.push(signed.signer);
                 slot.insert(Said { signed, what });
                 Taken::New
             }
@@ -50,15 +55,20 @@ impl<T: Statement> Says<T> {
     }
 
     pub(super) fn get(&self, member: &MemberId) -> Option<&Said<T>> {
-        self.0.get(member)
+        self.by.get(member)
     }
 
     pub(super) fn contains(&self, member: &MemberId) -> bool {
-        self.0.contains_key(member)
+        self.by.contains_key(member)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&MemberId, &Said<T>)> {
-        self.0.iter()
+        self.by.iter()
+    }
+
+    /// Who has said something, the first to be heard first.
+    pub(super) fn order(&self) -> &[MemberId] {
+        &self.order
     }
 }
 

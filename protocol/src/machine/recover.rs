@@ -83,7 +83,6 @@ impl Machine {
             .map_err(damaged("a step of the exchange"))?;
         let mut machine = Self {
             deadlines: Deadlines::new(&federation.genesis),
-            previous_model: state.model,
             absent_since: state.ledger.accounts.keys().map(|member| (*member, now)).collect(),
             federation,
             identity,

@@ -51,6 +51,11 @@ impl Training {
         last.unwrap_or(now).since(since)
     }
 
+    /// Who was hired, in the order of their ids.
+    pub(super) fn awards(&self) -> impl Iterator<Item = &MemberId> {
+        self.awards.keys()
+    }
+
     fn missing(&self) -> impl Iterator<Item = &MemberId> {
         self.awards.keys().filter(|member| !self.sound.contains_key(*member) && !self.faulty.contains(*member))
     }
@@ -223,7 +228,7 @@ impl Machine {
         if self.phase == Phase::Train { self.close_updates() } else { Ok(()) }
     }
 
-    /// R14: the member signs what it thinks of the updates.
+    /// R14: the member signs what it thinks of the updates, and in which order they have come.
     fn close_updates(&mut self) -> Result {
         let round = self.state.round;
         self.deadlines.train.learn(self.training.took(self.phase_since, self.now));
@@ -236,12 +241,14 @@ impl Machine {
         if !self.pool.appraisals.contains(&self.me) {
             let gains = std::mem::take(&mut self.training.gains);
             let samples = if gains.is_empty() { 0 } else { self.training.samples };
-            let appraisal = Appraisal { round, gains, samples };
+            let winners: Vec<MemberId> = self.training.awards().copied().collect();
+            let arrivals = Appraisal::note(self.pool.updates.order(), &winners);
+            let appraisal = Appraisal { round, gains, samples, arrivals };
             let signed = Signed::new(&self.identity.keypair, &self.federation.network, &appraisal);
             self.pool.appraisals.take(signed.clone(), appraisal);
             self.say(Message::Appraisal(signed));
         }
-        self.prepare_mean();
+        self.prepare_model();
         self.check_appraisals()
     }
 

@@ -11,11 +11,12 @@ use super::{
 use crate::{
     aggregate::{self, Held, Weighted},
     epidemic::bring_back,
-    genesis::{Aggregation, Genesis},
+    detection::{self, Handed},
+    genesis::{Aggregation, Genesis, Noise},
     ids::{BlobRef, MemberId, Round},
     machine::{
-        AggregateOrder, BidQuestion, CounterOffersQuestion, Input, Made, MarksQuestion, ReplyQuestion, Score,
-        TrainOrder,
+        AggregateOrder, BidQuestion, CounterOffersQuestion, Input, InspectOrder, Made, MarksQuestion, OrderedUpdate,
+        ReplyQuestion, Score, TrainOrder,
     },
     model::Width,
     statement::{Bid, Reply},
@@ -68,6 +69,7 @@ pub(super) struct Agent {
     /// What its updates have left out, over the whole model.
     residual: Vec<f32>,
     aggregation: Aggregation,
+    noise: Noise,
     /// How it attacks what is learnt, if it does.
     pub(super) assault: Option<Assault>,
 }
@@ -115,9 +117,9 @@ impl Workshop {
 impl Agent {
     pub(super) fn new(rng: Rng, habits: Habits, genesis: &Genesis) -> Self {
         let residual = vec![0.0; genesis.task.tensors.parameters() as usize];
-        let (format, aggregation) = (Format::of(genesis), genesis.aggregation);
+        let (format, aggregation, noise) = (Format::of(genesis), genesis.aggregation, genesis.market.noise);
         let max_norm = genesis.limits.max_update_norm;
-        Self { rng, habits, format, max_norm, residual, aggregation, assault: None }
+        Self { rng, habits, format, max_norm, residual, aggregation, noise, assault: None }
     }
 
     fn pause(&mut self) -> u64 {
@@ -225,29 +227,55 @@ impl Agent {
         Some((self.pause(), Input::Appraised { round, maker, score }, None))
     }
 
+    pub(super) fn inspect(&mut self, order: &InspectOrder, archive: &Archive) -> Answer {
+        let batch = order.batch;
+        let unsound = self.unsound(&order.base, &order.updates, archive);
+        if !unsound.is_empty() {
+            return Some((self.pause(), Input::Inspected { batch, signs: Err(unsound) }, None));
+        }
+        let (base, previous) = (archive.get(&order.base)?, archive.get(&order.previous)?);
+        let opened = self.open(&base, &order.updates, archive)?;
+        let handed: Option<Vec<Handed<'_>>> = opened
+            .iter()
+            .map(|(ordered, bytes)| Some(Handed { maker: ordered.maker, slice: self.format.slice(ordered.width)?, bytes }))
+            .collect();
+        let signs = detection::inspect(self.noise, &base, &previous, &handed?);
+        Some((self.pause(), Input::Inspected { batch, signs: Ok(signs) }, None))
+    }
+
     pub(super) fn aggregate(&mut self, order: &AggregateOrder, archive: &mut Archive) -> Answer {
         let batch = order.batch;
-        let unsound: Vec<MemberId> = order
-            .updates
-            .iter()
-            .filter(|ordered| !self.is_sound(archive, &order.base, &ordered.update, ordered.width))
-            .map(|ordered| ordered.maker)
-            .collect();
+        let unsound = self.unsound(&order.base, &order.updates, archive);
         if !unsound.is_empty() {
             return Some((self.pause(), Input::Aggregated { batch, mean: Err(unsound) }, None));
         }
         let base = archive.get(&order.base)?;
-        let mut opened = Vec::new();
-        for ordered in &order.updates {
-            let update = self.format.open(ordered.width, &base, &archive.get(&ordered.update)?).ok()?.into_owned();
-            opened.push((self.format.slice(ordered.width)?, ordered.samples, update));
-        }
-        let held = opened.iter();
-        let held = held.map(|(slice, samples, bytes)| Held { slice, update: Weighted { samples: *samples, bytes } });
+        let opened = self.open(&base, &order.updates, archive)?;
+        let held: Option<Vec<Held<'_>>> = opened
+            .iter()
+            .map(|(ordered, bytes)| {
+                let update = Weighted { samples: ordered.samples, bytes };
+                Some(Held { slice: self.format.slice(ordered.width)?, update })
+            })
+            .collect();
         let Aggregation { rule, mixing } = self.aggregation;
-        let mean = aggregate::aggregate_slices(rule, mixing, &base, &held.collect::<Vec<_>>())?;
+        let mean = aggregate::aggregate_slices(rule, mixing, &base, &held?)?;
         let mean = archive.put(mean);
         Some((self.pause(), Input::Aggregated { batch, mean: Ok(mean) }, Some(mean)))
+    }
+
+    /// The makers of updates that cannot enter an aggregate.
+    fn unsound(&self, base: &BlobRef, updates: &[OrderedUpdate], archive: &Archive) -> Vec<MemberId> {
+        let unsound = |ordered: &&OrderedUpdate| !self.is_sound(archive, base, &ordered.update, ordered.width);
+        updates.iter().filter(unsound).map(|ordered| ordered.maker).collect()
+    }
+
+    fn open(&self, base: &[u8], updates: &[OrderedUpdate], archive: &Archive) -> Option<Vec<(OrderedUpdate, Vec<u8>)>> {
+        let open = |ordered: &OrderedUpdate| {
+            let update = archive.get(&ordered.update)?;
+            Some((*ordered, self.format.open(ordered.width, base, &update).ok()?.into_owned()))
+        };
+        updates.iter().map(open).collect()
     }
 
     pub(super) fn is_sound(&self, archive: &Archive, base: &BlobRef, update: &BlobRef, width: Width) -> bool {

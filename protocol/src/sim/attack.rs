@@ -50,6 +50,8 @@ pub enum Attack {
     Mimic,
     /// `nan`: its own update, with a first parameter that is not a number.
     Nan,
+    /// `zero`: a free rider that hands back the model as it is.
+    Zero,
     /// `stale`: a free rider that does not train and hands in the step that the whole federation made last: the delta
     /// weights attack of Lin, Du and Liu, "Free-riders in Federated Learning: Attacks and Defenses" (2019). In the first
     /// round, when there is no such step, it hands back the model.
@@ -60,7 +62,7 @@ pub enum Attack {
         /// Standard deviation of the noise.
         sigma: f64,
     },
-    /// `copied`: a free rider that hands in what another has sent, whichever it draws.
+    /// `copied`: a free rider that hands in what another has sent, whichever it draws; the model, if it has seen nothing.
     Copied,
 }
 
@@ -69,7 +71,7 @@ pub enum Attack {
 pub enum AttackError {
     /// No attack has this name and shape.
     #[error(
-        "`{0}` is no attack; say sign-flip, scaled:K, label-flip, ipm:EPSILON, alie, alie:Z, mimic, nan, stale, noise:SIGMA or copied"
+        "`{0}` is no attack; say sign-flip, scaled:K, label-flip, ipm:EPSILON, alie, alie:Z, mimic, nan, zero, stale, noise:SIGMA or copied"
     )]
     Unknown(String),
     /// Not a strength.
@@ -82,7 +84,7 @@ const STRENGTH: std::ops::RangeInclusive<f64> = 0.001..=1e6;
 
 impl Attack {
     /// One of each kind, as strong as it is mostly shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SignFlip,
         Self::Scaled { factor: 10.0 },
         Self::LabelFlip,
@@ -90,6 +92,7 @@ impl Attack {
         Self::LittleIsEnough { z: None },
         Self::Mimic,
         Self::Nan,
+        Self::Zero,
         Self::Stale,
         Self::Noise { sigma: 0.05 },
         Self::Copied,
@@ -98,6 +101,11 @@ impl Attack {
     /// Whether it makes use of what honest members have sent, so that it pays to wait for that.
     pub const fn looks_at_others(self) -> bool {
         matches!(self, Self::InnerProduct { .. } | Self::LittleIsEnough { .. } | Self::Mimic | Self::Copied)
+    }
+
+    /// Whether it is there to save work, so that it never trains, whatever it has seen of others.
+    pub const fn is_lazy(self) -> bool {
+        matches!(self, Self::Zero | Self::Stale | Self::Noise { .. } | Self::Copied)
     }
 
     /// Whether it makes use of an update of its own, so that somebody has to train.
@@ -117,6 +125,7 @@ impl fmt::Display for Attack {
             Self::LittleIsEnough { z: Some(z) } => write!(f, "alie:{z}"),
             Self::Mimic => f.write_str("mimic"),
             Self::Nan => f.write_str("nan"),
+            Self::Zero => f.write_str("zero"),
             Self::Stale => f.write_str("stale"),
             Self::Noise { sigma } => write!(f, "noise:{sigma}"),
             Self::Copied => f.write_str("copied"),
@@ -138,6 +147,7 @@ impl FromStr for Attack {
             ("alie", Some(number)) => Ok(Self::LittleIsEnough { z: Some(strength(number)?) }),
             ("mimic", None) => Ok(Self::Mimic),
             ("nan", None) => Ok(Self::Nan),
+            ("zero", None) => Ok(Self::Zero),
             ("stale", None) => Ok(Self::Stale),
             ("noise", Some(number)) => Ok(Self::Noise { sigma: strength(number)? }),
             ("copied", None) => Ok(Self::Copied),

@@ -8,6 +8,7 @@ use crate::{
     body::{Body, Evidence},
     consensus::{self, Proposal, Vote},
     crypto::{Keypair, Signed},
+    detection::Pretence,
     ids::{BlobRef, Hash, Height, NetworkId},
     state::{Federation, State},
     statement::{BodyOffer, CounterOffer, CounterOffers, CounterReply, Reply},
@@ -23,6 +24,8 @@ pub enum Lie {
     FlipBit,
     /// Proposes a Settle that leaves an update out, but names the mean of all.
     OmitUpdate,
+    /// Proposes a Settle that says of somebody who has worked that it has changed nothing.
+    Slander,
     /// Proposes a Plan with a counter-offer that breaks the rules, in one way or another.
     WrongOffer,
     /// Proposes a Plan without the replies to counter-offers.
@@ -47,10 +50,11 @@ pub enum Lie {
 
 impl Lie {
     /// Every way to lie.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Equivocate,
         Self::FlipBit,
         Self::OmitUpdate,
+        Self::Slander,
         Self::WrongOffer,
         Self::HideReplies,
         Self::WithholdBody,
@@ -245,6 +249,8 @@ impl Liar {
             self.made.insert(settle.model);
         } else if self.tells(Lie::OmitUpdate) {
             settle.updates.pop()?;
+        } else if self.tells(Lie::Slander) {
+            settle.refused.insert(settle.updates.first()?.signer, Pretence::Idle);
         } else {
             return None;
         }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_bytes::ByteBuf;
+
 use super::byzantine::{Audience, Copy};
 use crate::{
     crypto::{Keypair, Signed, Statement},
@@ -75,7 +77,7 @@ impl Pen<'_> {
             Message::Appraisal(signed) => {
                 let Appraisal { round, .. } = signed.peek().ok()?;
                 let gains = BTreeMap::from([(self.id(), i64::MIN)]);
-                Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 0 }))
+                Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 0, arrivals: ByteBuf::new() }))
             }
             Message::Instruction(signed) => {
                 let instruction = signed.peek().ok()?;
@@ -103,9 +105,9 @@ impl Pen<'_> {
                 Message::CounterReply(self.sign(&CounterReply { round, offers, reply }))
             }
             Message::Appraisal(signed) => {
-                let Appraisal { round, gains, samples } = signed.peek().ok()?;
+                let Appraisal { round, gains, samples, arrivals } = signed.peek().ok()?;
                 let gains = gains.into_iter().map(|(member, gain)| (member, -gain)).collect();
-                Message::Appraisal(self.sign(&Appraisal { round, gains, samples }))
+                Message::Appraisal(self.sign(&Appraisal { round, gains, samples, arrivals }))
             }
             _ => return None,
         };

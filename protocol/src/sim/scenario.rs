@@ -16,7 +16,7 @@ use crate::{
     crypto::Keypair,
     election::HashChain,
     genesis::{
-        Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Grant, Limits, Market, Member, Phases, Task,
+        Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Grant, Limits, Market, Member, Noise, Phases, Task,
     },
     ids::{BlobRef, Hash},
     machine::{Identity, WhenHalted},
@@ -324,5 +324,6 @@ fn market() -> Market {
         min_bidders: 1,
         max_share_permille: 1_000,
         deposit_permille: 0,
+        noise: Noise::Refused,
     }
 }

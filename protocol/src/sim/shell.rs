@@ -64,6 +64,7 @@ impl World<'_> {
             | Effect::AskReply(_)
             | Effect::Train(_)
             | Effect::Appraise { .. }
+            | Effect::Inspect(_)
             | Effect::Aggregate(_) => self.order(who, effect),
             Effect::Tell(Told::PhaseEntered { round, phase }) => self.spring_ambush(who, round, phase),
             Effect::Tell(told @ Told::Stepped { .. }) => self.stepped(who, &told),
@@ -152,6 +153,7 @@ impl World<'_> {
                 let sound = agent.is_sound(archive, base, update, *width);
                 agent.appraise(*round, *maker, sound)
             }
+            Effect::Inspect(order) => agent.inspect(order, archive),
             Effect::Aggregate(order) => agent.aggregate(order, archive),
             _ => None,
         };
@@ -165,6 +167,10 @@ impl World<'_> {
         let needed: Vec<BlobRef> = match effect {
             Effect::Train(order) => order.progress.into_iter().chain([order.base]).collect(),
             Effect::Appraise { base, update, .. } => vec![*base, *update],
+            Effect::Inspect(order) => {
+                let updates = order.updates.iter().map(|ordered| ordered.update);
+                updates.chain([order.base, order.previous]).collect()
+            }
             Effect::Aggregate(order) => {
                 order.updates.iter().map(|ordered| ordered.update).chain([order.base]).collect()
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Federation, Invalid, Outcome, Stage, State, sorted};
 use crate::{
     body::SettleEvidence,
+    detection::Pretence,
     election,
     event::{Award, Credits},
     ids::{BlobRef, Hash, MemberId},
@@ -20,6 +21,8 @@ pub struct Settlement {
     pub model: BlobRef,
     /// The updates that entered it, by maker.
     pub updates: BTreeMap<MemberId, UpdateOffer>,
+    /// The makers of the others, and why theirs did not.
+    pub refused: BTreeMap<MemberId, Pretence>,
     /// Median gain of each update, in millionths of loss.
     pub gains: BTreeMap<MemberId, i64>,
     /// What each member received, in micro-credits.
@@ -39,8 +42,12 @@ impl State {
         awards: &[Award],
         evidence: &SettleEvidence,
     ) -> Result<Outcome, Invalid> {
-        let updates = self.open_updates(federation, awards, evidence)?;
+        let mut updates = self.open_updates(federation, awards, evidence)?;
         let appraisals = self.open_appraisals(federation, evidence)?;
+        let refused = evidence.refused.clone();
+        for member in refused.keys() {
+            updates.remove(member).ok_or(Invalid::NoSay { member: *member, what: "updates" })?;
+        }
         if updates.is_empty() && evidence.model != self.model {
             return Err(Invalid::WrongModel);
         }
@@ -51,11 +58,13 @@ impl State {
         let worked = !updates.is_empty();
         let (round, model) = (self.round, evidence.model);
         self.ledger.turn_jobs(Settled { round, worked, accuracy_ppm: None, model })?;
-        self.model = model;
+        if model != self.model {
+            self.previous = std::mem::replace(&mut self.model, model);
+        }
         self.round = round.next();
         self.stage = Stage::Planning;
         let (ended, credits) = (self.ledger.ended.clone(), self.ledger.credits());
-        Ok(Outcome::Settled(Settlement { model, updates, gains, payments, ended, credits }))
+        Ok(Outcome::Settled(Settlement { model, updates, refused, gains, payments, ended, credits }))
     }
 
     fn open_updates(

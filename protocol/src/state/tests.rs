@@ -8,12 +8,15 @@ mod market;
 
 use std::collections::BTreeMap;
 
+use serde_bytes::ByteBuf;
+
 use super::*;
 use crate::{
     body::{PlanEvidence, SettleEvidence},
     crypto::{Keypair, Signed},
+    detection::Pretence,
     election::HashChain,
-    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Limits, Market, Member, Phases, Task},
+    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Limits, Market, Member, Noise, Phases, Task},
     limits::CHAIN_TURNS,
     market::Mechanism,
     model::{Manifest, TensorSpec, Width},
@@ -87,7 +90,7 @@ impl World {
 
     fn appraisal(&self, who: &MemberId, gains: &[i64]) -> Signed<Appraisal> {
         let gains = self.ids().into_iter().zip(gains.iter().copied()).collect();
-        self.sign(who, &Appraisal { round: Round(1), gains, samples: 9 })
+        self.sign(who, &Appraisal { round: Round(1), gains, samples: 9, arrivals: ByteBuf::new() })
     }
 
     /// The two winners deliver; all appraise the first as worth three times the second.
@@ -95,6 +98,7 @@ impl World {
         let ids = self.ids();
         SettleEvidence {
             updates: vec![self.update(&ids[0], 1), self.update(&ids[1], 2)],
+            refused: BTreeMap::new(),
             appraisals: ids.iter().map(|who| self.appraisal(who, &[300, 100])).collect(),
             model: BlobRef { hash: Hash([9; 32]), size: 400 },
             turn: self.turn(state),
@@ -144,6 +148,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
             min_bidders: 1,
             max_share_permille: 1_000,
             deposit_permille: 0,
+            noise: Noise::Refused,
         },
         phases: Phases {
             commit: bounds,
@@ -173,6 +178,32 @@ fn assert_conserved(state: &State) {
     let held = ledger.escrow.awards.values().chain(ledger.escrow.deposits.values());
     let escrow: u64 = held.sum::<u64>() + ledger.escrow.bonus;
     assert_eq!(owned + ledger.pool + escrow + ledger.burned, ledger.minted);
+}
+
+#[test]
+fn who_only_pretends_to_work_is_not_paid_and_loses_its_deposit() {
+    let mut world = World::new();
+    world.federation.genesis.market.deposit_permille = 500;
+    let ids = world.ids();
+    let mut state = State::genesis(&world.federation);
+    state.ledger.minted = 1_000;
+    state.ledger.accounts.get_mut(&ids[0]).unwrap().balance = 1_000;
+    let planned = world.decide(&state, Evidence::Plan(world.plan_evidence())).unwrap().0;
+    assert_eq!(planned.ledger.escrow.deposits[&ids[0]], 150);
+    let refused = BTreeMap::from([(ids[0], Pretence::Noise)]);
+    let evidence = SettleEvidence { refused: refused.clone(), ..world.settle_evidence(&planned) };
+    let (next, outcome) = world.decide(&planned, Evidence::Settle(evidence)).unwrap();
+    let Outcome::Settled(settlement) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((settlement.refused, settlement.updates.len()), (refused, 1));
+    assert_eq!(settlement.payments, BTreeMap::from([(ids[1], 300 + 400)]), "the whole bonus is the other's");
+    let account = &next.ledger.accounts[&ids[0]];
+    assert_eq!((account.balance, account.reputation, account.delivered), (850, 250, 0));
+    assert_eq!((next.model, next.previous), (settlement.model, state.model));
+    assert_conserved(&next);
+    let stranger = BTreeMap::from([(ids[2], Pretence::Idle)]);
+    let evidence = SettleEvidence { refused: stranger, ..world.settle_evidence(&planned) };
+    let refusal = world.decide(&planned, Evidence::Settle(evidence)).unwrap_err();
+    assert_eq!(refusal, Invalid::NoSay { member: ids[2], what: "updates" });
 }
 
 #[test]
@@ -231,7 +262,7 @@ fn a_round_without_bids_settles_without_a_new_model() {
     let (state, outcome) = world.decide(&state, Evidence::Plan(nobody)).unwrap();
     assert_eq!(outcome, Outcome::Planned { awards: Vec::new(), bids: 0, instructions: Vec::new() });
     let (model, turn) = (state.model, world.turn(&state));
-    let evidence = SettleEvidence { updates: vec![], appraisals: vec![], model, turn, equivocations: vec![] };
+    let evidence = SettleEvidence { updates: vec![], refused: BTreeMap::new(), appraisals: vec![], model, turn, equivocations: vec![] };
     let (next, _) = world.decide(&state, Evidence::Settle(evidence)).unwrap();
     assert_eq!((next.model, next.round, next.ledger.pool), (model, Round(2), 10_000));
     assert_conserved(&next);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use althing_protocol::{
     body::{Body, Evidence, PlanEvidence},
+    detection::Pretence,
     event::{HiredBy, Phase},
     genesis::Aggregation,
     ids::{Height, MemberId, Round},
@@ -240,7 +241,7 @@ fn an_equivocator_is_convicted_and_slashed() {
 #[test]
 fn a_chair_that_lies_about_the_model_is_taken_over() {
     // Of a single update nothing can be left out, so that the chair is honest then.
-    for (lie, least) in [(Lie::FlipBit, 1), (Lie::OmitUpdate, 2)] {
+    for (lie, least) in [(Lie::FlipBit, 1), (Lie::OmitUpdate, 2), (Lie::Slander, 1)] {
         let reports: Vec<Report> = (0..4).map(|seed| hold(&with_liar(seed, lie))).collect();
         let liar = Scenario::quiet(0, 4).identities()[1].keypair.id();
         let is_filled = |body: &&Body| matches!(&body.evidence, Evidence::Settle(s) if s.updates.len() >= least);
@@ -296,6 +297,23 @@ fn what_is_no_update_never_enters_a_model() {
         assert!(account(1).hired > 0 && account(1).delivered == 0, "{attack}: it was hired and delivered nothing");
         assert!(account(1).reputation < account(0).reputation, "{attack}");
     }
+}
+
+/// It delivers in time and in form, and is refused by name whenever it is hired.
+#[test]
+fn who_hands_back_the_model_is_found_out_and_not_paid() {
+    let attackers = [(1, "zero".parse().unwrap())].into();
+    let report = hold(&Scenario { rounds: 12, max_losses: 1, attackers, ..Scenario::quiet(4, 4) });
+    let rider = Scenario::quiet(4, 4).identities()[1].keypair.id();
+    let refused = report.chain.values().filter_map(|body| match &body.evidence {
+        Evidence::Settle(settle) => Some(settle.refused.iter().map(|(member, pretence)| (*member, *pretence))),
+        Evidence::Plan(_) => None,
+    });
+    let refused: Vec<_> = refused.flatten().collect();
+    let account = &report.states[0].ledger.accounts[&rider];
+    assert!(!refused.is_empty() && refused.iter().all(|named| *named == (rider, Pretence::Idle)), "{refused:?}");
+    assert_eq!((account.balance, account.delivered), (0, 0));
+    assert!(account.hired > 0 && account.reputation < 500, "{account:?}");
 }
 
 #[test]

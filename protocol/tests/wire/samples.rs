@@ -9,6 +9,7 @@ use althing_protocol::{
         VoteKind,
     },
     crypto::{Keypair, Signed, Statement},
+    detection::Pretence,
     ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round, Signature, Step},
     sim::Scenario,
     state::{Federation, State},
@@ -71,7 +72,7 @@ fn update() -> Signed<UpdateOffer> {
 }
 
 fn appraisal() -> Signed<Appraisal> {
-    sign(&Appraisal { round: Round(3), gains: BTreeMap::from([(other(), -12_345)]), samples: 100 })
+    sign(&Appraisal { round: Round(3), gains: BTreeMap::from([(other(), -12_345)]), samples: 100, arrivals: vec![1, 0].into() })
 }
 
 fn transfer() -> Signed<Instruction> {
@@ -145,6 +146,7 @@ pub(crate) fn bodies() -> Vec<(&'static str, Body)> {
     };
     let settle = SettleEvidence {
         updates: vec![update()],
+        refused: BTreeMap::from([(other(), Pretence::Copied(other()))]),
         appraisals: vec![appraisal()],
         model: blob(),
         turn: Some(Hash([4; 32])),

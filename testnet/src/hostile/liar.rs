@@ -46,7 +46,8 @@ impl Liar {
         if self.attack.looks_at_others() {
             seen = self.sight.updates(&base, job.width, pause)?;
         }
-        let trained = if self.attack.trains() || self.attack.looks_at_others() && seen.is_empty() {
+        let has_nothing_to_go_by = self.attack.looks_at_others() && seen.is_empty();
+        let trained = if self.attack.trains() || has_nothing_to_go_by && !self.attack.is_lazy() {
             let learner = self.poisoned.as_ref().unwrap_or(&self.honest);
             Learn::train(learner, job, pause)?
         } else {

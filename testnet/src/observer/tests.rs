@@ -52,6 +52,7 @@ pub(crate) fn settled(round: u64, elected: u8, agreement_round: u32) -> Event {
         agreement_round,
         model: model(round),
         updates: 2,
+        refused: BTreeMap::new(),
         slowest_training_ms: 700,
         payments: BTreeMap::from([(member(1), 4), (member(2), 5)]),
         credits: Credits {

@@ -4,7 +4,7 @@ use super::{RoundRow, StepRow};
 
 /// Header of `rounds.csv`.
 const ROUNDS: &str = "round,elected,settled_by,takeovers,bids,winners,updates,seconds,training_s,overhead_s,accuracy,\
-    paid_micro,minted_micro,burned_micro,pool_micro,credits_min_micro,credits_max_micro,sent_bytes,blob_sent_bytes,update_bytes\n";
+    paid_micro,minted_micro,burned_micro,pool_micro,credits_min_micro,credits_max_micro,sent_bytes,blob_sent_bytes,update_bytes,refused\n";
 
 /// `rounds.csv`: a line for every settled round. An unknown figure is an empty field.
 pub(super) fn rounds(rows: &[RoundRow]) -> String {
@@ -31,6 +31,7 @@ pub(super) fn rounds(rows: &[RoundRow]) -> String {
             row.sent_bytes.to_string(),
             row.blob_sent_bytes.to_string(),
             row.update_bytes.to_string(),
+            row.refused.len().to_string(),
         ];
         text.push_str(&fields.join(","));
         text.push('\n');

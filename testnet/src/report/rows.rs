@@ -24,6 +24,8 @@ pub struct RoundRow {
     pub widths: Vec<Width>,
     /// Updates that entered the model.
     pub updates: usize,
+    /// Nodes whose updates only pretended to be work.
+    pub refused: Vec<String>,
     /// Bytes of the updates that were made, each counted once.
     pub update_bytes: u64,
     /// Length at the median node, in seconds.
@@ -73,6 +75,7 @@ fn row(findings: &Findings<'_>, round: u64, view: &RoundView, settle: &SettleVie
         winners: view.plan.as_ref().map_or(0, |plan| plan.winners),
         widths: view.plan.iter().flat_map(|plan| &plan.contracts).filter_map(width).collect(),
         updates: settle.updates,
+        refused: settle.refused.keys().map(name).collect(),
         update_bytes: view.update_bytes(),
         seconds: view.duration_ms().map(seconds),
         training_s: seconds(settle.slowest_training_ms),

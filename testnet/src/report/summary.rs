@@ -98,6 +98,8 @@ pub struct Summary {
     pub attackers: BTreeMap<String, Attacker>,
     /// Part of all credits that they own together, 0 to 1; `None` without any credit.
     pub attackers_share: Option<f64>,
+    /// How often updates of a node only pretended to be work; nodes of whom none did are left out.
+    pub refused: BTreeMap<String, u64>,
     /// Nodes that were killed on purpose.
     pub kills: Vec<KillRecord>,
     /// Steps of epidemic exchange, if there were any.
@@ -229,6 +231,7 @@ impl Summary {
             advice: observer.advice().summary(),
             attackers: BTreeMap::new(),
             attackers_share: None,
+            refused: refusals(rows),
             kills: findings.kills.iter().map(|kill| KillRecord::of(kill, federation)).collect(),
             exchange: ExchangeSummary::of(steps, federation.nodes.len()),
         };
@@ -337,6 +340,15 @@ fn accuracy_by_round(rows: &[RoundRow]) -> Vec<Option<f64>> {
     let last = rows.last().map_or(0, |row| row.round);
     let of = |round| rows.iter().find(|row| row.round == round)?.accuracy.map(accuracy);
     (1..=last).map(of).collect()
+}
+
+/// How often each node's updates were refused.
+fn refusals(rows: &[RoundRow]) -> BTreeMap<String, u64> {
+    let mut refused = BTreeMap::new();
+    for node in rows.iter().flat_map(|row| &row.refused) {
+        *refused.entry(node.clone()).or_insert(0) += 1;
+    }
+    refused
 }
 
 /// The median over the rounds that have the figure, to the millisecond.

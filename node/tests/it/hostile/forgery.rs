@@ -52,7 +52,7 @@ impl Lie {
                 epsilon_micro: 0,
             })),
             self.proposal(height, hash),
-            Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 1 })),
+            Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 1, arrivals: Default::default() })),
             self.vote(VoteKind::Prevote, height.next(), 0, Some(hash)),
             Message::Body(self.sign(&body(height, hash))),
             Message::CounterReply(self.sign(&CounterReply { round, offers: hash, reply: Reply::Accept })),

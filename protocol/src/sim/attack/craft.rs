@@ -39,6 +39,7 @@ pub fn craft(attack: Attack, view: &View<'_>, rng: &mut Rng) -> Vec<f32> {
             update.first_mut().into_iter().for_each(|first| *first = f32::NAN);
             update
         }
+        Attack::Zero => view.base.to_vec(),
         Attack::Stale => view.previous.map_or_else(|| view.base.to_vec(), |previous| along(view.base, previous, -1.0)),
         Attack::Noise { sigma } => {
             view.base.iter().map(|value| (f64::from(*value) + sigma * normal::draw(rng)) as f32).collect()

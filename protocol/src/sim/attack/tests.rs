@@ -47,6 +47,7 @@ fn every_attack_follows_its_formula() {
     assert_eq!(crafted("ipm:0.5", 3, None), [-0.5, -1.0, 0.25]);
     assert_eq!(crafted("alie:2", 3, None), [0.0, -4.0 - 2.0 * 21_f32.sqrt(), -1.0]);
     assert_eq!(crafted("mimic", 3, None), SEEN[0]);
+    assert_eq!(crafted("zero", 3, None), BASE);
     assert_eq!(crafted("stale", 3, None), BASE);
     assert_eq!(crafted("stale", 3, Some(&[0.0, 0.0, 0.0])), [2.0, -4.0, 1.0]);
     let nan = crafted("nan", 3, None);

@@ -1,4 +1,5 @@
-//! No honest vote goes to a body whose model does not follow from its updates by the rule of the genesis.
+//! No honest vote goes to a body that refuses other updates than it must, or whose model does not follow from the rest
+//! by the rule of the genesis.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,7 @@ use crate::{
     aggregate::{Mixing, Rule},
     body::{Body, Evidence, SettleEvidence},
     consensus,
+    detection::Pretence,
     genesis::{Aggregation, Genesis},
     ids::{BlobRef, Hash, Height},
     statement::{BodyOffer, UpdateOffer},
@@ -65,13 +67,24 @@ impl TrueMean {
     /// The model, number by number, of what the makers say in their order. What nobody holds stays as it was. `None`
     /// where it is not known here how they are put together.
     fn model(&self, settle: &SettleEvidence, base: &BlobRef, archive: &Archive) -> Result<Option<BlobRef>, String> {
-        let base = numbers(base, archive)?;
+        let first = *base;
+        let base = numbers(&first, archive)?;
         let mut rows = Vec::new();
         for signed in &settle.updates {
             let offer = signed.peek().map_err(|error| error.to_string())?;
             let row = self.row(&offer, &base, archive);
             let row = row.map_err(|why| format!("{}'s update cannot enter a mean: {why}", signed.signer.short()))?;
-            rows.push((offer.samples as f64, row));
+            let changes = row.iter().zip(&base).any(|(new, old)| new.is_some_and(|new| new != *old));
+            // Models here are too small for any other pretence to show.
+            if settle.refused.get(&signed.signer) != (!changes).then_some(&Pretence::Idle) {
+                return Err(format!("{}'s update is refused without reason, or not with", signed.signer.short()));
+            }
+            if changes {
+                rows.push((offer.samples as f64, row));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(Some(first));
         }
         let model = if self.genesis.aggregation == Aggregation::default() {
             Some(mean(&rows, &base))

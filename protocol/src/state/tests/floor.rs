@@ -56,6 +56,7 @@ fn play(world: &World, state: &mut State, bids: &Bids) -> Vec<(usize, u64, Hired
     };
     let settle = SettleEvidence {
         updates: updates.iter().map(offer).collect(),
+        refused: BTreeMap::new(),
         appraisals: Vec::new(),
         model: planned.model,
         turn: world.turn(&planned),

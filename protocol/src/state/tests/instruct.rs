@@ -89,6 +89,7 @@ fn an_instruction_is_carried_out_once() {
 pub(super) fn nothing(state: &State) -> SettleEvidence {
     SettleEvidence {
         updates: Vec::new(),
+        refused: BTreeMap::new(),
         appraisals: Vec::new(),
         model: state.model,
         turn: None,
