@@ -163,14 +163,11 @@ impl Signs {
     ///
     /// Of those whose steps are one, it is the step of whoever came before the others most often, with everybody else
     /// who has listed arrivals; ties are broken by `seed`. The others have copied it.
-    pub fn pretences(
-        &self,
-        arrivals: &BTreeMap<MemberId, Vec<MemberId>>,
-        seed: &Hash,
-    ) -> BTreeMap<MemberId, Pretence> {
+    pub fn pretences(&self, arrivals: &BTreeMap<MemberId, Vec<MemberId>>, seed: &Hash) -> BTreeMap<MemberId, Pretence> {
         let mut pretences = self.alone.clone();
         for family in self.families() {
-            let witnesses = || arrivals.iter().filter(|(witness, _)| !family.contains(*witness)).map(|(_, order)| order);
+            let witnesses =
+                || arrivals.iter().filter(|(witness, _)| !family.contains(*witness)).map(|(_, order)| order);
             let lead = |member: &MemberId| -> usize { witnesses().map(|order| ahead(member, &family, order)).sum() };
             let rank = |member: &&MemberId| (lead(member), std::cmp::Reverse(market::lot(member, seed)));
             let Some(&first) = family.iter().max_by_key(rank) else { continue };

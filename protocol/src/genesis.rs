@@ -16,8 +16,8 @@ use crate::{
     update::Codec,
 };
 
-pub use self::market::{Market, Noise, NoiseError};
 pub(crate) use self::market::part;
+pub use self::market::{Market, Noise, NoiseError};
 pub use crate::epidemic::Exchange;
 
 /// Everything that members must hold in common before the first round.

@@ -5,6 +5,7 @@
 
 mod instruct;
 mod job;
+mod standing;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +47,8 @@ pub struct Account {
     pub nonce: u64,
     /// From 0 to 1,000: falls fast, rises slowly.
     pub reputation: u32,
+    /// From 0 to 1,000: how much its appraisals count; falls fast, rises slowly.
+    pub credibility: u32,
     /// Voting power.
     pub power: u64,
     /// Where its hash chain stands.
@@ -75,6 +78,7 @@ impl Account {
             balance: 0,
             nonce: 0,
             reputation: REPUTATION_AT_START,
+            credibility: standing::CREDIBILITY_AT_START,
             power,
             tip: anchor,
             turns_left: CHAIN_TURNS,
@@ -332,14 +336,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// How much each member counts in elections: its reputation, at least 1, at most three times the median.
+    /// How much each member counts in elections: its reputation, at least 1 and at most three times the median, times its
+    /// voting power. Whoever splits its power among many members gains nothing by it.
     pub fn election_weights(&self) -> impl Iterator<Item = (MemberId, u64)> + '_ {
         let mut all: Vec<u64> = self.accounts.values().map(|account| u64::from(account.reputation)).collect();
         all.sort_unstable();
         let median = all.get(all.len() / 2).copied().unwrap_or(0).max(1);
-        self.accounts
-            .iter()
-            .map(move |(id, account)| (*id, u64::from(account.reputation).clamp(1, median * WEIGHT_CAP)))
+        self.accounts.iter().map(move |(id, account)| {
+            let reputation = u64::from(account.reputation).clamp(1, median * WEIGHT_CAP);
+            (*id, reputation.saturating_mul(account.power))
+        })
     }
 
     /// Counts every credit.
@@ -389,3 +395,6 @@ fn add(to: u64, amount: u64, whose: &'static str) -> Result<u64, LedgerError> {
 fn take(from: u64, amount: u64, whose: &'static str) -> Result<u64, LedgerError> {
     from.checked_sub(amount).ok_or(LedgerError::Overdrawn(whose))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,8 @@ mod train;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::{
-    AggregateOrder, Answer, BatchId, BidQuestion, Bidder, Candidate, Commit, CounterOffersQuestion, Effect, InspectOrder,
-    JournalEntry, MarksQuestion, OrderedUpdate, ReplyId, ReplyQuestion, TrainOrder,
+    AggregateOrder, Answer, BatchId, BidQuestion, Bidder, Candidate, Commit, CounterOffersQuestion, Effect,
+    InspectOrder, JournalEntry, MarksQuestion, OrderedUpdate, ReplyId, ReplyQuestion, TrainOrder,
 };
 pub use exchange::WhenHalted;
 pub use input::{Input, Made, Score, Timer};

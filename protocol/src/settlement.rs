@@ -5,28 +5,40 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    credibility::{self, Standing},
     event::Award,
     ids::MemberId,
     ledger::{Ledger, LedgerError},
     statement::Appraisal,
 };
 
-/// The median gain of each maker's update over the appraisals of others, in millionths of loss.
+/// What each maker's update has brought, in millionths of loss: the median of what others say, weighted by their
+/// credibility, which moves with it. What strays too far from the others does not count. Whoever says what others say
+/// rises in reputation.
 ///
 /// Nobody appraises itself; no appraisal, no gain.
-pub fn gains<'a>(
+///
+/// # Errors
+/// [`LedgerError`] when somebody has appraised who has no account.
+pub fn appraise<'a>(
+    ledger: &mut Ledger,
     makers: impl IntoIterator<Item = &'a MemberId>,
     appraisals: &BTreeMap<MemberId, Appraisal>,
-) -> BTreeMap<MemberId, i64> {
-    let gain = |maker: &MemberId| {
-        let others = appraisals.iter().filter(|(appraiser, _)| *appraiser != maker);
-        let gains = others.filter_map(|(_, appraisal)| appraisal.gains.get(maker));
-        let mut gains: Vec<i64> = gains.map(|&gain| gain.clamp(-Appraisal::MOST, Appraisal::MOST)).collect();
-        gains.sort_unstable();
-        // The lower median: of an even number, the more cautious of the two in the middle.
-        gains.get(gains.len().saturating_sub(1) / 2).copied().unwrap_or(0)
-    };
-    makers.into_iter().map(|maker| (*maker, gain(maker))).collect()
+) -> Result<BTreeMap<MemberId, i64>, LedgerError> {
+    let makers: Vec<MemberId> = makers.into_iter().copied().collect();
+    let mut weights = credibility::weights(appraisals, ledger);
+    for (member, standing) in credibility::standings(&makers, appraisals, &weights) {
+        match standing {
+            Standing::Believed => ledger.believe(&member)?,
+            Standing::Open => {}
+            Standing::Doubted => {
+                weights.remove(&member);
+                ledger.doubt(&member)?;
+            }
+        }
+    }
+    let gain = |maker: MemberId| (maker, credibility::gain(&maker, None, appraisals, &weights).unwrap_or(0));
+    Ok(makers.into_iter().map(gain).collect())
 }
 
 /// Pays for delivery and for contribution, moves reputation and returns what is left in escrow to whoever pays for the
@@ -42,6 +54,7 @@ pub fn settle(
     awards: &[Award],
     gains: &BTreeMap<MemberId, i64>,
 ) -> Result<BTreeMap<MemberId, u64>, LedgerError> {
+    ledger.fade();
     let bonus = u128::from(ledger.escrow.bonus);
     let positive = |member: &MemberId| gains.get(member).map_or(0, |&gain| gain.max(0).unsigned_abs());
     let total: u128 = gains.keys().map(|member| u128::from(positive(member))).sum();

@@ -76,7 +76,8 @@ impl Names {
 
     /// Who was not paid for an update, and why.
     fn refusals(&self, refused: &BTreeMap<MemberId, Pretence>) -> String {
-        let refusal = |(member, pretence): (&MemberId, &Pretence)| format!("; {} is not: {pretence}", self.name(member));
+        let refusal =
+            |(member, pretence): (&MemberId, &Pretence)| format!("; {} is not: {pretence}", self.name(member));
         refused.iter().map(refusal).collect()
     }
 

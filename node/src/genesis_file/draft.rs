@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use althing_protocol::{
-    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Noise, Phases, Task},
+    genesis::{
+        Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Noise, Phases, Task,
+    },
     limits::MAX_COUNTER_OFFERS,
     market::Mechanism,
     model::Width,

@@ -53,7 +53,7 @@ fn settled(round: u64, agreement_round: u32) -> Event {
         agreement_round,
         model: blob,
         updates: 3,
-        refused: BTreeMap::new(),
+        refused: Default::default(),
         slowest_training_ms: 1,
         payments: [(id(1), 250_000), (id(2), 500_000)].into(),
         credits,

@@ -143,10 +143,7 @@ fn gaps_are_those_of_what_both_hold() {
         aggregate::encode(&slice.gather(&moved))
     };
     let (a, b) = (bytes(1, &whole), bytes(2, &half));
-    let handed = [
-        Handed { maker: id(1), slice: &whole, bytes: &a },
-        Handed { maker: id(2), slice: &half, bytes: &b },
-    ];
+    let handed = [Handed { maker: id(1), slice: &whole, bytes: &a }, Handed { maker: id(2), slice: &half, bytes: &b }];
     let gaps = twins::gaps(&aggregate::encode(&round.base), &handed);
     let direction = |bytes: &[u8]| {
         let step = aggregate::parameters(bytes).zip(&round.base).map(|(new, base)| f64::from(new - base));

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     aggregate::{self, Held, Weighted},
-    epidemic::bring_back,
     detection::{self, Handed},
+    epidemic::bring_back,
     genesis::{Aggregation, Genesis, Noise},
     ids::{BlobRef, MemberId, Round},
     machine::{
@@ -237,7 +237,9 @@ impl Agent {
         let opened = self.open(&base, &order.updates, archive)?;
         let handed: Option<Vec<Handed<'_>>> = opened
             .iter()
-            .map(|(ordered, bytes)| Some(Handed { maker: ordered.maker, slice: self.format.slice(ordered.width)?, bytes }))
+            .map(|(ordered, bytes)| {
+                Some(Handed { maker: ordered.maker, slice: self.format.slice(ordered.width)?, bytes })
+            })
             .collect();
         let signs = detection::inspect(self.noise, &base, &previous, &handed?);
         Some((self.pause(), Input::Inspected { batch, signs: Ok(signs) }, None))

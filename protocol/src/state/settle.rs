@@ -51,7 +51,7 @@ impl State {
         if updates.is_empty() && evidence.model != self.model {
             return Err(Invalid::WrongModel);
         }
-        let gains = settlement::gains(updates.keys(), &appraisals);
+        let gains = settlement::appraise(&mut self.ledger, updates.keys(), &appraisals)?;
         let payments = settlement::settle(&mut self.ledger, awards, &gains)?;
         self.convict(federation, evidence)?;
         self.take_turn(proposer, evidence.turn)?;

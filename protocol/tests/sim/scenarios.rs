@@ -169,7 +169,7 @@ fn a_chair_that_breaks_the_terms_is_taken_over_and_one_that_hides_replies_hires_
 #[test]
 fn receivers_that_often_stay_silent_stop_no_round() {
     let habits = Habits { silence_permille: 400, ..Habits::DILIGENT };
-    let report = hold(&Scenario { habits, rounds: 24, max_counter_offers: 2, ..Scenario::quiet(3, 5) });
+    let report = hold(&Scenario { habits, rounds: 48, max_counter_offers: 2, ..Scenario::quiet(3, 5) });
     let plans = report.chain.values().filter_map(|body| match &body.evidence {
         Evidence::Plan(plan) => Some(plan),
         Evidence::Settle(_) => None,
@@ -241,7 +241,7 @@ fn an_equivocator_is_convicted_and_slashed() {
 #[test]
 fn a_chair_that_lies_about_the_model_is_taken_over() {
     // Of a single update nothing can be left out, so that the chair is honest then.
-    for (lie, least) in [(Lie::FlipBit, 1), (Lie::OmitUpdate, 2), (Lie::Slander, 1)] {
+    for (lie, least) in [(Lie::FlipBit, 1), (Lie::OmitUpdate, 2), (Lie::Slander, 2)] {
         let reports: Vec<Report> = (0..4).map(|seed| hold(&with_liar(seed, lie))).collect();
         let liar = Scenario::quiet(0, 4).identities()[1].keypair.id();
         let is_filled = |body: &&Body| matches!(&body.evidence, Evidence::Settle(s) if s.updates.len() >= least);
@@ -355,7 +355,7 @@ fn owners_have_credits_moved_and_jobs_done_whoever_crashes() {
         rounds: 12,
         faults: vec![(Time(0), chair), (Time(3_000), crash)],
         calm_at: Time(9_000),
-        ..Scenario::quiet(5, 5)
+        ..Scenario::quiet(6, 5)
     });
     let said = instructions_of(&report);
     let sponsor = &said[&Scenario::sponsor().id()];

@@ -72,7 +72,12 @@ fn update() -> Signed<UpdateOffer> {
 }
 
 fn appraisal() -> Signed<Appraisal> {
-    sign(&Appraisal { round: Round(3), gains: BTreeMap::from([(other(), -12_345)]), samples: 100, arrivals: vec![1, 0].into() })
+    sign(&Appraisal {
+        round: Round(3),
+        gains: BTreeMap::from([(other(), -12_345)]),
+        samples: 100,
+        arrivals: vec![1, 0].into(),
+    })
 }
 
 fn transfer() -> Signed<Instruction> {

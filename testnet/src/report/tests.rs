@@ -268,9 +268,9 @@ fn the_csv_files_are_these() {
     assert_eq!(
         csv::rounds(&rows),
         "round,elected,settled_by,takeovers,bids,winners,updates,seconds,training_s,overhead_s,accuracy,\
-         paid_micro,minted_micro,burned_micro,pool_micro,credits_min_micro,credits_max_micro,sent_bytes,blob_sent_bytes,update_bytes\n\
-         1,node-1,node-1,0,3,1,2,2.000,0.700,1.300,0.4000,9,10,1,2,1,3,900000,800000,3000\n\
-         2,node-1,node-2,1,3,1,2,2.000,0.700,1.300,0.7000,9,20,2,4,2,6,900000,800000,6000\n"
+         paid_micro,minted_micro,burned_micro,pool_micro,credits_min_micro,credits_max_micro,sent_bytes,blob_sent_bytes,update_bytes,refused\n\
+         1,node-1,node-1,0,3,1,2,2.000,0.700,1.300,0.4000,9,10,1,2,1,3,900000,800000,3000,0\n\
+         2,node-1,node-2,1,3,1,2,2.000,0.700,1.300,0.7000,9,20,2,4,2,6,900000,800000,6000,0\n"
     );
     assert_eq!(csv::credits(&["a", "b", "c"], &rows), "round,a,b,c\n1,1,2,3\n2,2,4,6\n");
 }

@@ -131,7 +131,8 @@ impl Property for Floor {
                 self.check_plan(plan, &commit.state, awards)
             }
             (Evidence::Settle(settle), _) => {
-                for update in &settle.updates {
+                let delivered = settle.updates.iter().filter(|update| !settle.refused.contains_key(&update.signer));
+                for update in delivered {
                     self.waits.entry(update.signer).or_default().delivered += 1;
                 }
                 Ok(())

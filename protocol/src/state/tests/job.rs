@@ -49,7 +49,8 @@ fn deliver(world: &World, planned: &State, epsilon_micro: u64) -> Result<(State,
         world.sign(&who, &offer)
     });
     let gains = world.members().into_iter().zip([300, 100]).collect();
-    let appraisal = world.sign(&world.members()[3], &Appraisal { round: planned.round, gains, samples: 9, arrivals: ByteBuf::new() });
+    let appraisal = world
+        .sign(&world.members()[3], &Appraisal { round: planned.round, gains, samples: 9, arrivals: ByteBuf::new() });
     let model = BlobRef { hash: Hash([planned.round.0 as u8; 32]), size: 400 };
     let evidence = SettleEvidence {
         updates: updates.collect(),
