@@ -40,7 +40,7 @@ impl World<'_> {
                 gains.insert(*id, appraiser.behaviour.appraise(maker, seen));
             }
             let round = althing_protocol::ids::Round(self.round);
-            appraisals.insert(seat.id, Appraisal { round, gains, samples: HELD_OUT });
+            appraisals.insert(seat.id, Appraisal { round, gains, samples: HELD_OUT, arrivals: Default::default() });
         }
         appraisals
     }

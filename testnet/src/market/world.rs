@@ -102,7 +102,8 @@ impl<'a> World<'a> {
         };
         let awards = call.hire(&mut self.ledger, &answers)?;
         let deliveries = self.deliver(awards);
-        let gains = settlement::gains(deliveries.updates.keys(), &self.appraise(&deliveries));
+        let appraisals = self.appraise(&deliveries);
+        let gains = settlement::appraise(&mut self.ledger, deliveries.updates.keys(), &appraisals)?;
         let awards: Vec<Award> = deliveries.hired.iter().map(|(award, ..)| award.clone()).collect();
         let payments = settlement::settle(&mut self.ledger, &awards, &gains)?;
         self.ledger.check()?;
