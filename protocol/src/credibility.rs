@@ -42,23 +42,35 @@ pub enum Standing {
 }
 
 /// What the appraisal of each member counts: its credibility, shared with all that say the same to the last digit.
-/// Whoever copies adds nothing to what was said.
+/// Whoever copies adds nothing to what was said. Only if those who agree hold most of all credibility, each counts in
+/// full: they decide however they came to agree, and where nothing differs, honest members find the same.
 pub fn weights(appraisals: &BTreeMap<MemberId, Appraisal>, ledger: &Ledger) -> BTreeMap<MemberId, u64> {
+    let credibility = |member: &MemberId| {
+        let account = ledger.accounts.get(member);
+        u64::from(account.map_or(0, |account| account.credibility).max(1)) * SHARES
+    };
+    let total: u64 = appraisals.keys().map(credibility).sum();
     let weight = |(member, appraisal): (&MemberId, &Appraisal)| {
-        let credibility = ledger.accounts.get(member).map_or(0, |account| account.credibility.max(1));
-        let sharers = 1 + copies(member, appraisal, appraisals) as u64;
-        (*member, u64::from(credibility) * SHARES / sharers)
+        let (own, copies) = (credibility(member), copies(member, appraisal, appraisals));
+        let together = own + copies.iter().map(|other| credibility(other)).sum::<u64>();
+        let sharers = if 2 * together > total { 1 } else { 1 + copies.len() as u64 };
+        (*member, own / sharers)
     };
     appraisals.iter().map(weight).collect()
 }
 
-/// How many others say the same of those whom both have appraised.
-fn copies(member: &MemberId, appraisal: &Appraisal, appraisals: &BTreeMap<MemberId, Appraisal>) -> usize {
+/// Others that say the same of those whom both have appraised.
+fn copies<'a>(
+    member: &MemberId,
+    appraisal: &Appraisal,
+    appraisals: &'a BTreeMap<MemberId, Appraisal>,
+) -> Vec<&'a MemberId> {
     let is_copy = |other: &Appraisal| {
         let common = || appraisal.gains.iter().filter_map(|(maker, gain)| Some((*gain, *other.gains.get(maker)?)));
         common().all(|(a, b)| a == b) && common().filter(|(gain, _)| *gain != 0).count() >= LEAST_EQUAL
     };
-    appraisals.iter().filter(|(other, appraisal)| *other != member && is_copy(appraisal)).count()
+    let others = appraisals.iter().filter(|(other, appraisal)| *other != member && is_copy(appraisal));
+    others.map(|(other, _)| other).collect()
 }
 
 /// The gain of the update of `maker` by the appraisals of all others that have a weight, but `without`: the lower
@@ -105,7 +117,7 @@ pub fn standings(
     let usual = median(distances.iter().map(|(member, distance)| (*distance, weight(member))));
     let Some(usual) = usual.filter(|_| distances.len() >= LEAST_APPRAISALS) else { return BTreeMap::new() };
     let standing = |(member, distance): (&MemberId, &u128)| {
-        let is_copied = || appraisals.get(member).is_some_and(|own| copies(member, own, appraisals) > 0);
+        let is_copied = || appraisals.get(member).is_some_and(|own| !copies(member, own, appraisals).is_empty());
         let standing = match *distance {
             distance if distance > DOUBT_BEYOND * usual => Standing::Doubted,
             distance if distance <= BELIEVE_UP_TO * usual && !is_copied() => Standing::Believed,

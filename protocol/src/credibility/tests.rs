@@ -104,20 +104,30 @@ fn whoever_copies_an_appraisal_adds_nothing_to_it_and_rises_nowhere() {
     let (mut ledger, members) = ledger();
     let said = |gains: [i64; 3]| appraisal(members.iter().copied().skip(7).zip(gains).collect());
     let mut appraisals: BTreeMap<MemberId, Appraisal> = BTreeMap::new();
-    for (member, gains) in members.iter().zip([[10, 20, 30], [11, 22, 31], [12, 21, 33], [90, 80, 70]]) {
+    for (member, gains) in members.iter().zip([[10, 20, 30], [11, 22, 31], [12, 21, 33], [13, 23, 34], [14, 24, 35]]) {
         appraisals.insert(*member, said(gains));
     }
-    for copier in &members[4..7] {
-        appraisals.insert(*copier, said([90, 80, 70]));
+    for copier in &members[5..7] {
+        appraisals.insert(*copier, said([14, 24, 35]));
     }
     let weights = weights(&appraisals, &ledger);
     assert_eq!(
         members[..7].iter().map(|member| weights[member]).collect::<Vec<_>>(),
-        [64_000, 64_000, 64_000, 16_000, 16_000, 16_000, 16_000]
+        [64_000, 64_000, 64_000, 64_000, 21_333, 21_333, 21_333]
     );
     let gains = settlement::appraise(&mut ledger, &members[7..], &appraisals).unwrap();
-    assert_eq!(gains[&members[7]], 11, "four of seven say 90 with one voice");
-    assert!(members[3..7].iter().all(|member| ledger.accounts[member].credibility <= 500));
+    assert_eq!(gains[&members[7]], 12, "three of seven say 14 with one voice");
+    assert!(members[4..7].iter().all(|member| ledger.accounts[member].credibility <= 500));
+}
+
+#[test]
+fn where_nothing_differs_most_members_find_the_same_and_all_of_them_count() {
+    let (mut ledger, members) = ledger();
+    let said = |place: usize| if place < 3 { [900, -900] } else { [20, 10] };
+    let gains = |place| members.iter().copied().skip(8).zip(said(place)).collect();
+    let appraisals = (0..8).map(|place| (members[place], appraisal(gains(place)))).collect();
+    let gains = settlement::appraise(&mut ledger, &members[8..], &appraisals).unwrap();
+    assert_eq!((gains[&members[8]], gains[&members[9]]), (20, 10), "three of eight lie with one voice");
 }
 
 #[test]

@@ -169,8 +169,9 @@ fn a_chair_that_breaks_the_terms_is_taken_over_and_one_that_hides_replies_hires_
 #[test]
 fn receivers_that_often_stay_silent_stop_no_round() {
     let habits = Habits { silence_permille: 400, ..Habits::DILIGENT };
-    let report = hold(&Scenario { habits, rounds: 48, max_counter_offers: 2, ..Scenario::quiet(3, 5) });
-    let plans = report.chain.values().filter_map(|body| match &body.evidence {
+    let play = |seed| hold(&Scenario { habits, rounds: 24, max_counter_offers: 2, ..Scenario::quiet(seed, 5) });
+    let reports: Vec<Report> = (3..6).map(play).collect();
+    let plans = reports.iter().flat_map(|report| report.chain.values()).filter_map(|body| match &body.evidence {
         Evidence::Plan(plan) => Some(plan),
         Evidence::Settle(_) => None,
     });
