@@ -50,7 +50,7 @@ pub enum AccountError {
     /// There was one.
     #[error(
         "this member had a privacy account over these examples ({witness} remembers it), and the store {store} holds none: \
-         restore the store from a copy, since a fresh account would forget what is spent; \
+         bring that store itself, since a fresh account forgets what is spent, and so does a copy, whatever was spent after it; \
          if it is lost for good, `althing privacy close` lets a fresh one begin on purpose"
     )]
     Lost {

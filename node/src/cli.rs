@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod ask;
+mod backup;
 pub mod credits;
 mod genesis;
 mod ledger;
@@ -16,6 +17,7 @@ use libp2p::Multiaddr;
 
 pub use self::{
     ask::AskArgs,
+    backup::{BackupArgs, RestoreArgs},
     genesis::{GenesisCommand, GenesisNewArgs, MemberArg},
     ledger::LedgerCommand,
     model::{ExportArgs, ExportFormat, ImportArgs, ModelArgs, ModelCommand},
@@ -103,6 +105,17 @@ pub enum Command {
     /// Ask a running node how it is; when none runs, say what its store holds.
     #[command(after_help = "Example:\n  althing status --config node.toml --json")]
     Status(StatusArgs),
+    /// Save key, genesis, store and blobs of a node that does not run.
+    #[command(after_help = backup::HELP)]
+    Backup(BackupArgs),
+    /// Put a backup where the configuration says.
+    #[command(after_help = backup::HELP)]
+    Restore(RestoreArgs),
+    /// Show or change what a running node logs.
+    #[command(
+        after_help = "Examples:\n  althing log\n  althing log debug\n  althing log warn,althing_node::net=debug --config node.toml"
+    )]
+    Log(LogArgs),
     /// Look for what would keep a node from running or doing its part, and say what to do about it.
     #[command(after_help = DOCTOR)]
     Doctor(StatusArgs),
@@ -179,6 +192,16 @@ pub struct RunArgs {
 /// A node to ask.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
+    /// The node's configuration.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    pub config: PathBuf,
+}
+
+/// Logs.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// What to log from now on: `error`, `warn`, `info`, `debug` or `trace`, for all or by parts as ALTHING_LOG has them.
+    pub filter: Option<String>,
     /// The node's configuration.
     #[arg(long, value_name = "FILE", default_value = "node.toml")]
     pub config: PathBuf,

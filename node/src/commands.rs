@@ -1,6 +1,7 @@
 //! What the commands do. Each computes an answer; printing it, and ending the process, is for its caller.
 
 mod ask;
+mod backup;
 mod credits;
 mod decisions;
 mod doctor;
@@ -8,6 +9,7 @@ mod genesis;
 mod jobs;
 mod key;
 pub mod ledger;
+mod log;
 mod market;
 mod model;
 mod payer;
@@ -56,6 +58,9 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
     let answer = match &cli.command {
         Command::Key(command) => key::execute(command)?,
         Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
+        Command::Backup(args) => backup::save(args)?,
+        Command::Restore(args) => backup::restore(args)?,
+        Command::Log(args) => log::execute(args)?,
         Command::Status(args) => status::execute(args)?,
         Command::Decisions(args) => decisions::execute(args)?,
         Command::Credits(args) => credits::execute(args)?,

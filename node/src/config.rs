@@ -94,14 +94,16 @@ impl Default for Net {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Loopback address and port; port 0 takes a free one. Default: `127.0.0.1:0`.
-    #[serde(deserialize_with = "bounds::loopback")]
+    /// Address and port; port 0 takes a free one. Anything but loopback needs a token. Default: `127.0.0.1:0`.
+    #[serde(deserialize_with = "bounds::socket")]
     pub listen: SocketAddr,
+    /// A file with the token that whoever asks must know. Default: none, and nobody but this machine is answered.
+    pub token_file: Option<PathBuf>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), token_file: None }
     }
 }
 
@@ -231,6 +233,17 @@ pub enum ConfigError {
     /// A line does not say what it should.
     #[error("configuration {0}; correct that line and start again")]
     Line(String),
+    /// Pages that anybody could read.
+    #[error(
+        "configuration {path}: http.listen {address} is not loopback, must be on 127.0.0.1 or [::1], or name a file with \
+         a secret as http.token_file that whoever asks must know"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Where the pages would be served.
+        address: SocketAddr,
+    },
     /// Two fields contradict each other.
     #[error("configuration {path}: data.part is {part}, but must be below data.parts ({parts}); parts count from 0")]
     Part {
@@ -263,9 +276,13 @@ impl Config {
         if part >= parts {
             return Err(ConfigError::Part { path: path.to_owned(), part, parts });
         }
+        let Http { listen: address, token_file } = &config.http;
+        if token_file.is_none() && !address.ip().is_loopback() {
+            return Err(ConfigError::Exposed { path: path.to_owned(), address: *address });
+        }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let paths = [&mut config.genesis, &mut config.key, &mut config.data_dir, &mut config.data.path];
-        for relative in paths.into_iter().chain(&mut config.first_model) {
+        for relative in paths.into_iter().chain(&mut config.first_model).chain(&mut config.http.token_file) {
             // Joining an absolute path replaces the folder, which is just what an absolute path asks for.
             *relative = folder.join(&relative);
         }

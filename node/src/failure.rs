@@ -4,6 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use crate::{
     account::{AccountError, WitnessError},
+    backup::BackupError,
     blobs,
     config::ConfigError,
     endpoint::EndpointError,
@@ -12,7 +13,7 @@ use crate::{
     keyfile::KeyFileError,
     learn::{catalogue::TaskError, data::DataError, partition::PartitionError},
     net::NetError,
-    status::ServeError,
+    status::{ServeError, TokenError},
     store::StoreError,
     telemetry::TelemetryError,
     text::one_line,
@@ -111,7 +112,11 @@ impl Blamed for KeyFileError {
 impl Blamed for StoreError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Locked { .. } | Self::OtherNetwork { .. } | Self::Newer { .. } | Self::Unusable { .. } => Blame::User,
+            Self::Locked { .. }
+            | Self::OtherNetwork { .. }
+            | Self::Newer { .. }
+            | Self::Moved { .. }
+            | Self::Unusable { .. } => Blame::User,
             Self::Damaged { .. } | Self::Disk { .. } | Self::Gap { .. } | Self::Overwrite { .. } => Blame::Machine,
         }
     }
@@ -151,6 +156,27 @@ impl Blamed for ServeError {
     }
 }
 
+impl Blamed for BackupError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::File(error) => error.blame(),
+            Self::Genesis(error) => error.blame(),
+            Self::Key(error) => error.blame(),
+            Self::Store(error) => error.blame(),
+            Self::Blobs(_) | Self::Folder { .. } => Blame::Machine,
+            Self::NoStore(_) | Self::NoBackup { .. } | Self::Restored(_) | Self::Occupied(_) | Self::Differs { .. } => {
+                Blame::User
+            }
+        }
+    }
+}
+
+impl Blamed for TokenError {
+    fn blame(&self) -> Blame {
+        if let Self::File(error) = self { error.blame() } else { Blame::User }
+    }
+}
+
 impl Blamed for EndpointError {
     fn blame(&self) -> Blame {
         Blame::User
@@ -159,7 +185,7 @@ impl Blamed for EndpointError {
 
 impl Blamed for TelemetryError {
     fn blame(&self) -> Blame {
-        Blame::User
+        if let Self::NotOurs = self { Blame::Machine } else { Blame::User }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod advice;
+pub mod backup;
 pub mod blobs;
 pub mod cli;
 pub mod commands;

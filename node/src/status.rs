@@ -1,15 +1,21 @@
-//! What a running node says about itself over HTTP, on loopback alone.
+//! What a running node says about itself over HTTP, on loopback or to who knows a token.
 //!
-//! `GET /` is the live page ([`crate::page`]), `GET /api/status` is JSON, `GET /metrics` is for Prometheus, `GET /healthz` says that the node is alive. `GET /api/ledger` is what accounts own, `POST /api/instructions` takes what
-//! their owners have signed. The pages only read: nothing that a browser or a script can ask for changes the node, and
-//! an instruction moves credits of nobody but whose key has signed it.
+//! `GET /` is the live page ([`crate::page`]), `GET /api/status` is JSON, `GET /metrics` is for Prometheus, `GET /healthz` says that the node is alive, `GET /readyz`
+//! whether it can do its part, and `/api/log` what it logs. `GET /api/ledger` is what accounts own, `POST /api/instructions` takes what
+//! their owners have signed. The pages only read; an instruction moves credits of nobody but whose key has signed it, and
+//! nothing else that can be asked for changes more than the logs. [`guard`] says who may ask.
 
 mod client;
+mod guard;
 mod metrics;
+mod operate;
 mod server;
+mod tally;
 mod teller;
 #[cfg(test)]
 pub(crate) mod tests;
+
+use std::collections::BTreeMap;
 
 use althing_protocol::{
     event::{Account, Phase},
@@ -17,8 +23,11 @@ use althing_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use client::{AskError, Door, SubmitFailure, ask, ask_decided, ask_decisions};
-pub use server::{ADDRESS_FILE, ServeError, Server, Told};
+pub use client::{AskError, Door, SubmitFailure, ask, ask_decided, ask_decisions, log_filter};
+pub use guard::{TOKEN_CHARS_MIN, Token, TokenError, USER};
+pub use operate::Readiness;
+pub use server::{ADDRESS_FILE, Place, ServeError, Server, Told};
+pub use tally::{Questions, Spell, Tally};
 pub use teller::{Books, SUBMISSIONS, Submission};
 
 /// A node at one moment. Field names are stable; a reader must ignore those that it does not know.
@@ -42,6 +51,21 @@ pub struct Status {
     pub peers: u32,
     /// Bytes on the wire since the node started.
     pub wire: Wire,
+    /// What each protocol carried since the node started, by its name.
+    #[serde(default)]
+    pub payload: BTreeMap<String, Traffic>,
+    /// What is kept on the disk.
+    #[serde(default)]
+    pub holdings: Holdings,
+    /// What happened since the node started.
+    #[serde(default)]
+    pub tally: Tally,
+    /// What keeps the node from doing its part, in sentences; nothing if it can.
+    #[serde(default)]
+    pub hindrances: Vec<String>,
+    /// When this was brought up to date, in milliseconds since 1970 by the node's clock.
+    #[serde(default)]
+    pub told_ms: u64,
     /// What its agents decided since the node started.
     pub decisions: Decisions,
     /// What the member owns, in micro-credits.
@@ -70,6 +94,30 @@ pub struct Wire {
     pub blob_sent_bytes: u64,
     /// Received as blobs.
     pub blob_received_bytes: u64,
+    /// Messages that were dropped because they came too fast.
+    #[serde(default)]
+    pub dropped: u64,
+}
+
+/// Payload of a protocol, in bytes. What goes to several peers counts once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Sent.
+    pub sent_bytes: u64,
+    /// Received.
+    pub received_bytes: u64,
+}
+
+/// What a node keeps on its disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holdings {
+    /// Blobs, begun ones included.
+    pub blobs: u64,
+    /// Their bytes.
+    pub blob_bytes: u64,
+    /// Size of the store's file, in bytes.
+    pub store_bytes: u64,
 }
 
 /// Steps of epidemic exchange.
@@ -111,6 +159,11 @@ impl Status {
             chair: None,
             peers: 0,
             wire: Wire::default(),
+            payload: BTreeMap::new(),
+            holdings: Holdings::default(),
+            tally: Tally::default(),
+            hindrances: Vec::new(),
+            told_ms: 0,
             decisions: Decisions::default(),
             credits: 0,
             reputation: 0,
@@ -123,8 +176,17 @@ impl Status {
 
 /// Most memory that this process ever had resident, in MiB, rounded up; 0 where the system does not tell.
 pub fn peak_rss_mb() -> u64 {
+    own_kib("VmHWM:").div_ceil(1024)
+}
+
+/// Memory of this process that is resident, in bytes; 0 where the system does not tell.
+fn resident_bytes() -> u64 {
+    own_kib("VmRSS:").saturating_mul(1024)
+}
+
+/// What the kernel says of this process under `name`, in KiB.
+fn own_kib(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse().ok());
-    kib.map_or(0, |kib: u64| kib.div_ceil(1024))
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse().ok()).unwrap_or(0)
 }

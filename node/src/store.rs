@@ -7,6 +7,7 @@
 //! with [`StoreError::Damaged`], and one that a crash left in mid-write is rolled back to its last commit.
 
 mod error;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use redb::{
 use crate::transcript::ENTRIES_MAX;
 use error::Failed;
 pub use error::StoreError;
+pub use origin::Origin;
 
 /// Name of the store's file in a node's data folder.
 pub const FILE_NAME: &str = "node.redb";
@@ -118,6 +120,9 @@ impl Store {
             .map_err(|error| StoreError::from_redb(&path, error))?;
         let mut store = Self { database, path, next_entry: AtomicU64::new(0) };
         store.claim(network)?;
+        if store.origin()? == Origin::Moved {
+            return Err(StoreError::Moved { path: store.path });
+        }
         let next = store.journal_rows()?.last().map_or(0, |&(sequence, _, _)| sequence.saturating_add(1));
         store.next_entry = AtomicU64::new(next);
         Ok(store)

@@ -21,6 +21,7 @@ mod pool;
 mod recover;
 mod repeat;
 mod settle;
+mod silence;
 mod sync;
 mod train;
 
@@ -35,10 +36,11 @@ pub use input::{Input, Made, Score, Timer};
 pub use instruct::SubmitError;
 pub use listen::Verdict;
 pub use recover::Durable;
+pub use silence::Voice;
 
 use self::{
     agree::Bodies, bid::Bidding, counter::Counters, deadlines::Deadline, effect::Record, instruct::Instructions,
-    pool::Pool, sync::Sync, train::Training,
+    pool::Pool, silence::Silence, sync::Sync, train::Training,
 };
 use crate::{
     codec,
@@ -119,6 +121,8 @@ pub struct Machine {
     /// Proofs of equivocation that no body holds yet.
     offences: BTreeSet<Equivocation>,
     sync: Sync,
+    /// Why nothing is said, if nothing is.
+    silence: Option<Silence>,
     repeat_at: Time,
 
     /// Members that are connected, and since when the others are not.
@@ -316,7 +320,7 @@ impl Machine {
     }
 
     /// Whether members with more than two thirds of the power are here.
-    fn quorum_is_here(&self) -> bool {
+    pub fn quorum_is_here(&self) -> bool {
         let power: u64 = self.here().map(|member| self.validators.power(member)).sum();
         self.validators.is_quorum(power)
     }
@@ -330,6 +334,9 @@ impl Machine {
 
     /// R29: publishes a statement of this member, and remembers it first: it never says anything else in its place.
     fn say(&mut self, message: Message) {
+        if self.is_silent() {
+            return;
+        }
         self.remember(&Record::Said(message.clone()));
         self.publish(&message);
     }

@@ -4,7 +4,6 @@ mod model;
 use std::{fs, path::Path, sync::Arc};
 
 use clap::Parser;
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::*;
@@ -12,7 +11,7 @@ use crate::{
     failure::Blame,
     genesis_file,
     keyfile::KeyFile,
-    status::{Server, Status, tests::told},
+    status::{Place, Server, Status, tests::told},
     store::{Commit, Store},
 };
 
@@ -123,8 +122,8 @@ async fn a_running_node_answers_for_itself_and_for_nobody_else() {
     own.chair = Some(KeyFile::load(&dir.join("berta.toml")).unwrap().id());
     let store = Arc::new(Store::open(&dir.join("elsewhere"), &network).unwrap());
     let (sender, receiver) = watch::channel(own);
-    let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::start(listen, &dir.join("data"), told(receiver), store, Registry::default()).await.unwrap();
+    let place = Place { listen: "127.0.0.1:0".parse().unwrap(), token: None, data_dir: dir.join("data") };
+    let server = Server::start(place, told(receiver), store).await.unwrap();
     let asking = dir.to_owned();
     let ask = move |words: &'static str| {
         let dir = asking.clone();

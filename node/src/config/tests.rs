@@ -78,7 +78,6 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
         ("[net]\nlisten = []", 5, "from 1 to 16"),
         ("[net]\nlisten = [\"0.0.0.0:1\"]", 5, "must be like \"/ip4/"),
         (&many, 5, "at most 64"),
-        ("[http]\nlisten = \"0.0.0.0:80\"", 5, "must be on 127.0.0.1"),
         ("[http]\nlisten = \"localhost\"", 5, "must be like \"127.0.0.1:0\""),
         ("[data]\n\nparts = 0", 6, "from 1 to 1000000"),
         ("[data]\nseed = -1", 5, "expected u64"),
@@ -107,6 +106,11 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
     }
     let error = parse("[data]\nparts = 4\npart = 4").unwrap_err().to_string();
     assert!(error.contains("below data.parts (4)"), "{error}");
+    let exposed = "[http]\nlisten = \"0.0.0.0:80\"";
+    let error = parse(exposed).unwrap_err().to_string();
+    assert!(error.contains("must be on 127.0.0.1") && error.contains("http.token_file"), "{error}");
+    let config = parse(&format!("{exposed}\ntoken_file = \"token\"")).unwrap();
+    assert_eq!(config.http.token_file.as_deref(), Some(Path::new("/nodes/one/token")));
     let error = Config::parse("key = \"k\"", Path::new("n.toml")).unwrap_err().to_string();
     assert!(error.contains("missing field `genesis`"), "{error}");
 }

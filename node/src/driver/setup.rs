@@ -1,14 +1,15 @@
 //! From files to a running node: everything that can be wrong is found here, before the node joins anybody.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use althing_agents::Council;
 use althing_protocol::{
     aggregate,
+    epidemic::Topology,
     event::Event,
     genesis::Genesis,
     ids::{BlobRef, MemberId},
-    machine::{Durable, Identity, Machine},
+    machine::{Durable, Identity, Machine, Voice},
     state::Federation,
     time::Time,
 };
@@ -30,6 +31,7 @@ use super::{
     writer::Residual,
 };
 use crate::{
+    account::{Account, AccountError, Owner, Witness},
     advice::Adviser,
     blobs::{self, BlobConfig, Blobs, Durability},
     cli::RunArgs,
@@ -41,8 +43,8 @@ use crate::{
     learn::{catalogue::Catalogue, throttle::Throttled, worker::WorkerHandle},
     net::{self, Admission, Mdns, NetConfig, Network},
     page::Board,
-    status::{SUBMISSIONS, Server, Status, Told},
-    store::{EXCHANGE, Store},
+    status::{Place, SUBMISSIONS, Server, Status, Token, Told},
+    store::{EXCHANGE, Origin, Store},
 };
 
 /// Inputs that wait for the loop.
@@ -63,6 +65,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let samples = learner.samples();
     let federation = Federation::new(genesis.clone());
     let store = Arc::new(Store::open(&config.data_dir, &federation.network)?);
+    let origin = copied(&store, &config, &federation)?;
     let purse = Purse::open(&config, &store, federation.network, &genesis.task, &*learner)?;
     let kind = if purse.is_some() { Kind::Private } else { Kind::Plain };
     let blob_store = blobs::Store::open(&config.data_dir.join(BLOBS_DIR))?;
@@ -73,11 +76,13 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
 
     let counsel = Counsel::start(Arc::clone(&store), adviser(&config.agents)?)?;
     let clock = Instant::now();
-    let durable = durable(&store, blob_store.list())?;
+    let durable = Durable { voice: origin.voice(), ..durable(&store, blob_store.list())? };
     let identity = Identity { keypair: key.keypair(), chain: key.chain() };
     let (mut machine, mut first) =
         Machine::recover(federation.clone(), identity, durable, Time(0)).map_err(Failure::machine)?;
-    first.extend(machine.when_halted(config.exchange.when_halted()));
+    if origin == Origin::Whole {
+        first.extend(machine.when_halted(config.exchange.when_halted()));
+    }
 
     let (network, net_events) = connect(&config.net, &args.bootstrap, &config.limits, &key, &federation)?;
     let (blobs, blob_events) = share(&network, blob_store.clone(), &federation)?;
@@ -88,8 +93,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let (books, books_reader) = watch::channel(books(&machine, federation.network));
     let (submit, submitted) = mpsc::channel(SUBMISSIONS);
     let told = Told { status: status_reader, board: board_reader, books: books_reader, submit };
-    let server =
-        Server::start(config.http.listen, &config.data_dir, told, Arc::clone(&store), Default::default()).await?;
+    let server = Server::start(place(&config)?, told, Arc::clone(&store)).await?;
     let genesis = Arc::new(genesis);
     let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
     let mut shell = Shell {
@@ -119,12 +123,40 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         books,
         submitted,
         server: None,
+        origin,
         first,
     };
     shell.tell(&Event::Guarded { account: shell.purse.as_ref().map(Purse::standing) });
     shell.tell(&Event::Serving { address: server.address().to_string() });
     shell.server = Some(server);
     Ok(shell)
+}
+
+/// What the store is worth. A copy's privacy account is given up here, before anybody can spend from it again: the
+/// witness makes that a reason not to train, and not to begin anew.
+fn copied(store: &Arc<Store>, config: &Config, federation: &Federation) -> Result<Origin, Failure> {
+    let origin = store.origin()?;
+    if origin != Origin::Whole && matches!(federation.genesis.exchange.topology, Topology::Epidemic { .. }) {
+        return Err(Failure::user(
+            "this store is a copy, and in an epidemic federation nothing tells which steps were taken after it; move a \
+             node by `althing backup --move`, or restore with --nothing-signed-since if it has not run since",
+        ));
+    }
+    if origin == Origin::Copy
+        && let Some(account) = Account::stored(Arc::clone(store))?
+    {
+        let owner = Owner { network: federation.network, data: account.data() };
+        Witness::beside(&config.key).add(&owner).map_err(AccountError::from)?;
+        store.forget_privacy()?;
+    }
+    Ok(origin)
+}
+
+/// Where the pages are served, and for whom.
+fn place(config: &Config) -> Result<Place, Failure> {
+    let load = |path: &PathBuf| Ok::<_, Failure>((Token::load(path)?, path.clone()));
+    let token = config.http.token_file.as_ref().map(load).transpose()?;
+    Ok(Place { listen: config.http.listen, token, data_dir: config.data_dir.clone() })
 }
 
 /// Who is asked for standing orders, and how often; nobody where the agents are to decide by rules.
@@ -164,7 +196,7 @@ fn durable(store: &Store, blobs: BTreeSet<BlobRef>) -> Result<Durable, Failure> 
     let state = store.state()?.map(|(_, bytes)| bytes);
     let journal = store.journal()?.into_iter().map(|(_, bytes)| bytes).collect();
     let step = store.recall(EXCHANGE)?;
-    Ok(Durable { state, journal, step, blobs })
+    Ok(Durable { state, journal, step, blobs, voice: Voice::Speaks })
 }
 
 fn connect(

@@ -1,6 +1,6 @@
 //! The loop: whatever happens becomes an input of the core.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, future::Future, sync::Arc, time::Duration};
 
 use althing_agents::Council;
 use althing_protocol::{
@@ -28,9 +28,10 @@ use crate::{
     blobs::{BlobEvent, Blobs},
     config::Limits,
     failure::Failure,
-    net::{self, Network},
+    net::{self, Network, Topic},
     page::{Board, Scored},
-    status::{Books, Server, Status, Submission, Wire},
+    status::{Books, Holdings, Server, Status, Submission, Traffic, Wire},
+    store::Origin,
 };
 
 /// How often the status is brought up to date.
@@ -70,6 +71,8 @@ pub(super) struct Shell {
     /// What owners of accounts hand in here.
     pub(super) submitted: mpsc::Receiver<Submission>,
     pub(super) server: Option<Server>,
+    /// What the store is worth.
+    pub(super) origin: Origin,
     /// What the core wanted before the loop began.
     pub(super) first: Vec<Effect>,
 }
@@ -111,7 +114,10 @@ impl Shell {
                 Happening::Timer(timer) => self.feed(Input::TimerFired(timer)).await?,
                 Happening::Order(given) => self.take_order(given),
                 Happening::Submitted(submission) => self.take_instruction(submission).await?,
-                Happening::Status => self.refresh_status().await,
+                Happening::Status => {
+                    self.end_silence()?;
+                    self.refresh_status().await;
+                }
             }
         }
     }
@@ -136,6 +142,8 @@ impl Shell {
 
     pub(super) fn tell(&mut self, event: &Event) {
         self.sink.tell(&self.names, event);
+        let now = self.now();
+        self.status.send_modify(|status| status.tally.hear(now.0, event));
         self.board.send_modify(|board| board.hear(unix_ms(), event));
     }
 
@@ -216,10 +224,48 @@ impl Shell {
         Ok(())
     }
 
+    /// A member that speaks again does so after its next start too.
+    fn end_silence(&mut self) -> Result<(), Failure> {
+        if self.origin == Origin::Copy && !self.machine.is_silent() {
+            self.origin = Origin::OldCopy;
+            tokio::task::block_in_place(|| self.journal.store().set_origin(self.origin))?;
+            tracing::info!("this member was restored from a copy, and speaks again");
+        }
+        Ok(())
+    }
+
+    /// What is on the disk.
+    fn holdings(&self) -> Holdings {
+        let blobs = self.blobs.store();
+        let store_bytes = fs::metadata(self.journal.store().path()).map_or(0, |file| file.len());
+        Holdings { blobs: blobs.list().len() as u64, blob_bytes: blobs.used_bytes(), store_bytes }
+    }
+
+    /// What keeps the node from doing its part.
+    fn hindrances(&self) -> Vec<String> {
+        let mut why = Vec::new();
+        if self.machine.is_silent() {
+            why.push(
+                "restored from a copy; silent until the others have gone two heights further, so that nothing is signed twice"
+                    .into(),
+            );
+        }
+        if self.machine.step().is_none() && !self.machine.quorum_is_here() {
+            why.push(
+                "members with two thirds of the votes are not connected; nothing is decided until they are".into(),
+            );
+        }
+        if !self.blobs.store().contains(&self.machine.state().model) {
+            why.push("the settled model is not here yet; it is being fetched".into());
+        }
+        why
+    }
+
     async fn refresh_status(&mut self) {
         let stats = self.network.stats().await;
         let state = self.machine.state();
         let account = state.ledger.accounts.get(&self.me);
+        let (holdings, hindrances) = (self.holdings(), self.hindrances());
         let (blob_sent_bytes, blob_received_bytes) = (self.blobs.stats().bytes_up(), self.blobs.stats().bytes_down());
         self.status.send_modify(|status| {
             status.height = state.height;
@@ -233,7 +279,12 @@ impl Shell {
                 received_bytes: stats.bytes_in,
                 blob_sent_bytes,
                 blob_received_bytes,
+                dropped: stats.gossip_dropped,
             };
+            status.payload = payload(&stats, status.wire);
+            status.holdings = holdings;
+            status.hindrances = hindrances;
+            status.told_ms = unix_ms();
             status.credits = account.map_or(0, |account| account.balance);
             status.privacy = self.purse.as_ref().map(Purse::standing);
             status.reputation = account.map_or(0, |account| i64::from(account.reputation));
@@ -245,6 +296,13 @@ impl Shell {
         let present = self.machine.present();
         self.board.send_modify(|board| board.count(&state.ledger, &self.me, present));
     }
+}
+
+/// What each protocol has carried.
+fn payload(stats: &net::Stats, wire: Wire) -> BTreeMap<String, Traffic> {
+    let gossip = Topic::ALL.into_iter().zip(stats.topics).map(|(topic, traffic)| (topic.name(), traffic));
+    let blobs = Traffic { sent_bytes: wire.blob_sent_bytes, received_bytes: wire.blob_received_bytes };
+    gossip.chain([("requests", stats.requests), ("blobs", blobs)]).map(|(name, told)| (name.to_owned(), told)).collect()
 }
 
 /// What the ledger says now.

@@ -11,6 +11,7 @@ use super::{
     protocols::{Protocols, REQUEST_BYTES_MAX},
     topic::Topic,
 };
+use crate::status::Traffic;
 
 /// Commands that wait for the network. Callers wait when there are more.
 pub(super) const COMMANDS: usize = 256;
@@ -56,6 +57,10 @@ pub struct Stats {
     pub gossip_dropped: u64,
     /// Messages published.
     pub gossip_out: u64,
+    /// Payload of gossip, in the order of [`Topic::ALL`].
+    pub topics: [Traffic; Topic::ALL.len()],
+    /// Payload of requests and of their answers.
+    pub requests: Traffic,
 }
 
 /// What the handle asks of the network's task.
@@ -82,6 +87,13 @@ pub struct Network {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) streams: libp2p_stream::Control,
     pub(super) protocols: Protocols,
+}
+
+impl Stats {
+    /// What gossip about `topic` carries.
+    pub(super) fn topic(&mut self, topic: Topic) -> &mut Traffic {
+        &mut self.topics[topic as usize]
+    }
 }
 
 impl Network {

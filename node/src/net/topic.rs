@@ -36,7 +36,7 @@ impl Topic {
     }
 
     /// The word that stands in the topic's name.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Round => "round",
             Self::Instructions => "instructions",

@@ -8,10 +8,11 @@ use std::{
 };
 
 use althing_protocol::{codec, crypto::Signed, ids::NetworkId, statement::Instruction, wire::Decision};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    ADDRESS_FILE, Status,
+    ADDRESS_FILE, Status, Token,
+    guard::INTENT,
     teller::{Books, CONTENT_TYPE},
 };
 use crate::{files, ledger_file::Exported, text::one_line, transcript::Entry};
@@ -22,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Longest answer, in bytes.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
-/// Longest address file, in bytes: an address with a port.
-const MAX_ADDRESS: u64 = 64;
+/// Longest address file, in bytes: an address with a port, and the path of a file.
+const MAX_ADDRESS: u64 = 64 + 4_096;
 
 /// Why no node has answered.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +77,7 @@ pub fn ask_decided(data_dir: &Path) -> Result<(NetworkId, Vec<Decision>), AskErr
     while (decisions.len() as u64) < height.0 {
         let page: Vec<Exported> = door.ask(&format!("/api/ledger/decided/{}", decisions.len() + 1))?;
         let page: Result<Vec<Decision>, _> = page.into_iter().map(Exported::decision).collect();
-        let page = page.map_err(|_| AskError::Stranger { address: door.0 })?;
+        let page = page.map_err(|_| AskError::Stranger { address: door.address })?;
         if page.is_empty() {
             break;
         }
@@ -89,9 +90,43 @@ fn ask_for<T: DeserializeOwned>(data_dir: &Path, page: &str) -> Result<T, AskErr
     Door::of(data_dir)?.ask(page)
 }
 
-/// Where a node on this machine can be spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Door(SocketAddr);
+/// What the node logs, after `filter` is put in place of what it logged, if one is given.
+///
+/// # Errors
+/// [`SubmitFailure`] when no node answers, or what is given is no filter.
+pub fn log_filter(data_dir: &Path, filter: Option<&str>) -> Result<String, SubmitFailure> {
+    let door = Door::of(data_dir)?;
+    let answer = match filter {
+        None => door.exchange(&["GET /api/log", ""], &[])?,
+        Some(filter) => {
+            let head = format!("Content-Type: text/plain\r\n{INTENT}: log\r\nContent-Length: {}\r\n", filter.len());
+            door.exchange(&["POST /api/log", &head], filter.as_bytes())?
+        }
+    };
+    let stranger = || AskError::Stranger { address: door.address };
+    match parts(&answer) {
+        Some(("200", body)) => {
+            let said: Logging = serde_json::from_slice(body).map_err(|_| stranger())?;
+            Ok(said.filter)
+        }
+        Some((_, why)) => Err(SubmitFailure::Refused(one_line(&String::from_utf8_lossy(why)))),
+        None => Err(stranger().into()),
+    }
+}
+
+/// What a node says of its logs.
+#[derive(Deserialize)]
+struct Logging {
+    filter: String,
+}
+
+/// Where a node of this member can be spoken to.
+#[derive(Debug, Clone)]
+pub struct Door {
+    address: SocketAddr,
+    /// What it wants to see.
+    token: Option<Token>,
+}
 
 /// Why an instruction was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -111,13 +146,20 @@ impl Door {
     /// [`AskError::NotRunning`] when none does.
     pub fn of(data_dir: &Path) -> Result<Self, AskError> {
         let text = files::read(&data_dir.join(ADDRESS_FILE), MAX_ADDRESS).map_err(|_| AskError::NotRunning)?;
-        let address: SocketAddr = text.trim().parse().map_err(|_| AskError::NotRunning)?;
-        Self::at(address).ok_or(AskError::NotRunning)
+        let mut lines = text.trim().lines();
+        let address: SocketAddr = lines.next().unwrap_or_default().parse().map_err(|_| AskError::NotRunning)?;
+        match lines.next() {
+            None => Self::at(address).ok_or(AskError::NotRunning),
+            Some(path) => {
+                let token = Token::load(Path::new(path)).map_err(|_| AskError::NotRunning)?;
+                Ok(Self { address, token: Some(token) })
+            }
+        }
     }
 
     /// The door at `address`, if that is of this machine alone.
     pub fn at(address: SocketAddr) -> Option<Self> {
-        address.ip().is_loopback().then_some(Self(address))
+        address.ip().is_loopback().then_some(Self { address, token: None })
     }
 
     /// What the node's ledger says.
@@ -139,24 +181,26 @@ impl Door {
         match parts(&answer) {
             Some(("202", _)) => Ok(()),
             Some((_, why)) => Err(SubmitFailure::Refused(one_line(&String::from_utf8_lossy(why)))),
-            None => Err(AskError::Stranger { address: self.0 }.into()),
+            None => Err(AskError::Stranger { address: self.address }.into()),
         }
     }
 
     fn ask<T: DeserializeOwned>(&self, page: &str) -> Result<T, AskError> {
         let answer = self.exchange(&[&format!("GET {page}"), ""], &[])?;
         let body = parts(&answer).filter(|(status, _)| *status == "200").map(|(_, body)| body);
-        body.and_then(|json| serde_json::from_slice(json).ok()).ok_or(AskError::Stranger { address: self.0 })
+        body.and_then(|json| serde_json::from_slice(json).ok()).ok_or(AskError::Stranger { address: self.address })
     }
 
     /// One request, one answer, and the connection is closed: HTTP/1.0 says so by itself.
     fn exchange(&self, [request, head]: &[&str; 2], body: &[u8]) -> Result<Vec<u8>, AskError> {
-        let address = self.0;
+        let address = self.address;
+        let proof = self.token.as_ref().map(|token| format!("Authorization: {}\r\n", token.bearer()));
+        let proof = proof.unwrap_or_default();
         let exchange = || {
             let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
-            stream.write_all(format!("{request} HTTP/1.0\r\nHost: {address}\r\n{head}\r\n").as_bytes())?;
+            stream.write_all(format!("{request} HTTP/1.0\r\nHost: {address}\r\n{proof}{head}\r\n").as_bytes())?;
             stream.write_all(body)?;
             let mut answer = Vec::new();
             stream.take(MAX_ANSWER).read_to_end(&mut answer)?;

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{IpAddr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,9 +10,9 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Request, State},
-    http::{StatusCode, header, uri::Authority},
-    middleware::{self, Next},
+    extract::State,
+    http::{StatusCode, header},
+    middleware,
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -26,7 +26,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Books, Status, Submission, metrics,
+    Books, Status, Submission,
+    guard::{self, Token},
+    metrics, operate,
     teller::{self, Teller},
 };
 use crate::{
@@ -39,7 +41,8 @@ use crate::{
     transcript::{ENTRIES_MAX, Entry},
 };
 
-/// File in the data folder that holds `host:port` of the running node's pages.
+/// File in the data folder that holds `host:port` of the running node's pages and, on a second line, the token's file if
+/// there is one.
 pub const ADDRESS_FILE: &str = "http.addr";
 
 /// Entries of the transcript that one answer holds.
@@ -61,7 +64,7 @@ pub enum ServeError {
         address: SocketAddr,
     },
     /// An address that others could reach.
-    #[error("http.listen: {address} is not loopback; use 127.0.0.1 or [::1], because the pages have no password")]
+    #[error("http.listen: {address} is not loopback; use 127.0.0.1 or [::1], or name a token_file under [http]")]
     Exposed {
         /// The address.
         address: SocketAddr,
@@ -92,6 +95,17 @@ pub struct Told {
     pub submit: mpsc::Sender<Submission>,
 }
 
+/// Where the pages are served, and for whom.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What who asks must know, and the file that it stands in; nothing on loopback alone.
+    pub token: Option<(Token, PathBuf)>,
+    /// The data folder of the node.
+    pub data_dir: PathBuf,
+}
+
 /// The pages of a running node.
 #[derive(Debug)]
 pub struct Server {
@@ -110,19 +124,13 @@ struct Pages {
 }
 
 impl Server {
-    /// Serves what `told` shows, the transcript in `store` and whatever else is in `registry` at `listen`, and leaves the
-    /// address in `data_dir`.
+    /// Serves what `told` shows and the transcript in `store` at `place`, and leaves the address in the data folder.
     ///
     /// # Errors
-    /// [`ServeError`] when the address is taken, is not loopback, or cannot be written down.
-    pub async fn start(
-        listen: SocketAddr,
-        data_dir: &Path,
-        told: Told,
-        store: Arc<Store>,
-        mut registry: Registry,
-    ) -> Result<Self, ServeError> {
-        if !listen.ip().is_loopback() {
+    /// [`ServeError`] when the address is taken, is not loopback though there is no token, or cannot be written down.
+    pub async fn start(place: Place, told: Told, store: Arc<Store>) -> Result<Self, ServeError> {
+        let Place { listen, token, data_dir } = place;
+        if token.is_none() && !listen.ip().is_loopback() {
             return Err(ServeError::Exposed { address: listen });
         }
         let refused = |source: io::Error| match source.kind() {
@@ -132,14 +140,15 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let address_file = data_dir.join(ADDRESS_FILE);
-        files::replace(&address_file, &address.to_string())?;
+        files::replace(&address_file, &door_plate(address, token.as_ref().map(|(_, path)| path.as_path())))?;
         let Told { status, board, books, submit } = told;
+        let mut registry = Registry::default();
         metrics::register(&mut registry, status.clone());
         let teller = Teller { books, submit, store: Arc::clone(&store) };
         let pages = Pages { status, board, store, registry: Arc::new(registry) };
         let stop = CancellationToken::new();
-        let serving =
-            axum::serve(listener, router(pages, teller)).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let router = router(pages, teller, token.map(|(token, _)| token));
+        let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move { serving.await });
         Ok(Self { address, address_file, stop, task })
     }
@@ -161,7 +170,19 @@ impl Server {
     }
 }
 
-fn router(pages: Pages, teller: Teller) -> Router {
+/// What the address file says: where this machine itself reaches the pages, and by which token.
+fn door_plate(address: SocketAddr, token_file: Option<&Path>) -> String {
+    let ip = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => address.ip(),
+    };
+    let reached = SocketAddr::new(ip, address.port());
+    token_file.map_or_else(|| reached.to_string(), |path| format!("{reached}\n{}", path.display()))
+}
+
+fn router(pages: Pages, teller: Teller, token: Option<Token>) -> Router {
+    let operating = operate::routes(pages.status.clone());
     Router::new()
         .route("/", get(page))
         .route("/live", get(live))
@@ -169,11 +190,11 @@ fn router(pages: Pages, teller: Teller) -> Router {
         .route("/page.js", get(async || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], page::SCRIPT)))
         .route("/api/status", get(status))
         .route("/api/decisions", get(decisions))
-        .route("/healthz", get(async || "ok\n"))
         .route("/metrics", get(scrape))
         .with_state(pages)
         .merge(teller::routes(teller))
-        .layer(middleware::from_fn(refuse_foreign_hosts))
+        .merge(operating)
+        .layer(middleware::from_fn_with_state(Arc::new(token), guard::admit))
 }
 
 async fn page(State(pages): State<Pages>) -> Response {
@@ -227,21 +248,4 @@ async fn scrape(State(pages): State<Pages>) -> Response {
             .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// A web page elsewhere can point a name of its own at 127.0.0.1 and have the visitor's browser ask us. Such a request
-/// carries that name.
-async fn refuse_foreign_hosts(request: Request, next: Next) -> Response {
-    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let names = [named, request.uri().authority().cloned()];
-    let mut names = names.iter().flatten().peekable();
-    if names.peek().is_some() && names.all(|name| is_loopback(name.host())) {
-        return next.run(request).await;
-    }
-    (StatusCode::FORBIDDEN, "this host is not served: ask for 127.0.0.1, [::1] or localhost\n").into_response()
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

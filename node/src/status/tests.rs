@@ -1,6 +1,5 @@
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -41,13 +40,17 @@ pub(crate) fn told(status: watch::Receiver<Status>) -> Told {
     Told { status, board: watch::channel(Board::default()).1, books: books(), submit: mpsc::channel(1).0 }
 }
 
+fn place(listen: &str, dir: &Path) -> Place {
+    Place { listen: listen.parse().unwrap(), token: None, data_dir: dir.to_owned() }
+}
+
 async fn start(dir: &Path) -> (Server, watch::Sender<Status>) {
+    start_at(place(ANY, dir)).await
+}
+
+async fn start_at(place: Place) -> (Server, watch::Sender<Status>) {
     let (sender, receiver) = watch::channel(example());
-    let server =
-        Server::start(ANY.parse().unwrap(), dir, told(receiver), store(&NetworkId([2; 32])), Registry::default())
-            .await
-            .unwrap();
-    (server, sender)
+    (Server::start(place, told(receiver), store(&NetworkId([2; 32]))).await.unwrap(), sender)
 }
 
 async fn exchange(address: SocketAddr, request: &str) -> String {
@@ -86,12 +89,7 @@ async fn the_latest_status_is_told_until_the_node_stops() {
 #[tokio::test]
 async fn health_and_metrics_are_served() {
     let dir = tempfile::tempdir().unwrap();
-    let (_sender, receiver) = watch::channel(example());
-    let mut registry = Registry::default();
-    registry.register("others", "Of another part of the node", Counter::<u64>::default());
-    let server = Server::start(ANY.parse().unwrap(), dir.path(), told(receiver), store(&NetworkId([2; 32])), registry)
-        .await
-        .unwrap();
+    let (server, _sender) = start(dir.path()).await;
     assert!(get(server.address(), "/healthz").await.ends_with("\r\n\r\nok\n"));
     let metrics = get(server.address(), "/metrics").await;
     for line in [
@@ -101,14 +99,13 @@ async fn health_and_metrics_are_served() {
         "althing_reputation -3\n",
         "althing_sent_bytes_total 1000\n",
         "althing_decisions_fallback_total 2\n",
-        "others_total 0\n",
         "# EOF\n",
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
     assert!(get(server.address(), "/nothing").await.starts_with("HTTP/1.0 404"));
     let posted = exchange(server.address(), "POST /api/status HTTP/1.0\r\nHost: localhost\r\n\r\n").await;
-    assert!(posted.starts_with("HTTP/1.0 405"), "{posted}");
+    assert!(posted.starts_with("HTTP/1.0 403"), "{posted}");
     server.stop().await;
 }
 
@@ -133,21 +130,12 @@ async fn only_loopback_names_are_answered() {
 async fn a_busy_or_public_address_is_refused_with_words() {
     let dir = tempfile::tempdir().unwrap();
     let (server, sender) = start(dir.path()).await;
-    let again = Server::start(
-        server.address(),
-        dir.path(),
-        told(sender.subscribe()),
-        store(&NetworkId([2; 32])),
-        Registry::default(),
-    )
-    .await;
+    let again = place(&server.address().to_string(), dir.path());
+    let again = Server::start(again, told(sender.subscribe()), store(&NetworkId([2; 32]))).await;
     let error = again.unwrap_err().to_string();
     assert!(error.contains("is in use; stop whoever"), "{error}");
-    let public = "0.0.0.0:0".parse().unwrap();
-    let error =
-        Server::start(public, dir.path(), told(sender.subscribe()), store(&NetworkId([2; 32])), Registry::default())
-            .await
-            .unwrap_err();
+    let public = place("0.0.0.0:0", dir.path());
+    let error = Server::start(public, told(sender.subscribe()), store(&NetworkId([2; 32]))).await.unwrap_err();
     assert!(matches!(error, ServeError::Exposed { .. }), "{error}");
     server.stop().await;
 }
@@ -201,5 +189,99 @@ async fn the_live_page_is_whole_and_loads_nothing_from_elsewhere() {
     assert!(parts["now"].as_str().unwrap().contains("round 6"), "{parts}");
     let foreign = exchange(server.address(), "GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n").await;
     assert!(foreign.starts_with("HTTP/1.0 403"), "{foreign}");
+    server.stop().await;
+}
+
+/// The names in the first column of the documentation's table of metrics.
+fn documented() -> std::collections::BTreeSet<String> {
+    let page = include_str!("../../../docs/operation.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `althing_"));
+    rows.filter_map(|row| row.split('`').next()).map(|name| format!("althing_{name}")).collect()
+}
+
+#[tokio::test]
+async fn every_metric_is_documented_and_every_documented_one_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, sender) = start(dir.path()).await;
+    sender.send_modify(|status| {
+        status.payload.insert("round".into(), Traffic { sent_bytes: 5, received_bytes: 7 });
+        status.tally.phases.insert(Phase::Train, Spell { count: 2, total_ms: 900 });
+        status.tally.questions.insert(althing_protocol::event::Role::Bidder, Questions { answered: 3, failed: 1 });
+        status.privacy = Some(Account { epsilon_micro: 8, delta_pico: 1, spent_micro: 2, rounds_left: 9 });
+    });
+    let metrics = get(server.address(), "/metrics").await;
+    let mut exported = std::collections::BTreeSet::new();
+    let mut kind = String::new();
+    for line in metrics.lines() {
+        if let Some(typed) = line.strip_prefix("# TYPE ") {
+            kind = typed.split(' ').nth(1).unwrap_or_default().to_owned();
+        } else if line.starts_with("althing_") {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
+            exported.insert(name.to_owned());
+        }
+    }
+    assert_eq!(exported, documented());
+    assert!(metrics.contains("althing_payload_bytes_total{protocol=\"round\",direction=\"in\"} 7"), "{metrics}");
+    assert!(metrics.contains("althing_phase_milliseconds_total{phase=\"train\"} 900"), "{metrics}");
+    assert!(metrics.contains("althing_questions_total{role=\"bidder\",outcome=\"failed\"} 1"), "{metrics}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_says_whether_it_is_ready_and_why_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, sender) = start(dir.path()).await;
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    sender.send_modify(|status| status.told_ms = now_ms);
+    let ready = get(server.address(), "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.0 200") && ready.ends_with("{\"ready\":true,\"why\":[]}"), "{ready}");
+    sender.send_modify(|status| status.hindrances = vec!["nobody is here".into()]);
+    let ready = get(server.address(), "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.0 503") && ready.contains("nobody is here"), "{ready}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn no_page_of_elsewhere_can_change_the_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _sender) = start(dir.path()).await;
+    let post = async |head: &str| {
+        let request =
+            format!("POST /api/log HTTP/1.0\r\n{head}Content-Type: text/plain\r\nContent-Length: 5\r\n\r\ndebug");
+        exchange(server.address(), &request).await[9..12].to_owned()
+    };
+    assert_eq!(post("Host: localhost\r\n").await, "403", "what a form of another page can send");
+    assert_eq!(post("Host: evil.example\r\nx-althing-intent: log\r\n").await, "403", "a name that was pointed here");
+    // This test's process has logs of its own making, so the node has none to change.
+    assert_eq!(post("Host: localhost\r\nx-althing-intent: log\r\n").await, "400");
+    let asked = "OPTIONS /api/log HTTP/1.0\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n";
+    let asked = exchange(server.address(), asked).await;
+    assert!(!asked.to_lowercase().contains("access-control-allow"), "{asked}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_loopback_only_who_knows_the_token_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, secret) = (dir.path().join("token"), "0123456789abcdef0123456789abcdef");
+    crate::files::create(&path, secret, crate::files::Readers::Owner).unwrap();
+    let token = Some((Token::load(&path).unwrap(), path));
+    let (server, _sender) = start_at(Place { token, ..place("0.0.0.0:0", dir.path()) }).await;
+    let address = SocketAddr::from(([127, 0, 0, 1], server.address().port()));
+    let with = async |proof: &str| {
+        let request = format!("GET /api/status HTTP/1.0\r\nHost: node.example\r\n{proof}\r\n");
+        exchange(address, &request).await
+    };
+    let refused = with("").await;
+    assert!(
+        refused.starts_with("HTTP/1.0 401") && refused.to_lowercase().contains("www-authenticate: basic"),
+        "{refused}"
+    );
+    assert!(with("Authorization: Bearer 0123456789abcdef0123456789abcdee\r\n").await.starts_with("HTTP/1.0 401"));
+    assert!(with(&format!("Authorization: Bearer {secret}\r\n")).await.starts_with("HTTP/1.0 200"));
+    let basic = "Authorization: Basic YWx0aGluZzowMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg==\r\n";
+    assert!(with(basic).await.starts_with("HTTP/1.0 200"), "as a browser sends it");
+    assert_eq!(ask_in(dir.path()).await.unwrap().height, Height(12), "commands on this machine find the token");
     server.stop().await;
 }

@@ -39,6 +39,15 @@ pub enum StoreError {
         /// The newest schema that this program knows.
         known: u32,
     },
+    /// The node was moved elsewhere.
+    #[error(
+        "the store {path} was moved away by `althing backup --move`: its member goes on where that backup is restored, \
+         and must not run in two places"
+    )]
+    Moved {
+        /// The file.
+        path: PathBuf,
+    },
     /// The bytes in the file are not what the store wrote.
     #[error(
         "the store {path} is damaged ({detail}); restore it from a copy, \

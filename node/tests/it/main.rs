@@ -2,6 +2,7 @@
 //! says to bad input. All of it is one test binary, because linking one takes seconds.
 
 mod ask;
+mod backup;
 mod bad_input;
 mod doctor;
 mod endpoint;

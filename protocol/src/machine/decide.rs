@@ -9,7 +9,7 @@ use super::{
 use crate::{
     body::{Body, Header},
     consensus::Certificate,
-    event::Event,
+    event::{Event, Phase},
     ids::MemberId,
     ledger::{Carried, EndedJob},
     state::{Outcome, Settlement, Stage},
@@ -107,6 +107,10 @@ impl Machine {
         if self.pool.round != self.state.round {
             self.turn_page();
             self.adopt();
+        }
+        if self.stays_silent() {
+            self.enter(Phase::Wait);
+            return Ok(());
         }
         match self.state.stage {
             Stage::Settling(_) => self.begin_training(),

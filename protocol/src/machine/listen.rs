@@ -65,6 +65,9 @@ impl Machine {
             Message::Have(blob) => Ok(self.hear_have(author, blob)),
             Message::Tip(height) => {
                 self.heard_tip(author, height);
+                if via == author {
+                    self.heard_directly(author, height);
+                }
                 Ok(Verdict::Accept)
             }
         }

@@ -10,6 +10,7 @@ use super::{
     deadlines::Deadline,
     instruct::Instructions,
     pool::{OfRound, Pool},
+    silence::{Silence, Voice},
     sync::Sync,
     train::Training,
 };
@@ -41,6 +42,8 @@ pub struct Durable {
     pub step: Option<Vec<u8>>,
     /// Blobs that are here.
     pub blobs: BTreeSet<BlobRef>,
+    /// Whether the journal is all that this member has signed.
+    pub voice: Voice,
 }
 
 impl State {
@@ -102,6 +105,7 @@ impl Machine {
             bodies: Bodies::default(),
             offences: BTreeSet::new(),
             sync: Sync::default(),
+            silence: (durable.voice == Voice::Silent).then(|| Silence::new(now)),
             present: BTreeSet::new(),
             blobs: durable.blobs,
             repeat_at: now,
@@ -123,8 +127,14 @@ impl Machine {
         }
         let effects = self.engine.rest_at(self.state.height, self.validators.clone())?;
         self.carry(effects)?;
-        let steps = self.recall(journal)?;
         self.effects.push(Effect::SetTimer(Timer::Repeat, Duration::ZERO));
+        if self.is_silent() {
+            // What a copy's journal holds is not all that was said, so nothing may be built on it.
+            self.begin_silence();
+            self.enter(Phase::Wait);
+            return Ok(());
+        }
+        let steps = self.recall(journal)?;
         if !steps.is_empty() {
             return self.resume_height(steps);
         }

@@ -11,8 +11,10 @@ const SOON: Duration = Duration::from_millis(100);
 impl Machine {
     /// R23: repeats now and sets the next time.
     pub(super) fn repeat(&mut self) {
-        for message in self.own_statements() {
-            self.publish(&message);
+        if !self.is_silent() {
+            for message in self.own_statements() {
+                self.publish(&message);
+            }
         }
         self.publish(&Message::Tip(self.state.height));
         self.fetch_what_is_missing();

@@ -1,6 +1,6 @@
 //! What goes wrong, as data.
 
-use crate::{event::Phase, ids::Round};
+use crate::{event::Phase, ids::Round, machine::Voice};
 
 /// On which side of a write a member dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,20 @@ pub enum Fault {
     Blackout {
         /// For how long, in milliseconds.
         down_ms: u64,
+    },
+    /// Somebody copies a member's store, and the member goes on.
+    Copy {
+        /// Whose.
+        member: usize,
+    },
+    /// A member dies with its store, and starts again from the last copy of it.
+    Restore {
+        /// Who.
+        member: usize,
+        /// For how long it is dead, in milliseconds.
+        down_ms: u64,
+        /// Whether it knows that it comes from a copy.
+        voice: Voice,
     },
     /// Members hear only those on their own side.
     Partition {

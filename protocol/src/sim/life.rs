@@ -3,6 +3,7 @@
 use super::{
     fault::Fault,
     node::Doom,
+    property::Sight,
     queue::Event,
     world::{Ambush, World},
 };
@@ -33,6 +34,19 @@ impl World<'_> {
                 for who in 0..self.nodes.len() {
                     let down_ms = down_ms + self.rng.below(500);
                     self.crash(who, Some(down_ms));
+                }
+            }
+            Fault::Copy { member } => {
+                let node = &mut self.nodes[*member];
+                node.copy = Some(node.store.clone());
+            }
+            Fault::Restore { member, down_ms, voice } => {
+                self.crash(*member, Some(*down_ms));
+                let node = &mut self.nodes[*member];
+                if let Some(copy) = node.copy.clone() {
+                    let head = copy.head();
+                    node.store = copy.restored(*voice);
+                    self.witness.see(self.queue.now(), &Sight::Restored { who: *member, head });
                 }
             }
             Fault::Partition { sides } => {

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{agent::Agent, byzantine::Liar, epidemic::Stepped, fault::Moment, queue::Life};
 use crate::{
-    ids::{BlobRef, Height, MemberId},
-    machine::{Commit, Durable, Identity, JournalEntry, Machine, ReplyId, Timer},
+    ids::{BlobRef, Hash, Height, MemberId},
+    machine::{Commit, Durable, Identity, JournalEntry, Machine, ReplyId, Timer, Voice},
     state::State,
     wire::Decision,
 };
 
 /// What survives a crash.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Store {
+    voice: Voice,
     state: Option<Vec<u8>>,
     journal: Vec<JournalEntry>,
     pub(super) step: Option<Vec<u8>>,
@@ -24,6 +25,17 @@ impl Store {
     /// A new store, with the first model in it.
     pub(super) fn holding(model: BlobRef) -> Self {
         Self { blobs: [model].into(), ..Self::default() }
+    }
+
+    /// The last decision, if there is one.
+    pub(super) fn head(&self) -> (Height, Hash) {
+        let last = self.decisions.last_key_value();
+        last.map_or((Height(0), Hash::ZERO), |(height, decision)| (*height, Hash::of(&decision.body)))
+    }
+
+    /// A copy that somebody has put in the place of the store.
+    pub(super) fn restored(self, voice: Voice) -> Self {
+        Self { voice, ..self }
     }
 
     pub(super) fn append(&mut self, entry: JournalEntry) {
@@ -38,7 +50,13 @@ impl Store {
 
     pub(super) fn durable(&self) -> Durable {
         let journal = self.journal.iter().map(|entry| entry.bytes.to_vec()).collect();
-        Durable { state: self.state.clone(), journal, step: self.step.clone(), blobs: self.blobs.clone() }
+        Durable {
+            state: self.state.clone(),
+            journal,
+            step: self.step.clone(),
+            blobs: self.blobs.clone(),
+            voice: self.voice,
+        }
     }
 
     /// Whether `needle` stands anywhere in the journal.
@@ -62,6 +80,8 @@ pub(super) struct Node {
     pub(super) machine: Option<Machine>,
     pub(super) life: Life,
     pub(super) store: Store,
+    /// What somebody has copied of it.
+    pub(super) copy: Option<Store>,
     /// Where it stood when it died.
     pub(super) last: State,
     /// Steps of epidemic exchange that it has ended, over all its lives.

@@ -18,7 +18,7 @@ use crate::{
     epidemic::Mixture,
     event::Award,
     genesis::Genesis,
-    ids::{Height, MemberId},
+    ids::{Hash, Height, MemberId},
     machine::{Commit, Effect, Verdict},
     state::Stage,
     statement::ModelOffer,
@@ -34,6 +34,8 @@ pub(super) enum Sight<'a> {
     Lie { message: &'a Message },
     /// An honest member has decided.
     Commit { who: usize, commit: &'a Commit },
+    /// A member begins again from a copy of its store, in which this is decided last.
+    Restored { who: usize, head: (Height, Hash) },
     /// An honest member offers its model.
     Offered { who: usize, said: &'a ModelOffer, store: &'a Store },
     /// A member has averaged.

@@ -76,6 +76,7 @@ impl<'a> World<'a> {
                 machine: None,
                 life: 0,
                 store: Store::holding(model),
+                copy: None,
                 last: State::genesis(&federation),
                 steps: Vec::new(),
                 timers: BTreeMap::new(),

@@ -8,6 +8,7 @@ use althing_protocol::{
     event::{HiredBy, Phase},
     genesis::Aggregation,
     ids::{Height, MemberId, Round},
+    machine::Voice,
     sim::{self, Fault, Habits, Lie, Moment, Report, Scenario, attack::Attack},
     statement::{Action, Instruction},
     time::Time,
@@ -368,4 +369,38 @@ fn owners_have_credits_moved_and_jobs_done_whoever_crashes() {
     assert!(said.len() >= 3 && jobs >= 1, "{} accounts, {jobs} jobs of the sponsor", said.len());
     let state = report.states.iter().max_by_key(|state| state.height).unwrap();
     assert!(state.ledger.last_job.0 as usize >= jobs);
+}
+
+/// A member whose store is copied in one second and lost in a later one, in the middle of whatever is going on there.
+fn restored(seed: u64, voice: Voice) -> Scenario {
+    let lost_ms = 3_000 + 137 * (seed % 20);
+    let restore = Fault::Restore { member: 2, down_ms: 50, voice };
+    let faults = vec![(Time(2_000), Fault::Copy { member: 2 }), (Time(lost_ms), restore)];
+    Scenario { faults, rounds: 30, calm_at: Time(8_000), ..Scenario::quiet(seed, 4) }
+}
+
+#[test]
+fn a_member_that_is_restored_from_a_copy_never_signs_twice_and_takes_part_again() {
+    for seed in 0..20 {
+        let scenario = restored(seed, Voice::Silent);
+        let report = hold(&scenario);
+        let id = scenario.identities()[2].keypair.id();
+        let (lost, _) = scenario.faults[1];
+        let hired = report.awards.iter().filter(|(_, awards)| awards.iter().any(|award| award.member == id));
+        let hired_at: Vec<u64> = hired.map(|(height, _)| report.decided_at[height].0).collect();
+        let quiet_until = lost.0 + 10_000;
+        assert!(hired_at.iter().any(|at| *at > quiet_until), "seed {seed}: it never takes part again: {hired_at:?}");
+        let early: Vec<_> = hired_at.iter().filter(|at| (lost.0 + 500..quiet_until).contains(at)).collect();
+        assert!(early.is_empty(), "seed {seed}: it bids at {early:?}");
+    }
+}
+
+/// The guard is what keeps it from that: without it, the same scenes show members that contradict themselves.
+#[test]
+fn a_copy_that_speaks_at_once_contradicts_itself() {
+    let contradicts = |seed: &u64| {
+        let report = sim::run(&restored(*seed, Voice::Speaks));
+        report.violations.iter().any(|seen| seen.property == "nobody honest says two things in one place")
+    };
+    assert!((0..20).any(|seed| contradicts(&seed)), "no copy is ever caught, so the scenes prove nothing");
 }

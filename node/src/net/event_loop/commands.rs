@@ -37,6 +37,7 @@ impl Actor {
             Command::Report { token, verdict } => self.report(token, verdict),
             Command::Request { to, bytes, answer } => self.request(to, bytes, answer),
             Command::Respond { token, bytes } => {
+                self.stats.requests.sent_bytes += bytes.len() as u64;
                 if bytes.len() > REPLY_BYTES_MAX {
                     tracing::warn!(len = bytes.len(), max = REPLY_BYTES_MAX, "answer dropped: it is too long");
                 } else if self.swarm.behaviour_mut().requests.send_response(token.0, bytes).is_err() {
@@ -70,8 +71,12 @@ impl Actor {
             tracing::warn!(?topic, len, max, "message dropped: it is too long");
             return;
         }
+        let len = bytes.len() as u64;
         match self.swarm.behaviour_mut().gossip.publish(self.protocols.topic(topic), bytes) {
-            Ok(_) => self.stats.gossip_out += 1,
+            Ok(_) => {
+                self.stats.gossip_out += 1;
+                self.stats.topic(topic).sent_bytes += len;
+            }
             Err(PublishError::NoPeersSubscribedToTopic) => tracing::debug!(?topic, "published to nobody"),
             Err(error) => tracing::warn!(?topic, %error, "message dropped"),
         }
@@ -120,6 +125,7 @@ impl Actor {
             None => RequestError::NotConnected(to),
             Some(_) if self.waiting.len() >= WAITING_MAX => RequestError::Busy,
             Some(peer) => {
+                self.stats.requests.sent_bytes += bytes.len() as u64;
                 let id = self.swarm.behaviour_mut().requests.send_request(&peer, Question::Bytes(bytes));
                 self.waiting.insert(id, answer);
                 return;

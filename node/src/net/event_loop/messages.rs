@@ -33,6 +33,7 @@ impl Actor {
         let (Some(topic), Some(source)) = (self.topics.get(&message.topic).copied(), message.source) else {
             return self.drop_gossip(&via, &id);
         };
+        self.stats.topic(topic).received_bytes += message.data.len() as u64;
         let speaker = |peer: &PeerId| identity::member_id(peer).filter(|member| self.admission.admits(member));
         let (Some(author), Some(bearer)) = (speaker(&source), speaker(&via)) else {
             return self.drop_gossip(&via, &id);
@@ -67,6 +68,7 @@ impl Actor {
                 self.on_request(peer, request, channel, now);
             }
             RequestEvent::Message { message: Message::Response { request_id, response }, .. } => {
+                self.stats.requests.received_bytes += response.len() as u64;
                 if let Some(answer) = self.waiting.remove(&request_id) {
                     let _ = answer.send(Ok(response));
                 }
@@ -91,6 +93,7 @@ impl Actor {
         let Question::Bytes(bytes) = question else {
             return self.blame(peer, "it kept sending requests that are too long");
         };
+        self.stats.requests.received_bytes += bytes.len() as u64;
         let request = Event::Request { from, bytes, reply: ReplyToken(channel) };
         if self.outbox.offer(request).is_err() {
             tracing::debug!(?from, "a request was refused: the node does not keep up");

@@ -44,6 +44,9 @@ impl Property for NoGap {
     }
 
     fn check(&mut self, sight: &Sight<'_>) -> Result<(), String> {
+        if let Sight::Restored { who, head } = sight {
+            self.heads.insert(*who, *head);
+        }
         let Sight::Commit { who, commit } = sight else { return Ok(()) };
         let (last, head) = self.heads.get(who).copied().unwrap_or((Height(0), Hash::ZERO));
         let body = crate::body::Body::decode(&commit.decision.body).map_err(|error| error.to_string())?;

@@ -236,7 +236,7 @@ impl Property for TrueMean {
                     return self.check_vote(body, archive);
                 }
             }
-            Sight::Forgery { .. } | Sight::Offered { .. } | Sight::Mixed { .. } => {}
+            Sight::Forgery { .. } | Sight::Restored { .. } | Sight::Offered { .. } | Sight::Mixed { .. } => {}
         }
         Ok(())
     }
