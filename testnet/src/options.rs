@@ -123,7 +123,7 @@ const MARKET_EXAMPLES: &str = "\
 Examples:
   testnet market                                 a thousand truthful members, a hundred rounds, four seeds
   testnet market --config testnet/markets/does-truth-pay.toml
-                                                 one of six questions that come with the program
+                                                 one of eight questions that come with the program
   testnet market --sweep market.mechanism=critical,vcg,first-price
                                                  the same members under three mechanisms
   testnet market --sweep market.bonus_permille=0,300,600 --sweep members.count=100,1000
@@ -134,7 +134,7 @@ Examples:
   testnet market --json > summary.json           for a script; progress stays on the error stream
 
 Strategies: truthful, random, flatterer, { shading = { margin_percent = 20 } }, { inflating = { times = 3 } },
-{ ring = { withheld_permille = 500 } }, { sybil = { identities = 10 } }, { free-rider = { price_percent = 50 } },
+{ ring = { withheld_permille = 970 } }, { sybil = { identities = 10 } }, { free-rider = { price_percent = 50 } },
 { bandit = { curious_permille = 100 } }.
 It writes report.html, summary.json, and rounds, strategies and members as CSV and Parquet: docs/market.md says what is
 in them. The same seeds give the same bytes, on any number of threads.";

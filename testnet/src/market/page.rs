@@ -28,7 +28,11 @@ pub(super) fn html(summary: &Summary, points: &[Point], runs: &[Run]) -> Result<
     figures(&mut page, summary);
     page.push_str("<h2>Over the rounds</h2>\n");
     if points.len() > LINES_MOST {
-        let _ = writeln!(page, "<p>Of {} points, the first {LINES_MOST} are drawn.</p>", points.len());
+        let _ = writeln!(
+            page,
+            "<p>Of {} points, the first {LINES_MOST} are drawn. Where lines coincide, the last covers the others.</p>",
+            points.len()
+        );
     }
     page.push_str("<div class=\"curves\">\n");
     for curve in &CURVES {
@@ -62,20 +66,20 @@ fn setting(page: &mut String, points: &[Point]) {
     );
 }
 
-/// Points by figures.
+/// Figures of every point. One that no point has is left out.
 fn figures(page: &mut String, summary: &Summary) {
     let Some(first) = summary.points.first() else { return };
     let _ = write!(page, "<h2>Figures</h2>\n<table><tr><th></th>");
-    for point in &summary.points {
-        let _ = write!(page, "<th>{}</th>", escape(&point.name));
+    for (name, _) in first.figures() {
+        let _ = write!(page, "<th>{}</th>", escape(name));
     }
     page.push_str("</tr>\n");
-    for (place, (name, _)) in first.figures().into_iter().enumerate() {
-        let _ = write!(page, "<tr><td>{}</td>", escape(name));
-        for point in &summary.points {
-            let figures = point.figures();
-            let cell = figures.get(place).filter(|figure| figure.0 == name).map_or("-", |figure| figure.1.as_str());
-            let _ = write!(page, "<td>{}</td>", escape(cell));
+    for point in &summary.points {
+        let _ = write!(page, "<tr><td>{}</td>", escape(&point.name));
+        let figures = point.figures();
+        for (name, _) in first.figures() {
+            let figure = figures.iter().find(|figure| figure.0 == name).map_or("-", |figure| figure.1.as_str());
+            let _ = write!(page, "<td>{}</td>", escape(figure));
         }
         page.push_str("</tr>\n");
     }
@@ -87,7 +91,7 @@ fn strategies(page: &mut String, summary: &Summary) {
     page.push_str(
         "<p>Income and surplus are a member's, for a round, in micro-credits. <em>Could gain</em> is the part of sampled bidders \
          who would have been paid better above their cost for another price in that round, with those of the others as they \
-         were; <em>regret</em> is by how much, on average. Both count pay for delivery, not the bonus.</p>\n<table><tr><th></th>",
+         were; <em>regret</em> is by how much, on average. Both count pay for delivery, not the bonus.</p>\n<table class=\"parts\"><tr><th></th>",
     );
     for column in PartSummary::COLUMNS {
         let _ = write!(page, "<th>{column}</th>");

@@ -96,7 +96,7 @@ pub(super) fn surplus(number: usize, point: &Point, runs: &[Run]) -> Picture {
     let line = |(part, config): (usize, &super::config::Part)| {
         let mut sums = vec![0.0; point.config.rounds as usize];
         for row in runs.iter().flat_map(|run| &run.parts).filter(|row| row.part == part) {
-            sums[row.round as usize - 1] += row.surplus() as f64 / CREDIT;
+            sums[row.round as usize - 1] += row.surplus() as f64;
         }
         let each = (runs.len() * sizes[part]).max(1) as f64;
         let mut so_far = 0.0;
@@ -108,7 +108,7 @@ pub(super) fn surplus(number: usize, point: &Point, runs: &[Run]) -> Picture {
     };
     let lines = point.config.population.iter().take(LINES_MOST).enumerate().map(line).collect();
     let title = format!("Surplus of a member so far: {}", point.name());
-    draw(title, "credits", lines, None, Corner::UpperLeft)
+    draw(title, "micro-credits", lines, None, Corner::UpperLeft)
 }
 
 type Line = (String, Vec<(f64, f64)>);

@@ -19,7 +19,7 @@ pub(in crate::market) struct Ring {
 
 impl Default for Ring {
     fn default() -> Self {
-        Self { withheld_permille: 500 }
+        Self { withheld_permille: 970 }
     }
 }
 
