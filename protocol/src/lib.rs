@@ -16,6 +16,7 @@ pub mod audit;
 pub mod body;
 pub mod codec;
 pub mod consensus;
+pub mod contribution;
 pub mod credibility;
 pub mod crypto;
 pub mod detection;

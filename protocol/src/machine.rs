@@ -28,11 +28,11 @@ mod train;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::{
-    AggregateOrder, Answer, BatchId, BidQuestion, Bidder, Candidate, Commit, CounterOffersQuestion, Effect,
-    InspectOrder, JournalEntry, MarksQuestion, OrderedUpdate, ReplyId, ReplyQuestion, TrainOrder,
+    AggregateOrder, Answer, AttributeOrder, BatchId, BidQuestion, Bidder, Candidate, Commit, CounterOffersQuestion,
+    Effect, InspectOrder, JournalEntry, MarksQuestion, OrderedUpdate, ReplyId, ReplyQuestion, TrainOrder,
 };
 pub use exchange::WhenHalted;
-pub use input::{Input, Made, Score, Timer};
+pub use input::{Attributed, Input, Made, Score, Timer};
 pub use instruct::SubmitError;
 pub use listen::Verdict;
 pub use recover::Durable;
@@ -184,6 +184,7 @@ impl Machine {
             Input::Trained { round, made } => self.trained(round, made)?,
             Input::BlobReady(blob) => self.blob_ready(blob)?,
             Input::Appraised { round, maker, score } => self.appraised(round, maker, score)?,
+            Input::Attributed { round, found } => self.attributed(round, found)?,
             Input::Inspected { batch, signs } => self.inspected(batch, signs)?,
             Input::Aggregated { batch, mean } => self.aggregated(batch, mean)?,
             Input::Epidemic(input) => self.exchange(input),

@@ -10,6 +10,7 @@ use std::{
 
 use althing_protocol::{
     aggregate::{Mixing, Rule},
+    contribution::Contribution,
     epidemic::{Acceptance, Topology},
     genesis::Aggregation,
     limits::MAX_MEMBERS,
@@ -157,6 +158,7 @@ impl AttacksOptions {
             winners: Some(self.nodes),
             pause_ms: None,
             codec: Codec::F32,
+            contribution: Contribution::Shapley,
             widths: vec![Width::Full],
             report,
             exchange: self.exchange,

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use althing_protocol::{
     aggregate::{Mixing, Rule},
+    contribution::Contribution,
     epidemic::{Acceptance, Topology},
     genesis::{Aggregation, Noise},
     limits::MAX_MEMBERS,
@@ -216,6 +217,10 @@ pub struct RunOptions {
     /// How updates travel: f32 as they are, q8 in one byte a parameter, or topk:P with P of a thousand parameters
     #[arg(long, default_value_t, value_name = "CODEC")]
     pub codec: Codec,
+
+    /// How members find out what each update has brought: shapley, leave-one-out, cosine or alone
+    #[arg(long, default_value_t, value_name = "WORD")]
+    pub contribution: Contribution,
 
     /// Parts of the model that nodes can be hired for, with commas between: 1 for all of it, 1/2, 1/4, 1/8, 1/16
     #[arg(long, default_value = "1", value_name = "WIDTHS", value_delimiter = ',')]

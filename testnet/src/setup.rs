@@ -192,6 +192,8 @@ async fn make_genesis(
         options.codec.to_string().into(),
         "--widths".into(),
         widths.join(",").into(),
+        "--contribution".into(),
+        options.contribution.to_string().into(),
         "--noise".into(),
         options.noise().to_string().into(),
         "--pause-ms".into(),

@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use althing_protocol::{
     aggregate::{Mixing, Rule},
+    contribution::Contribution,
     epidemic::{Acceptance, Topology},
     genesis::{Grant, Member, Noise},
     ids::{Hash, MemberId},
@@ -105,6 +106,12 @@ pub struct GenesisNewArgs {
     /// members hide in noise what their data would tell.
     #[arg(long, value_name = "WORD", default_value = "refused")]
     pub noise: Noise,
+    /// How members find out what each update has brought, which the bonus is paid by: `alone` by what it would be worth
+    /// without the others, `cosine` by how far it goes where all go together, `leave-one-out` by what would be missing
+    /// without it, or `shapley` by what it adds to any of the others, on average. The last costs most: 63 evaluations
+    /// of six updates, three for each of more.
+    #[arg(long, value_name = "WORD", default_value_t)]
+    pub contribution: Contribution,
     /// How updates travel: `f32` as they are, `q8` in one byte a parameter, or `topk:P` with only the P of a thousand
     /// parameters that have changed most.
     #[arg(long, value_name = "CODEC", default_value_t)]

@@ -59,6 +59,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     genesis.market.mechanism = args.mechanism;
     genesis.market.deposit_permille = args.deposit_permille;
     genesis.market.noise = args.noise;
+    genesis.market.contribution = args.contribution;
     let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
     genesis.market.max_counter_offers = args.max_counter_offers.unwrap_or(offers);
     genesis.grants = args.grants.clone();
@@ -110,7 +111,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          floor      {}\n\
          counters   {} counter-offers a round at the most\n\
          pause      {} ms between rounds\n\
-         aggregate  {}, mixing {}, noise {}\n\
+         aggregate  {}, mixing {}, noise {}, contribution {}\n\
          exchange   {}, accepting {}\n\
          updates    coded by {}\n",
         genesis.network(),
@@ -131,6 +132,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.aggregation.rule,
         genesis.aggregation.mixing,
         genesis.market.noise,
+        genesis.market.contribution,
         genesis.exchange.topology,
         genesis.exchange.acceptance,
         genesis.exchange.codec,

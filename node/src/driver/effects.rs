@@ -56,6 +56,7 @@ impl Shell {
                 let done = tokio::task::block_in_place(appraise);
                 self.started(round, done)?;
             }
+            Effect::Attribute(order) => self.jobs.attribute(order),
             Effect::Inspect(order) => self.jobs.inspect(order),
             Effect::Aggregate(order) => self.jobs.aggregate(order),
             Effect::Keep(blobs) => self.keep(&blobs),

@@ -1,17 +1,19 @@
 //! Slow work off the loop: training and scoring on the learner's thread, checking and aggregating on blocking threads.
 
+mod attribute;
 pub(super) mod epidemic;
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
 use althing_agents::privacy::Ticket;
 use althing_protocol::{
     aggregate::{self, Held, Weighted},
+    contribution::Contribution,
     detection::{self, Handed, Signs},
     epidemic::bring_back,
     genesis::{Aggregation, Contract, Genesis, Noise},
@@ -46,13 +48,15 @@ pub(super) type Brought = Result<Input, JobError>;
 
 /// The node's workers. Everything that they find comes back as an input.
 pub(super) struct Jobs {
-    worker: WorkerHandle,
+    worker: Arc<WorkerHandle>,
     blobs: BlobStore,
     brought: mpsc::Sender<Brought>,
     genesis: Arc<Genesis>,
     format: Arc<Format>,
     residual: Arc<Mutex<Residual>>,
     base_scores: Arc<Mutex<BaseScores>>,
+    /// How many attributions were asked for.
+    attributions: Arc<AtomicU64>,
     /// How long training takes here.
     measured: Measured,
 }
@@ -98,8 +102,8 @@ struct BaseScores {
 }
 
 impl BaseScores {
-    fn get(&self, base: BlobRef, width: Width) -> Option<f32> {
-        self.scores.get(&width).filter(|_| self.base == Some(base)).map(|score| score.loss)
+    fn get(&self, base: BlobRef, width: Width) -> Option<Evaluation> {
+        self.scores.get(&width).filter(|_| self.base == Some(base)).copied()
     }
 
     fn put(&mut self, base: BlobRef, width: Width, score: Evaluation) {
@@ -145,7 +149,9 @@ impl Jobs {
     ) -> Self {
         let Memory { residual, measured } = memory;
         let (format, residual) = (Arc::new(Format::of(&genesis)), Arc::new(Mutex::new(residual)));
-        Self { worker, blobs, brought, genesis, format, residual, base_scores: Arc::default(), measured }
+        let worker = Arc::new(worker);
+        let (base_scores, attributions) = (Arc::default(), Arc::default());
+        Self { worker, blobs, brought, genesis, format, residual, base_scores, attributions, measured }
     }
 
     /// How long training takes here.
@@ -221,8 +227,9 @@ impl Jobs {
         self.worker.cancel();
     }
 
-    /// Scores `base`, at all widths of the menu, ahead of the updates that will be compared with it.
+    /// Scores `base`, whole and at all widths of the menu, ahead of the updates that will be compared with it.
     pub(super) fn score_base(&self, base: BlobRef) -> Result<(), JobError> {
+        self.score_base_at(base, Width::Full)?;
         self.format.widths().try_for_each(|width| self.score_base_at(base, width))
     }
 
@@ -245,7 +252,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Checks an update and scores it on held-out data, against the same slice of the model that it started from.
+    /// Checks an update and, if each is worth what it is alone, scores it on held-out data, against the same slice of the
+    /// model that it started from.
     pub(super) fn appraise(
         &self,
         round: Round,
@@ -259,13 +267,17 @@ impl Jobs {
             self.bring_soon(Input::Appraised { round, maker, score: Score::Faulty });
             return Ok(());
         };
+        if self.genesis.market.contribution != Contribution::Alone {
+            self.bring_soon(Input::Appraised { round, maker, score: Score::Unscored });
+            return Ok(());
+        }
         // Jobs are done in order, so the base's loss is known when the update's is.
         self.score_base_at(base, width)?;
         let (brought, base_scores) = (self.brought.clone(), Arc::clone(&self.base_scores));
         let job = EvaluateJob { weights: aggregate::parameters(&update).collect(), width, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
             let score = match (lock(&base_scores).get(base, width), result) {
-                (Some(before), Ok(after)) => gain(before, &after),
+                (Some(before), Ok(after)) => gain(before.loss, &after),
                 _ => Score::Unscored,
             };
             bring(&brought, Ok(Input::Appraised { round, maker, score }));
@@ -293,10 +305,14 @@ impl Jobs {
         });
     }
 
-    /// The slice of this width of the model `blob`.
+    /// The slice of this width of the model `blob`. There is always a whole one, whether or not a contract is for it.
     fn weights(&self, blob: &BlobRef, width: Width) -> Result<Vec<f32>, JobError> {
+        let whole = self.bytes(blob)?;
+        if width == Width::Full {
+            return Ok(aggregate::parameters(&whole).collect());
+        }
         let slice = self.format.slice(width).ok_or(JobError::Width(width))?;
-        Ok(aggregate::parameters(&update::gather(slice, &self.bytes(blob)?)).collect())
+        Ok(aggregate::parameters(&update::gather(slice, &whole)).collect())
     }
 
     /// What makes an update of a training that starts from `base`, the slice of this width.
@@ -365,6 +381,12 @@ struct Opened<'a> {
     bytes: Vec<u8>,
 }
 
+/// An update as aggregation wants it.
+fn hold<'a>(opened: &'a Opened<'_>) -> Held<'a> {
+    let weighted = Weighted { samples: opened.ordered.samples, bytes: &opened.bytes };
+    Held { slice: opened.slice, update: weighted }
+}
+
 /// The updates of an order, or the makers of those that cannot enter an aggregate.
 fn open<'a>(
     blobs: &BlobStore,
@@ -419,12 +441,8 @@ fn combine(
         Ok(opened) => opened,
         Err(faulty) => return Ok(Err(faulty)),
     };
-    let held = opened.iter().map(|update| {
-        let weighted = Weighted { samples: update.ordered.samples, bytes: &update.bytes };
-        Held { slice: update.slice, update: weighted }
-    });
     let Aggregation { rule, mixing } = aggregation;
-    let model = aggregate::aggregate_slices(rule, mixing, &base, &held.collect::<Vec<_>>());
+    let model = aggregate::aggregate_slices(rule, mixing, &base, &opened.iter().map(hold).collect::<Vec<_>>());
     let Some(model) = model else { return Ok(Err(Vec::new())) };
     Ok(Ok(blobs.put(&model, Durability::Durable)?))
 }

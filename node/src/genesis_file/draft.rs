@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use althing_protocol::{
+    contribution::Contribution,
     genesis::{
         Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Noise, Phases, Task,
     },
@@ -153,6 +154,7 @@ fn market() -> Market {
         max_share_permille: 1_000,
         deposit_permille: 0,
         noise: Noise::Refused,
+        contribution: Contribution::Shapley,
     }
 }
 

@@ -4,6 +4,7 @@
 mod ask;
 mod backup;
 mod bad_input;
+mod contribution;
 mod doctor;
 mod endpoint;
 mod epidemic;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GenesisError, within};
 use crate::{
+    contribution::Contribution,
     limits,
     market::{Mechanism, Terms},
 };
@@ -50,6 +51,9 @@ pub struct Market {
     /// What becomes of updates that are noise; they are refused if the file does not say.
     #[serde(default)]
     pub noise: Noise,
+    /// How it is found out what each update has brought; Shapley values if the file does not say.
+    #[serde(default)]
+    pub contribution: Contribution,
 }
 
 /// What becomes of updates whose bytes are noise.
@@ -192,6 +196,7 @@ mod tests {
             max_share_permille: 1_000,
             deposit_permille: 0,
             noise: Noise::Refused,
+            contribution: Contribution::Shapley,
         }
     }
 

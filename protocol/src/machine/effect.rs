@@ -81,7 +81,7 @@ pub enum Effect {
         /// From whom.
         from: Vec<MemberId>,
     },
-    /// Check an update against the model that it started from, and score it.
+    /// Check an update against the model that it started from, and score it if each is worth what it is alone.
     Appraise {
         /// For this round.
         round: Round,
@@ -94,6 +94,8 @@ pub enum Effect {
         /// Which part of the model it is of: the same part of the model that it started from is what it is compared with.
         width: Width,
     },
+    /// Find out what each of these sound updates brings to what they make together.
+    Attribute(AttributeOrder),
     /// Check updates and look for those that only pretend to be work, by [`crate::detection::inspect`].
     Inspect(InspectOrder),
     /// Check updates and store their aggregate by the rule of the genesis.
@@ -253,6 +255,19 @@ pub struct TrainOrder {
     /// Under this contract.
     pub contract: Contract,
     /// With this seed.
+    pub seed: Hash,
+}
+
+/// An order to attribute what updates make together to their makers, as the genesis says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeOrder {
+    /// The round.
+    pub round: Round,
+    /// The model that the updates started from.
+    pub base: BlobRef,
+    /// The updates, by maker.
+    pub updates: Vec<OrderedUpdate>,
+    /// Decides what is tried where there is too much to try all of it.
     pub seed: Hash,
 }
 

@@ -82,6 +82,7 @@ impl Machine {
             | Input::ReplyChosen { .. }
             | Input::Trained { .. }
             | Input::Appraised { .. }
+            | Input::Attributed { .. }
             | Input::Inspected { .. }
             | Input::Aggregated { .. } => {}
         }

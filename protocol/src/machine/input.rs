@@ -100,6 +100,13 @@ pub enum Input {
         /// What came of it.
         score: Score,
     },
+    /// It is known what each update of a round brings.
+    Attributed {
+        /// In this round.
+        round: Round,
+        /// What came of it.
+        found: Attributed,
+    },
     /// A batch was inspected.
     Inspected {
         /// Which batch.
@@ -141,10 +148,19 @@ pub enum Score {
         /// Examples.
         samples: u32,
     },
-    /// It is sound, but there is nothing here to score it on.
+    /// It is sound, but there is nothing here to score it on, or it is not scored alone.
     Unscored,
     /// It cannot enter a mean.
     Faulty,
+}
+
+/// What held-out data says of all updates of a round together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attributed {
+    /// By how much each maker's update lowers the loss, in millionths.
+    pub gains: BTreeMap<MemberId, i64>,
+    /// Held-out examples; 0 where there is none, and then no gain either.
+    pub samples: u32,
 }
 
 /// A timer: a value that comes back when its time is up.

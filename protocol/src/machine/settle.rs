@@ -138,7 +138,7 @@ impl Machine {
     }
 
     /// Each update with the width of its contract, which is on the menu: other offers were refused.
-    fn ordered(&self, updates: &BTreeMap<MemberId, UpdateOffer>) -> Vec<OrderedUpdate> {
+    pub(super) fn ordered(&self, updates: &BTreeMap<MemberId, UpdateOffer>) -> Vec<OrderedUpdate> {
         let ordered = |(maker, offer): (&MemberId, &UpdateOffer)| {
             let width = self.federation.genesis.contract(offer.contract)?.width;
             Some(OrderedUpdate { maker: *maker, update: offer.update, samples: offer.samples, width })

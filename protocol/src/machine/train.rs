@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Effect, Machine, Made, Result, Score, Timer, TrainOrder};
+use super::{AttributeOrder, Attributed, Effect, Machine, Made, Result, Score, Timer, TrainOrder};
 use crate::{
+    contribution::Contribution,
     crypto::Signed,
     epidemic,
     event::{Award, Event, Phase},
@@ -228,7 +229,7 @@ impl Machine {
         if self.phase == Phase::Train { self.close_updates() } else { Ok(()) }
     }
 
-    /// R14: the member signs what it thinks of the updates, and in which order they have come.
+    /// R14: the member says what it thinks of the updates, and in which order they have come.
     fn close_updates(&mut self) -> Result {
         let round = self.state.round;
         self.deadlines.train.learn(self.training.took(self.phase_since, self.now));
@@ -239,17 +240,46 @@ impl Machine {
         }
         self.effects.push(Effect::SetTimer(Timer::Appraise(round), self.deadlines.appraise.next()));
         if !self.pool.appraisals.contains(&self.me) {
-            let gains = std::mem::take(&mut self.training.gains);
-            let samples = if gains.is_empty() { 0 } else { self.training.samples };
-            let winners: Vec<MemberId> = self.training.awards().copied().collect();
-            let arrivals = Appraisal::note(self.pool.updates.order(), &winners);
-            let appraisal = Appraisal { round, gains, samples, arrivals };
-            let signed = Signed::new(&self.identity.keypair, &self.federation.network, &appraisal);
-            self.pool.appraisals.take(signed.clone(), appraisal);
-            self.say(Message::Appraisal(signed));
+            self.begin_appraisal();
         }
         self.prepare_model();
         self.check_appraisals()
+    }
+
+    /// R14: what each update has brought is known already where it is scored alone, and found out now where it depends on
+    /// the others.
+    fn begin_appraisal(&mut self) {
+        let alone = self.federation.genesis.market.contribution == Contribution::Alone;
+        // Without the model that they started from, nothing can be said of updates.
+        if alone || !self.blobs.contains(&self.state.model) {
+            let gains = std::mem::take(&mut self.training.gains);
+            return self.sign_appraisal(Attributed { gains, samples: self.training.samples });
+        }
+        let updates = self.ordered(&self.sound_updates());
+        let (round, base, seed) = (self.state.round, self.state.model, self.state.seed);
+        self.effects.push(Effect::Attribute(AttributeOrder { round, base, updates, seed }));
+    }
+
+    /// R14: what each update has brought enters this member's appraisal.
+    pub(super) fn attributed(&mut self, round: Round, mut found: Attributed) -> Result {
+        let waits = round == self.state.round && self.phase == Phase::Appraise;
+        if !waits || self.pool.appraisals.contains(&self.me) {
+            return Ok(());
+        }
+        found.gains.retain(|maker, _| *maker != self.me && self.training.is_sound(maker));
+        self.sign_appraisal(found);
+        self.check_appraisals()
+    }
+
+    fn sign_appraisal(&mut self, found: Attributed) {
+        let Attributed { gains, samples } = found;
+        let samples = if gains.is_empty() { 0 } else { samples };
+        let winners: Vec<MemberId> = self.training.awards().copied().collect();
+        let arrivals = Appraisal::note(self.pool.updates.order(), &winners);
+        let appraisal = Appraisal { round: self.state.round, gains, samples, arrivals };
+        let signed = Signed::new(&self.identity.keypair, &self.federation.network, &appraisal);
+        self.pool.appraisals.take(signed.clone(), appraisal);
+        self.say(Message::Appraisal(signed));
     }
 
     /// R15: the Settle is next once everybody here has appraised.

@@ -15,8 +15,8 @@ use crate::{
     genesis::{Aggregation, Genesis, Noise},
     ids::{BlobRef, MemberId, Round},
     machine::{
-        AggregateOrder, BidQuestion, CounterOffersQuestion, Input, InspectOrder, Made, MarksQuestion, OrderedUpdate,
-        ReplyQuestion, Score, TrainOrder,
+        AggregateOrder, AttributeOrder, Attributed, BidQuestion, CounterOffersQuestion, Input, InspectOrder, Made,
+        MarksQuestion, OrderedUpdate, ReplyQuestion, Score, TrainOrder,
     },
     model::Width,
     statement::{Bid, Reply},
@@ -225,6 +225,16 @@ impl Agent {
             (true, false) => Score::Gain { gain, samples: 100 },
         };
         Some((self.pause(), Input::Appraised { round, maker, score }, None))
+    }
+
+    pub(super) fn attribute(&mut self, order: &AttributeOrder) -> Answer {
+        // Some have no held-out data.
+        let measured = !self.rng.chance(100);
+        let gain = |rng: &mut Rng| rng.within(0, 2_000_000) as i64 - 500_000;
+        let gains: BTreeMap<MemberId, i64> =
+            order.updates.iter().filter(|_| measured).map(|ordered| (ordered.maker, gain(&mut self.rng))).collect();
+        let found = Attributed { gains, samples: if measured { 100 } else { 0 } };
+        Some((self.pause(), Input::Attributed { round: order.round, found }, None))
     }
 
     pub(super) fn inspect(&mut self, order: &InspectOrder, archive: &Archive) -> Answer {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     aggregate,
+    contribution::Contribution,
     crypto::Keypair,
     election::HashChain,
     genesis::{
@@ -325,5 +326,6 @@ fn market() -> Market {
         max_share_permille: 1_000,
         deposit_permille: 0,
         noise: Noise::Refused,
+        contribution: Contribution::Shapley,
     }
 }

@@ -64,6 +64,7 @@ impl World<'_> {
             | Effect::AskReply(_)
             | Effect::Train(_)
             | Effect::Appraise { .. }
+            | Effect::Attribute(_)
             | Effect::Inspect(_)
             | Effect::Aggregate(_) => self.order(who, effect),
             Effect::Tell(Told::PhaseEntered { round, phase }) => self.spring_ambush(who, round, phase),
@@ -153,6 +154,7 @@ impl World<'_> {
                 let sound = agent.is_sound(archive, base, update, *width);
                 agent.appraise(*round, *maker, sound)
             }
+            Effect::Attribute(order) => agent.attribute(order),
             Effect::Inspect(order) => agent.inspect(order, archive),
             Effect::Aggregate(order) => agent.aggregate(order, archive),
             _ => None,
@@ -167,6 +169,9 @@ impl World<'_> {
         let needed: Vec<BlobRef> = match effect {
             Effect::Train(order) => order.progress.into_iter().chain([order.base]).collect(),
             Effect::Appraise { base, update, .. } => vec![*base, *update],
+            Effect::Attribute(order) => {
+                order.updates.iter().map(|ordered| ordered.update).chain([order.base]).collect()
+            }
             Effect::Inspect(order) => {
                 let updates = order.updates.iter().map(|ordered| ordered.update);
                 updates.chain([order.base, order.previous]).collect()

@@ -13,6 +13,7 @@ use serde_bytes::ByteBuf;
 use super::*;
 use crate::{
     body::{PlanEvidence, SettleEvidence},
+    contribution::Contribution,
     crypto::{Keypair, Signed},
     detection::Pretence,
     election::HashChain,
@@ -149,6 +150,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
             max_share_permille: 1_000,
             deposit_permille: 0,
             noise: Noise::Refused,
+            contribution: Contribution::Shapley,
         },
         phases: Phases {
             commit: bounds,

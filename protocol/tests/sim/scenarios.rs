@@ -157,13 +157,14 @@ fn counter_offers_hire_those_who_accept_them() {
 
 #[test]
 fn a_chair_that_breaks_the_terms_is_taken_over_and_one_that_hides_replies_hires_by_bids() {
-    let with = |lie| Scenario { max_counter_offers: 2, ..with_liar(8, lie) };
-    let broken = hold(&with(Lie::WrongOffer));
-    assert!(broken.counts.lies > 0 && broken.counts.takeovers > 0, "{:?}", broken.counts);
-    let hidden = hold(&with(Lie::HideReplies));
-    assert!(hidden.counts.lies > 0, "{:?}", hidden.counts);
+    let with = |seed, lie| hold(&Scenario { max_counter_offers: 2, ..with_liar(seed, lie) }).counts;
+    // Whether a liar chairs a round in which it can offer something is chance.
+    let lied = |lie| (8..12).map(|seed| with(seed, lie)).filter(|counts| counts.lies > 0).collect::<Vec<_>>();
+    let broken = lied(Lie::WrongOffer);
+    assert!(!broken.is_empty() && broken.iter().all(|counts| counts.takeovers > 0), "{broken:?}");
+    assert!(!lied(Lie::HideReplies).is_empty());
     for lie in [Lie::Overreach, Lie::TwoFaces, Lie::Equivocate, Lie::Silence] {
-        hold(&with(lie));
+        with(8, lie);
     }
 }
 

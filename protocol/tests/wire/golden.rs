@@ -40,10 +40,10 @@ const GOLDEN: &[(&str, &str)] = &[
     ("request", "e08b620d"),
     ("request: model", "f9832ade"),
     ("response", "36412059"),
-    ("genesis", "3544ec48"),
-    ("state", "38c59aae"),
-    ("journal", "99acf1e2"),
-    ("saved step", "181b1b8e"),
+    ("genesis", "c189f4fa"),
+    ("state", "cd576288"),
+    ("journal", "e11e21d7"),
+    ("saved step", "51c80300"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {
