@@ -89,6 +89,15 @@ pub fn gain(
     }))
 }
 
+/// The accuracy of the model that the round started from: the lower weighted median of what all say that have a weight
+/// and held-out data, in millionths. `None` if nobody says anything.
+pub fn accuracy_ppm(appraisals: &BTreeMap<MemberId, Appraisal>, weights: &BTreeMap<MemberId, u64>) -> Option<u32> {
+    let measured = appraisals.iter().filter(|(_, appraisal)| appraisal.held_out.samples > 0);
+    median(measured.filter_map(|(appraiser, appraisal)| {
+        Some((appraisal.held_out.accuracy_ppm, u128::from(*weights.get(appraiser)?)))
+    }))
+}
+
 /// The least of the values with which half of all weight is reached.
 fn median<T: Ord>(said: impl Iterator<Item = (T, u128)>) -> Option<T> {
     let mut said: Vec<(T, u128)> = said.collect();

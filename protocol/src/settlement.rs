@@ -12,7 +12,16 @@ use crate::{
     statement::Appraisal,
 };
 
-/// What each maker's update has brought, in millionths of loss: the median of what others say, weighted by their
+/// What a round's appraisals say together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// What each maker's update has brought, in millionths of loss.
+    pub gains: BTreeMap<MemberId, i64>,
+    /// Accuracy of the model that the round started from, in millionths; nothing if nobody has measured it.
+    pub accuracy_ppm: Option<u32>,
+}
+
+/// What each maker's update has brought, and how good the model was that it started from: the median of what others say, weighted by their
 /// credibility, which moves with it. What strays too far from the others does not count. Whoever says what others say
 /// rises in reputation.
 ///
@@ -24,7 +33,7 @@ pub fn appraise<'a>(
     ledger: &mut Ledger,
     makers: impl IntoIterator<Item = &'a MemberId>,
     appraisals: &BTreeMap<MemberId, Appraisal>,
-) -> Result<BTreeMap<MemberId, i64>, LedgerError> {
+) -> Result<Findings, LedgerError> {
     let makers: Vec<MemberId> = makers.into_iter().copied().collect();
     let mut weights = credibility::weights(appraisals, ledger);
     for (member, standing) in credibility::standings(&makers, appraisals, &weights) {
@@ -38,7 +47,8 @@ pub fn appraise<'a>(
         }
     }
     let gain = |maker: MemberId| (maker, credibility::gain(&maker, None, appraisals, &weights).unwrap_or(0));
-    Ok(makers.into_iter().map(gain).collect())
+    let gains = makers.into_iter().map(gain).collect();
+    Ok(Findings { gains, accuracy_ppm: credibility::accuracy_ppm(appraisals, &weights) })
 }
 
 /// Pays for delivery and for contribution, moves reputation and returns what is left in escrow to whoever pays for the

@@ -151,6 +151,20 @@ impl Statement for ModelOffer {
     const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
 }
 
+/// A member's held-out data, and what the model that the round started from makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldOut {
+    /// Examples; 0 for a member that has none.
+    pub samples: u32,
+    /// Those that the model gets right, in millionths of all; 0 for a member that has none.
+    pub accuracy_ppm: u32,
+}
+
+impl HeldOut {
+    /// The accuracy of a model that gets everything right.
+    pub const WHOLE: u32 = 1_000_000;
+}
+
 /// What a member's held-out data says about the round's updates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appraisal {
@@ -158,8 +172,8 @@ pub struct Appraisal {
     pub round: Round,
     /// For the maker of each update: by how much the update lowers the loss of the round's first model, in millionths.
     pub gains: BTreeMap<MemberId, i64>,
-    /// Held-out examples that it rests on; 0 for a member that has none, which then appraises nothing.
-    pub samples: u32,
+    /// What it rests on; a member without held-out data appraises nothing.
+    pub held_out: HeldOut,
     /// The winners by whose updates this member was reached, in the order in which it was: each by its place among all
     /// winners of the round in the order of their ids. It tells a copy from what it was copied from.
     pub arrivals: ByteBuf,
@@ -169,9 +183,11 @@ impl Appraisal {
     /// Gains beyond this many millionths, either way, count as this many.
     pub const MOST: i64 = 100_000_000;
 
-    /// Whether gains rest on something, and no more updates have arrived than there can be.
+    /// Whether what it says rests on something, and no more updates have arrived than there can be.
     pub fn is_allowed(&self) -> bool {
-        (self.samples > 0 || self.gains.is_empty()) && self.arrivals.len() <= MAX_MEMBERS
+        let HeldOut { samples, accuracy_ppm } = self.held_out;
+        let silent = self.gains.is_empty() && accuracy_ppm == 0;
+        (samples > 0 || silent) && accuracy_ppm <= HeldOut::WHOLE && self.arrivals.len() <= MAX_MEMBERS
     }
 
     /// Whose updates have arrived, in that order, out of the `winners` in the order of their ids.

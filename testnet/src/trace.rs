@@ -87,6 +87,8 @@ pub struct TracedRound {
     pub hired: Vec<MemberId>,
     /// Gain of each update that was delivered, in millionths of loss.
     pub gains: BTreeMap<MemberId, i64>,
+    /// Accuracy of the model that it started from, as members have measured it, in millionths.
+    pub accuracy_ppm: Option<u32>,
     /// Who was convicted of having signed two things in one place, and at which height.
     pub convicted: Vec<MemberId>,
     /// The height of the Settle.
@@ -177,6 +179,7 @@ fn traced(federation: &Federation, step: &Step<'_>, planned: Option<TracedRound>
             answers: before.answers(federation, &plan)?,
             hired: awards.iter().map(|award| award.member).collect(),
             gains: BTreeMap::new(),
+            accuracy_ppm: None,
             convicted: Vec::new(),
             height: after.height,
             model: before.model,
@@ -186,6 +189,7 @@ fn traced(federation: &Federation, step: &Step<'_>, planned: Option<TracedRound>
         (Evidence::Settle(settle), Outcome::Settled(settlement)) => {
             Ok(Half::Settled(planned.map(|plan| TracedRound {
                 gains: settlement.gains.clone(),
+                accuracy_ppm: settlement.accuracy_ppm,
                 convicted: settle.equivocations.iter().map(|proof| proof.member()).collect(),
                 height: after.height,
                 model: settlement.model,

@@ -20,6 +20,7 @@ use althing_protocol::{
     ids::{BlobRef, Hash, MemberId, Round},
     machine::{AggregateOrder, Input, InspectOrder, Made, OrderedUpdate, Score, TrainOrder},
     model::{Slice, Width},
+    statement::HeldOut,
     update::{self, Format},
 };
 use tokio::sync::mpsc;
@@ -277,7 +278,7 @@ impl Jobs {
         let job = EvaluateJob { weights: aggregate::parameters(&update).collect(), width, on: EvaluateOn::HeldOut };
         self.worker.evaluate(job, move |result| {
             let score = match (lock(&base_scores).get(base, width), result) {
-                (Some(before), Ok(after)) => gain(before.loss, &after),
+                (Some(before), Ok(after)) => gain(&before, &after),
                 _ => Score::Unscored,
             };
             bring(&brought, Ok(Input::Appraised { round, maker, score }));
@@ -367,10 +368,18 @@ fn store(blobs: &BlobStore, coded: &[u8], trained: &Trained, keep: Keep) -> Resu
     }
 }
 
-fn gain(before: f32, after: &Evaluation) -> Score {
+fn gain(before: &Evaluation, after: &Evaluation) -> Score {
     // A float that is out of range becomes the nearest integer, which the settlement clamps further.
-    let gain = ((f64::from(before) - f64::from(after.loss)) * MILLIONTHS) as i64;
-    Score::Gain { gain, samples: after.samples }
+    let gain = ((f64::from(before.loss) - f64::from(after.loss)) * MILLIONTHS) as i64;
+    Score::Gain { gain, held_out: held_out(before) }
+}
+
+/// What this member can say of its held-out data, once the model that the round started from is scored on it.
+fn held_out(scored: &Evaluation) -> HeldOut {
+    let Evaluation { samples, correct, .. } = *scored;
+    // At most all of them are correct.
+    let accuracy_ppm = u64::from(correct) * u64::from(HeldOut::WHOLE) / u64::from(samples).max(1);
+    HeldOut { samples, accuracy_ppm: accuracy_ppm as u32 }
 }
 
 /// An update that may enter an aggregate.

@@ -65,6 +65,25 @@ fn a_sponsor_pays_for_rounds_and_can_prove_it() {
     }
 }
 
+#[test]
+fn a_job_ends_once_members_measure_its_accuracy() {
+    let (village, sponsor) = village();
+    let mut village = village.start();
+    // A model that guesses has a tenth, and a round or two teach it more than three.
+    let terms = ["fund", "--rounds", "50", "--credits-per-round", "0.1", "--accuracy", "0.3"];
+    village.answer(1, &[&terms[..], &["--key", "../sponsor.toml"]].concat());
+    village.seats[0].wait_any("that the job is done", |event| matches!(event, Event::JobEnded { .. }));
+    let ended = village.answer(0, &["jobs"])["ended"][0].clone();
+    assert_eq!(ended["end"].as_str(), Some("reached"), "{ended}");
+    assert!((1..50).contains(&ended["job"]["rounds"].as_u64().unwrap()), "{ended}");
+    let left = ended["job"]["left"].as_u64().unwrap();
+    let paid: u64 = ended["job"]["work"].as_object().unwrap().values().map(|work| work["paid"].as_u64().unwrap()).sum();
+    assert_eq!(paid + left, 5 * CREDIT, "{ended}");
+    assert_eq!(balance(&village, 2, &sponsor.to_string()), 10 * CREDIT - paid);
+    village.stop_all();
+    one_history(&[0, 1, 2].map(|place| village.ledger(place)));
+}
+
 /// A way to falsify a receipt, and what is said to it.
 type Fraud = (fn(&mut Value), &'static str);
 

@@ -5,6 +5,7 @@ use crate::{
     ids::Round,
     settlement,
     sim::{Rng, Scenario},
+    statement::HeldOut,
 };
 
 const MEMBERS: usize = 10;
@@ -18,8 +19,14 @@ fn ledger() -> (Ledger, Vec<MemberId>) {
     (ledger, members)
 }
 
+/// An appraisal by a member that does not look at accuracy.
 fn appraisal(gains: BTreeMap<MemberId, i64>) -> Appraisal {
-    Appraisal { round: Round(1), gains, samples: 100, arrivals: serde_bytes::ByteBuf::new() }
+    Appraisal {
+        round: Round(1),
+        gains,
+        held_out: HeldOut { samples: 100, accuracy_ppm: 0 },
+        arrivals: serde_bytes::ByteBuf::new(),
+    }
 }
 
 /// A lie: what the member says, of what it has found.
@@ -80,8 +87,9 @@ fn flatterers_among_a_third_of_the_appraisers_move_no_honest_pay_by_a_twentieth(
     let mut judged = ledger().0;
     let mut by_credibility = |liars: &[usize]| {
         let mut ledger = ledger().0;
-        let paid =
-            paid(liars, flatter, |members, appraisals| settlement::appraise(&mut ledger, members, appraisals).unwrap());
+        let paid = paid(liars, flatter, |members, appraisals| {
+            settlement::appraise(&mut ledger, members, appraisals).unwrap().gains
+        });
         judged = ledger;
         paid
     };
@@ -115,7 +123,7 @@ fn whoever_copies_an_appraisal_adds_nothing_to_it_and_rises_nowhere() {
         members[..7].iter().map(|member| weights[member]).collect::<Vec<_>>(),
         [64_000, 64_000, 64_000, 64_000, 21_333, 21_333, 21_333]
     );
-    let gains = settlement::appraise(&mut ledger, &members[7..], &appraisals).unwrap();
+    let gains = settlement::appraise(&mut ledger, &members[7..], &appraisals).unwrap().gains;
     assert_eq!(gains[&members[7]], 12, "three of seven say 14 with one voice");
     assert!(members[4..7].iter().all(|member| ledger.accounts[member].credibility <= 500));
 }
@@ -126,7 +134,7 @@ fn where_nothing_differs_most_members_find_the_same_and_all_of_them_count() {
     let said = |place: usize| if place < 3 { [900, -900] } else { [20, 10] };
     let gains = |place| members.iter().copied().skip(8).zip(said(place)).collect();
     let appraisals = (0..8).map(|place| (members[place], appraisal(gains(place)))).collect();
-    let gains = settlement::appraise(&mut ledger, &members[8..], &appraisals).unwrap();
+    let gains = settlement::appraise(&mut ledger, &members[8..], &appraisals).unwrap().gains;
     assert_eq!((gains[&members[8]], gains[&members[9]]), (20, 10), "three of eight lie with one voice");
 }
 
@@ -149,4 +157,24 @@ proptest! {
         crowd.sort_unstable();
         prop_assert_eq!(median(said.into_iter()), Some(crowd[(crowd.len() - 1) / 2]));
     }
+}
+
+#[test]
+fn accuracy_is_the_median_of_those_who_have_data_and_count() {
+    let (mut ledger, members) = ledger();
+    let said =
+        |samples, accuracy_ppm| Appraisal { held_out: HeldOut { samples, accuracy_ppm }, ..appraisal([].into()) };
+    let measured = |ledger: &Ledger, said: &[Appraisal]| {
+        let said: BTreeMap<MemberId, Appraisal> = members.iter().copied().zip(said.iter().cloned()).collect();
+        accuracy_ppm(&said, &weights(&said, ledger))
+    };
+    assert_eq!(measured(&ledger, &[]), None);
+    assert_eq!(measured(&ledger, &[said(0, 0), said(0, 0)]), None, "nobody has data");
+    let three = [said(50, 910_000), said(9, 900_000), said(70, 1_000_000), said(0, 0)];
+    assert_eq!(measured(&ledger, &three), Some(910_000));
+    for _ in 0..10 {
+        ledger.doubt(&members[0]).unwrap();
+        ledger.doubt(&members[2]).unwrap();
+    }
+    assert_eq!(measured(&ledger, &three), Some(900_000), "whom nobody believes counts for little");
 }

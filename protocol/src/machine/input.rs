@@ -10,7 +10,7 @@ use crate::{
     detection::Signs,
     epidemic,
     ids::{BlobRef, Height, MemberId, Round},
-    statement::{Bid, Reply},
+    statement::{Bid, HeldOut, Reply},
 };
 
 /// Something that happened.
@@ -141,12 +141,12 @@ pub struct Made {
 /// What held-out data says of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Score {
-    /// It lowers the loss by so many millionths, over so many examples.
+    /// It lowers the loss by so many millionths.
     Gain {
         /// Millionths of loss.
         gain: i64,
-        /// Examples.
-        samples: u32,
+        /// What it was scored on.
+        held_out: HeldOut,
     },
     /// It is sound, but there is nothing here to score it on, or it is not scored alone.
     Unscored,
@@ -159,8 +159,8 @@ pub enum Score {
 pub struct Attributed {
     /// By how much each maker's update lowers the loss, in millionths.
     pub gains: BTreeMap<MemberId, i64>,
-    /// Held-out examples; 0 where there is none, and then no gain either.
-    pub samples: u32,
+    /// What they were scored on; where there is nothing, there is no gain either.
+    pub held_out: HeldOut,
 }
 
 /// A timer: a value that comes back when its time is up.

@@ -13,7 +13,7 @@ use crate::{
     event::{Award, Event, Phase},
     ids::{BlobRef, Hash, MemberId, Round},
     state::Stage,
-    statement::{Appraisal, UpdateOffer},
+    statement::{Appraisal, HeldOut, UpdateOffer},
     time::Time,
     wire::Message,
 };
@@ -30,7 +30,7 @@ pub(super) struct Training {
     /// Updates that are here and unsound.
     faulty: BTreeSet<MemberId>,
     gains: BTreeMap<MemberId, i64>,
-    samples: u32,
+    held_out: HeldOut,
 }
 
 impl Training {
@@ -181,9 +181,9 @@ impl Machine {
             return Ok(());
         }
         match score {
-            Score::Gain { gain, samples: samples @ 1.. } => {
+            Score::Gain { gain, held_out } if held_out.samples > 0 => {
                 self.training.gains.insert(maker, gain);
-                self.training.samples = samples;
+                self.training.held_out = held_out;
                 self.received(maker);
             }
             Score::Gain { .. } | Score::Unscored => self.received(maker),
@@ -253,7 +253,7 @@ impl Machine {
         // Without the model that they started from, nothing can be said of updates.
         if alone || !self.blobs.contains(&self.state.model) {
             let gains = std::mem::take(&mut self.training.gains);
-            return self.sign_appraisal(Attributed { gains, samples: self.training.samples });
+            return self.sign_appraisal(Attributed { gains, held_out: self.training.held_out });
         }
         let updates = self.ordered(&self.sound_updates());
         let (round, base, seed) = (self.state.round, self.state.model, self.state.seed);
@@ -272,11 +272,10 @@ impl Machine {
     }
 
     fn sign_appraisal(&mut self, found: Attributed) {
-        let Attributed { gains, samples } = found;
-        let samples = if gains.is_empty() { 0 } else { samples };
+        let Attributed { gains, held_out } = found;
         let winners: Vec<MemberId> = self.training.awards().copied().collect();
         let arrivals = Appraisal::note(self.pool.updates.order(), &winners);
-        let appraisal = Appraisal { round: self.state.round, gains, samples, arrivals };
+        let appraisal = Appraisal { round: self.state.round, gains, held_out, arrivals };
         let signed = Signed::new(&self.identity.keypair, &self.federation.network, &appraisal);
         self.pool.appraisals.take(signed.clone(), appraisal);
         self.say(Message::Appraisal(signed));

@@ -19,7 +19,7 @@ use crate::{
         MarksQuestion, OrderedUpdate, ReplyQuestion, Score, TrainOrder,
     },
     model::Width,
-    statement::{Bid, Reply},
+    statement::{Bid, HeldOut, Reply},
     update::Format,
 };
 
@@ -222,9 +222,13 @@ impl Agent {
         let score = match (sound, self.rng.chance(100)) {
             (false, _) => Score::Faulty,
             (true, true) => Score::Unscored,
-            (true, false) => Score::Gain { gain, samples: 100 },
+            (true, false) => Score::Gain { gain, held_out: self.held_out() },
         };
         Some((self.pause(), Input::Appraised { round, maker, score }, None))
+    }
+
+    fn held_out(&mut self) -> HeldOut {
+        HeldOut { samples: 100, accuracy_ppm: self.rng.within(0, HeldOut::WHOLE.into()) as u32 }
     }
 
     pub(super) fn attribute(&mut self, order: &AttributeOrder) -> Answer {
@@ -233,7 +237,8 @@ impl Agent {
         let gain = |rng: &mut Rng| rng.within(0, 2_000_000) as i64 - 500_000;
         let gains: BTreeMap<MemberId, i64> =
             order.updates.iter().filter(|_| measured).map(|ordered| (ordered.maker, gain(&mut self.rng))).collect();
-        let found = Attributed { gains, samples: if measured { 100 } else { 0 } };
+        let held_out = if measured { self.held_out() } else { HeldOut::default() };
+        let found = Attributed { gains, held_out };
         Some((self.pause(), Input::Attributed { round: order.round, found }, None))
     }
 

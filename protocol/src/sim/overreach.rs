@@ -10,8 +10,8 @@ use crate::{
     crypto::{Keypair, Signed, Statement},
     ids::{Hash, MemberId, NetworkId, Round},
     statement::{
-        Action, Appraisal, Bid, BidCommit, BidReveal, CounterOffer, CounterOffers, CounterReply, Instruction, Marks,
-        Reply, UpdateOffer,
+        Action, Appraisal, Bid, BidCommit, BidReveal, CounterOffer, CounterOffers, CounterReply, HeldOut, Instruction,
+        Marks, Reply, UpdateOffer,
     },
     wire::Message,
 };
@@ -77,7 +77,12 @@ impl Pen<'_> {
             Message::Appraisal(signed) => {
                 let Appraisal { round, .. } = signed.peek().ok()?;
                 let gains = BTreeMap::from([(self.id(), i64::MIN)]);
-                Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 0, arrivals: ByteBuf::new() }))
+                Message::Appraisal(self.sign(&Appraisal {
+                    round,
+                    gains,
+                    held_out: HeldOut::default(),
+                    arrivals: ByteBuf::new(),
+                }))
             }
             Message::Instruction(signed) => {
                 let instruction = signed.peek().ok()?;
@@ -105,9 +110,9 @@ impl Pen<'_> {
                 Message::CounterReply(self.sign(&CounterReply { round, offers, reply }))
             }
             Message::Appraisal(signed) => {
-                let Appraisal { round, gains, samples, arrivals } = signed.peek().ok()?;
-                let gains = gains.into_iter().map(|(member, gain)| (member, -gain)).collect();
-                Message::Appraisal(self.sign(&Appraisal { round, gains, samples, arrivals }))
+                let appraisal = signed.peek().ok()?;
+                let gains = appraisal.gains.iter().map(|(member, gain)| (*member, -gain)).collect();
+                Message::Appraisal(self.sign(&Appraisal { gains, ..appraisal }))
             }
             _ => return None,
         };

@@ -4,7 +4,7 @@ use super::{queue::Event, rng::Rng, scenario::Scenario, world::World};
 use crate::{
     crypto::{Keypair, Signed},
     ids::{MemberId, Round},
-    statement::{Action, Instruction, JobTerms},
+    statement::{Action, HeldOut, Instruction, JobTerms},
 };
 
 impl World<'_> {
@@ -51,7 +51,7 @@ fn draw(rng: &mut Rng, members: &[MemberId], balance: u64, round: Round) -> Acti
         budget_per_round: rng.within(0, 2 * balance / u64::from(rounds)).min(2_000_000),
         rounds,
         deadline: Round(round.0 + rng.within(0, 8)),
-        target_accuracy_ppm: None,
+        target_accuracy_ppm: rng.chance(500).then(|| rng.within(1, HeldOut::WHOLE.into()) as u32),
         min_epsilon_micro: 0,
     })
 }

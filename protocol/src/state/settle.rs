@@ -10,7 +10,7 @@ use crate::{
     event::{Award, Credits},
     ids::{BlobRef, Hash, MemberId},
     ledger::{EndedJob, Settled},
-    settlement,
+    settlement::{self, Findings},
     statement::{Appraisal, UpdateOffer},
 };
 
@@ -25,6 +25,8 @@ pub struct Settlement {
     pub refused: BTreeMap<MemberId, Pretence>,
     /// Median gain of each update, in millionths of loss.
     pub gains: BTreeMap<MemberId, i64>,
+    /// Accuracy that members have measured of the model that the round started from, in millionths.
+    pub accuracy_ppm: Option<u32>,
     /// What each member received, in micro-credits.
     pub payments: BTreeMap<MemberId, u64>,
     /// Jobs that have ended with it.
@@ -51,20 +53,20 @@ impl State {
         if updates.is_empty() && evidence.model != self.model {
             return Err(Invalid::WrongModel);
         }
-        let gains = settlement::appraise(&mut self.ledger, updates.keys(), &appraisals)?;
+        let Findings { gains, accuracy_ppm } = settlement::appraise(&mut self.ledger, updates.keys(), &appraisals)?;
         let payments = settlement::settle(&mut self.ledger, awards, &gains)?;
         self.convict(federation, evidence)?;
         self.take_turn(proposer, evidence.turn)?;
         let worked = !updates.is_empty();
         let (round, model) = (self.round, evidence.model);
-        self.ledger.turn_jobs(Settled { round, worked, accuracy_ppm: None, model })?;
+        self.ledger.turn_jobs(Settled { round, worked, accuracy_ppm, model })?;
         if model != self.model {
             self.previous = std::mem::replace(&mut self.model, model);
         }
         self.round = round.next();
         self.stage = Stage::Planning;
         let (ended, credits) = (self.ledger.ended.clone(), self.ledger.credits());
-        Ok(Outcome::Settled(Settlement { model, updates, refused, gains, payments, ended, credits }))
+        Ok(Outcome::Settled(Settlement { model, updates, refused, gains, accuracy_ppm, payments, ended, credits }))
     }
 
     fn open_updates(

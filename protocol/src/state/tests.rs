@@ -21,10 +21,13 @@ use crate::{
     limits::CHAIN_TURNS,
     market::Mechanism,
     model::{Manifest, TensorSpec, Width},
-    statement::{Appraisal, Bid, BidCommit, BidReveal, Marks, UpdateOffer},
+    statement::{Appraisal, Bid, BidCommit, BidReveal, HeldOut, Marks, UpdateOffer},
 };
 
 const SALT: Hash = Hash([7; 32]);
+
+/// What every appraiser here has.
+const HELD_OUT: HeldOut = HeldOut { samples: 10, accuracy_ppm: 800_000 };
 
 struct World {
     federation: Federation,
@@ -91,7 +94,7 @@ impl World {
 
     fn appraisal(&self, who: &MemberId, gains: &[i64]) -> Signed<Appraisal> {
         let gains = self.ids().into_iter().zip(gains.iter().copied()).collect();
-        self.sign(who, &Appraisal { round: Round(1), gains, samples: 9, arrivals: ByteBuf::new() })
+        self.sign(who, &Appraisal { round: Round(1), gains, held_out: HELD_OUT, arrivals: ByteBuf::new() })
     }
 
     /// The two winners deliver; all appraise the first as worth three times the second.

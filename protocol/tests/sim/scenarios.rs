@@ -130,9 +130,14 @@ fn a_federation_pauses_between_rounds_for_as_long_as_its_genesis_says() {
 
 #[test]
 fn who_loses_too_often_goes_first() {
-    let report = hold(&Scenario { rounds: 30, max_losses: 2, ..Scenario::quiet(5, 7) });
-    let first = report.awards.values().flatten().filter(|award| award.hired_by == HiredBy::Floor).count();
-    assert!(first >= 5, "only {first} were hired by the floor");
+    // How many it comes to in one run is chance.
+    let mut first = 0;
+    for seed in 5..=7 {
+        let report = hold(&Scenario { rounds: 30, max_losses: 2, ..Scenario::quiet(seed, 7) });
+        let by_floor = report.awards.values().flatten().filter(|award| award.hired_by == HiredBy::Floor).count();
+        first += by_floor;
+    }
+    assert!(first >= 15, "only {first} were hired by the floor in 90 rounds");
     let unbound = hold(&Scenario { rounds: 30, ..Scenario::quiet(5, 7) });
     assert!(unbound.awards.values().flatten().all(|award| award.hired_by == HiredBy::Auction));
 }

@@ -14,7 +14,7 @@ use althing_protocol::{
     sim::Scenario,
     state::{Federation, State},
     statement::{
-        Action, Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply,
+        Action, Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply, HeldOut,
         Instruction, JobTerms, Marks, ModelOffer, Reply, UpdateOffer,
     },
     wire::{Decision, Message, Request, Response},
@@ -75,7 +75,7 @@ fn appraisal() -> Signed<Appraisal> {
     sign(&Appraisal {
         round: Round(3),
         gains: BTreeMap::from([(other(), -12_345)]),
-        samples: 100,
+        held_out: HeldOut { samples: 100, accuracy_ppm: 912_345 },
         arrivals: vec![1, 0].into(),
     })
 }

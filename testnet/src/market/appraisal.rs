@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use althing_protocol::{ids::MemberId, statement::Appraisal};
+use althing_protocol::{
+    ids::MemberId,
+    statement::{Appraisal, HeldOut},
+};
 use rand::seq::index;
 use rand_distr::{Distribution as _, StandardNormal};
 
@@ -14,7 +17,7 @@ use super::{
 };
 
 /// Held-out examples that an appraisal rests on; the protocol asks for some.
-const HELD_OUT: u32 = 256;
+const HELD_OUT: HeldOut = HeldOut { samples: 256, accuracy_ppm: 0 };
 
 impl World<'_> {
     /// A panel's appraisals: what each update would bring alone, as every appraiser's own examples show it.
@@ -40,7 +43,7 @@ impl World<'_> {
                 gains.insert(*id, appraiser.behaviour.appraise(maker, seen));
             }
             let round = althing_protocol::ids::Round(self.round);
-            appraisals.insert(seat.id, Appraisal { round, gains, samples: HELD_OUT, arrivals: Default::default() });
+            appraisals.insert(seat.id, Appraisal { round, gains, held_out: HELD_OUT, arrivals: Default::default() });
         }
         appraisals
     }

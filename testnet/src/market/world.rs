@@ -12,7 +12,7 @@ use althing_protocol::{
     ids::{Hash, MemberId, Round},
     ledger::{Account, Ledger, LedgerError},
     machine::{Candidate, MarksQuestion},
-    settlement,
+    settlement::{self, Findings},
     statement::{Bid, Marks},
 };
 
@@ -103,7 +103,7 @@ impl<'a> World<'a> {
         let awards = call.hire(&mut self.ledger, &answers)?;
         let deliveries = self.deliver(awards);
         let appraisals = self.appraise(&deliveries);
-        let gains = settlement::appraise(&mut self.ledger, deliveries.updates.keys(), &appraisals)?;
+        let Findings { gains, .. } = settlement::appraise(&mut self.ledger, deliveries.updates.keys(), &appraisals)?;
         let awards: Vec<Award> = deliveries.hired.iter().map(|(award, ..)| award.clone()).collect();
         let payments = settlement::settle(&mut self.ledger, &awards, &gains)?;
         self.ledger.check()?;

@@ -2,6 +2,7 @@ use std::{num::NonZeroU64, path::PathBuf};
 
 use althing_protocol::{
     aggregate::Mixing,
+    contribution::Contribution,
     epidemic::{Acceptance, Topology},
     event::{Account, Event},
     ids::{Height, NetworkId},
@@ -115,6 +116,7 @@ fn options(rounds: u64) -> RunOptions {
         winners: None,
         pause_ms: None,
         codec: Codec::Q8,
+        contribution: Contribution::Shapley,
         widths: vec![Width::Half],
         report: PathBuf::new(),
         kill_aggregator_every: Some(2),

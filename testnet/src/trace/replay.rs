@@ -144,7 +144,7 @@ impl Stage {
             self.ledger.slash(member, self.market.slash_permille, round.height).map_err(|why| refused(&why))?;
         }
         let (worked, model) = (!gains.is_empty(), round.model);
-        let settled = Settled { round: round.round, worked, accuracy_ppm: None, model };
+        let settled = Settled { round: round.round, worked, accuracy_ppm: round.accuracy_ppm, model };
         self.ledger.turn_jobs(settled).map_err(|why| refused(&why))?;
         self.ledger.check().map_err(|why| refused(&why))?;
         Ok(payments)

@@ -26,6 +26,7 @@ fn trace() -> Trace {
         answers: Answers { bids, countered: Vec::new(), places: 2 },
         hired: vec![ids[0], ids[1]],
         gains: [(ids[0], 300), (ids[1], 100)].into(),
+        accuracy_ppm: Some(900_000),
         convicted: Vec::new(),
         height: Height(2),
         model: genesis.task.initial_model,

@@ -16,7 +16,9 @@ use althing_protocol::{
     update::Format,
 };
 
-use super::{Aggregation, BaseScores, BlobStore, JobError, Jobs, MILLIONTHS, Opened, bring, hold, lock, open};
+use super::{
+    Aggregation, BaseScores, BlobStore, JobError, Jobs, MILLIONTHS, Opened, bring, held_out, hold, lock, open,
+};
 use crate::learn::{
     job::EvaluateJob,
     train::{EvaluateOn, Evaluation, LearnError},
@@ -103,7 +105,7 @@ impl Attribution {
         // A float that is out of range becomes the nearest integer, which the settlement clamps further.
         let gain = |share: f64| (share * MILLIONTHS) as i64;
         let gains = opened.iter().zip(shares).map(|(update, share)| (update.ordered.maker, gain(share))).collect();
-        Ok(Attributed { gains, samples: before.samples })
+        Ok(Attributed { gains, held_out: held_out(&before) })
     }
 
     /// The model that the updates of a coalition make; the one that they started from, if they make none.

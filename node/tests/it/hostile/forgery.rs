@@ -8,8 +8,8 @@ use althing_protocol::{
     crypto::{Keypair, Signed, Statement},
     ids::{BlobRef, Hash, Height, MemberId, NetworkId, Round},
     statement::{
-        Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply, Marks, Reply,
-        UpdateOffer,
+        Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply, HeldOut, Marks,
+        Reply, UpdateOffer,
     },
     wire::Message,
 };
@@ -52,7 +52,12 @@ impl Lie {
                 epsilon_micro: 0,
             })),
             self.proposal(height, hash),
-            Message::Appraisal(self.sign(&Appraisal { round, gains, samples: 1, arrivals: Default::default() })),
+            Message::Appraisal(self.sign(&Appraisal {
+                round,
+                gains,
+                held_out: HeldOut { samples: 1, accuracy_ppm: 0 },
+                arrivals: Default::default(),
+            })),
             self.vote(VoteKind::Prevote, height.next(), 0, Some(hash)),
             Message::Body(self.sign(&body(height, hash))),
             Message::CounterReply(self.sign(&CounterReply { round, offers: hash, reply: Reply::Accept })),

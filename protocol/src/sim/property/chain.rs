@@ -123,7 +123,7 @@ impl Property for Supply {
     fn check(&mut self, sight: &Sight<'_>) -> Result<(), String> {
         let Sight::Commit { commit, .. } = sight else { return Ok(()) };
         let body = crate::body::Body::decode(&commit.decision.body).map_err(|error| error.to_string())?;
-        self.sponsors.see(&body)?;
+        self.sponsors.see(&body, &commit.state.ledger.ended)?;
         self.sponsors.check(&commit.state)?;
         let ledger = &commit.state.ledger;
         let mut found = u128::from(ledger.pool) + u128::from(ledger.escrow.bonus);

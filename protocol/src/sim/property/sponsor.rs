@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    body::{Body, Evidence},
+    body::{Body, Evidence, SettleEvidence},
     ids::{Height, JobId, Round},
+    ledger::{End, EndedJob},
     state::State,
     statement::{Action, JobTerms},
 };
@@ -30,7 +31,7 @@ struct Payer {
 
 impl Sponsors {
     /// Takes note of what a body says, unless another member's body of that height was seen before.
-    pub(super) fn see(&mut self, body: &Body) -> Result<(), String> {
+    pub(super) fn see(&mut self, body: &Body, ended: &[EndedJob]) -> Result<(), String> {
         let height = body.header.height;
         if height != self.seen.next() {
             return Ok(());
@@ -44,7 +45,10 @@ impl Sponsors {
                 }
                 paying
             }
-            Evidence::Settle(settle) => self.turn(paying, body.header.round, !settle.updates.is_empty()),
+            Evidence::Settle(settle) => {
+                self.reach(paying, settle, ended)?;
+                self.turn(paying, body.header.round, !settle.updates.is_empty())
+            }
         };
         self.paying.insert(height, next);
         Ok(())
@@ -55,6 +59,27 @@ impl Sponsors {
             self.funded += 1;
             self.jobs.insert(self.funded, (terms.rounds, terms));
         }
+    }
+
+    /// A job is done early if its accuracy was reached. That is between what members say, so it was if all of them say
+    /// so, and was not if none does.
+    fn reach(&mut self, paying: Option<Payer>, settle: &SettleEvidence, ended: &[EndedJob]) -> Result<(), String> {
+        let Some((job, terms)) = paying.and_then(|payer| Some((payer.job, self.jobs.get(&payer.job)?.1))) else {
+            return Ok(());
+        };
+        let appraisals = settle.appraisals.iter().filter_map(|signed| signed.peek().ok());
+        let said: Vec<bool> = appraisals
+            .filter(|appraisal| appraisal.held_out.samples > 0)
+            .map(|appraisal| terms.target_accuracy_ppm.is_some_and(|target| appraisal.held_out.accuracy_ppm >= target))
+            .collect();
+        let reached = ended.iter().any(|ended| ended.id == JobId(job) && ended.end == End::Reached);
+        if reached && !said.contains(&true) || !reached && !said.is_empty() && !said.contains(&false) {
+            return Err(format!("job {job} is done: {reached}; that its accuracy is reached say {said:?}"));
+        }
+        if reached {
+            self.jobs.remove(&job);
+        }
+        Ok(())
     }
 
     /// One round each, in a circle.

@@ -49,8 +49,10 @@ fn deliver(world: &World, planned: &State, epsilon_micro: u64) -> Result<(State,
         world.sign(&who, &offer)
     });
     let gains = world.members().into_iter().zip([300, 100]).collect();
-    let appraisal = world
-        .sign(&world.members()[3], &Appraisal { round: planned.round, gains, samples: 9, arrivals: ByteBuf::new() });
+    let appraisal = world.sign(
+        &world.members()[3],
+        &Appraisal { round: planned.round, gains, held_out: HELD_OUT, arrivals: ByteBuf::new() },
+    );
     let model = BlobRef { hash: Hash([planned.round.0 as u8; 32]), size: 400 };
     let evidence = SettleEvidence {
         updates: updates.collect(),
@@ -104,6 +106,22 @@ fn jobs_take_turns_in_the_order_of_funding() {
         state = deliver(&world, &plan(&world, &state), 0).unwrap().0;
     }
     assert_eq!(turns, [1, 2, 3, 1, 2, 2]);
+    assert_conserved(&state);
+}
+
+#[test]
+fn a_job_ends_early_once_its_accuracy_is_measured() {
+    let world = village();
+    let measured = HELD_OUT.accuracy_ppm;
+    let state = funded(&world, &[JobTerms { target_accuracy_ppm: Some(measured + 1), ..terms(3, 99) }]);
+    let state = deliver(&world, &plan(&world, &state), 0).unwrap().0;
+    assert!(state.ledger.ended.is_empty(), "a millionth is missing");
+
+    let state = funded(&world, &[JobTerms { target_accuracy_ppm: Some(measured), ..terms(3, 99) }]);
+    let state = deliver(&world, &plan(&world, &state), 0).unwrap().0;
+    let [ended] = &state.ledger.ended[..] else { panic!("{:?}", state.ledger.ended) };
+    assert_eq!((ended.end, ended.job.rounds, ended.job.left), (End::Reached, 1, 2_200));
+    assert_eq!(state.ledger.standing(&world.sponsor()), Some((1, 999_200)));
     assert_conserved(&state);
 }
 
