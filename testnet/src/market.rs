@@ -2,7 +2,8 @@
 //!
 //! Bids are cleared, held in escrow, settled and counted by the protocol ([`althing_protocol::hiring`],
 //! [`althing_protocol::settlement`], [`althing_protocol::ledger`]); the selector's marks are the agents'. What is simulated
-//! is what goes on around them: members with costs, data and strategies ([`world`]), and what training brings ([`learning`]).
+//! is what goes on around them: members with costs, data and strategies ([`world`]), and what training brings ([`learning`],
+//! or [`school`] with real training).
 
 mod agent;
 mod appraisal;
@@ -20,6 +21,7 @@ mod progress;
 mod record;
 mod regret;
 mod results;
+mod school;
 mod strategy;
 mod summary;
 mod sweep;
@@ -35,6 +37,7 @@ pub use self::{
     options::MarketOptions,
     summary::{PartSummary, PointSummary, Summary},
 };
+use self::{learning::Kind, school::Library};
 use crate::folder;
 
 /// Every field of an experiment, with its default.
@@ -49,7 +52,9 @@ pub const fn defaults() -> &'static str {
 pub fn run(options: &MarketOptions) -> Result<Summary, Error> {
     let points = sweep::points(options)?;
     let folder = folder::prepare(&options.report)?;
-    let runs = play::all(&points, options.threads())?;
+    let needed = points.iter().any(|point| point.config.learning.kind == Kind::Real);
+    let library = needed.then(|| Library::open(&options.data)).transpose()?;
+    let runs = play::all(&points, library.as_ref(), options.threads())?;
     let summary = Summary::of(&points, &runs);
     let tables = [
         ("rounds", results::rounds(&points, &runs)),

@@ -131,6 +131,8 @@ Examples:
                                                  six points: every combination
   testnet market --set 'members.samples={gamma={mean=2000,shape=1}}'
                                                  uneven data
+  testnet market --config testnet/markets/what-is-an-update-worth.toml
+                                                 sixteen members who really train, in minutes
   testnet market --print-config > mine.toml      every field with its default, to begin with
   testnet market --json > summary.json           for a script; progress stays on the error stream
 

@@ -2,49 +2,64 @@
 
 use std::collections::BTreeMap;
 
+use althing_node::learn::train::LearnError;
 use althing_protocol::{
-    ids::MemberId,
+    ids::{MemberId, Round},
     statement::{Appraisal, HeldOut},
 };
 use rand::seq::index;
 use rand_distr::{Distribution as _, StandardNormal};
 
 use super::{
-    draw::stream,
+    draw::{Stream, stream},
     learning::Work,
     strategy::Maker,
-    world::{Deliveries, World},
+    world::{Deliveries, Lessons, World},
 };
 
 /// Held-out examples that an appraisal rests on; the protocol asks for some.
 const HELD_OUT: HeldOut = HeldOut { samples: 256, accuracy_ppm: 0 };
 
 impl World<'_> {
-    /// A panel's appraisals: what each update would bring alone, as every appraiser's own examples show it.
-    pub(super) fn appraise(&self, deliveries: &Deliveries) -> BTreeMap<MemberId, Appraisal> {
-        let learning = &self.config.learning;
+    /// A panel's appraisals: what each update has brought, as every appraiser's own examples show it.
+    ///
+    /// # Errors
+    /// [`LearnError`] if training is real and an appraiser has no examples.
+    pub(super) fn appraise(&self, deliveries: &Deliveries) -> Result<BTreeMap<MemberId, Appraisal>, LearnError> {
         let mut draws = stream(self.seed, "panel", &[self.round]);
-        let count = learning.appraisers.min(self.agents.len());
+        let count = self.config.learning.appraisers.min(self.agents.len());
         let panel = index::sample(&mut draws, self.agents.len(), count).into_vec();
-        let alone = |work: &Work| learning.gain(self.work, learning.work(&[*work]));
-        let total: f64 = deliveries.updates.values().map(|(_, work)| alone(work)).sum();
-        let scale = learning.noise * total / deliveries.updates.len().max(1) as f64;
         let mut appraisals = BTreeMap::new();
-        for (appraiser, seat) in panel.into_iter().filter_map(|place| {
-            let agent = &self.agents[place];
-            Some((agent, agent.seats.first()?))
-        }) {
-            let mut gains = BTreeMap::new();
-            for (id, ((maker, _), work)) in &deliveries.updates {
-                let noise: f64 = StandardNormal.sample(&mut draws);
-                let seen = (alone(work) + scale * noise).round() as i64;
+        for place in panel {
+            let appraiser = &self.agents[place];
+            let Some(seat) = appraiser.seats.first() else { continue };
+            let (seen, held_out) = match &self.lessons {
+                Lessons::Modelled { work } => (self.seen(*work, deliveries, &mut draws), HELD_OUT),
+                Lessons::Real(school) => school.appraise(place)?,
+            };
+            let said = |(id, seen): (MemberId, i64)| {
+                let ((maker, _), _) = deliveries.updates.get(&id)?;
                 let is_fellow = self.agents[*maker].part == appraiser.part;
                 let maker = if is_fellow { Maker::Fellow } else { Maker::Stranger };
-                gains.insert(*id, appraiser.behaviour.appraise(maker, seen));
-            }
-            let round = althing_protocol::ids::Round(self.round);
-            appraisals.insert(seat.id, Appraisal { round, gains, held_out: HELD_OUT, arrivals: Default::default() });
+                Some((id, appraiser.behaviour.appraise(maker, seen)))
+            };
+            let gains = seen.into_iter().filter_map(said).collect();
+            let round = Round(self.round);
+            appraisals.insert(seat.id, Appraisal { round, gains, held_out, arrivals: Default::default() });
         }
-        appraisals
+        Ok(appraisals)
+    }
+
+    /// What each update would bring alone by the model of value, with the error of an appraiser's few examples.
+    fn seen(&self, work: f64, deliveries: &Deliveries, draws: &mut Stream) -> BTreeMap<MemberId, i64> {
+        let learning = &self.config.learning;
+        let alone = |update: &Work| learning.gain(work, learning.work(&[*update]));
+        let total: f64 = deliveries.updates.values().map(|(_, update)| alone(update)).sum();
+        let scale = learning.noise * total / deliveries.updates.len().max(1) as f64;
+        let mut seen = |update: &Work| {
+            let noise: f64 = StandardNormal.sample(draws);
+            (alone(update) + scale * noise).round() as i64
+        };
+        deliveries.updates.iter().map(|(id, (_, update))| (*id, seen(update))).collect()
     }
 }

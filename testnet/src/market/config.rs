@@ -7,7 +7,7 @@ use althing_protocol::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{draw::Distribution, error::Error, learning::Learning, strategy::Strategy};
+use super::{draw::Distribution, error::Error, learning::Learning, school::Training, strategy::Strategy};
 
 /// Every field, with its default.
 pub(super) const DEFAULTS: &str = include_str!("defaults.toml");
@@ -47,6 +47,8 @@ pub(super) struct Config {
     pub(super) privacy: Privacy,
     /// What training brings.
     pub(super) learning: Learning,
+    /// How members train, if they do.
+    pub(super) training: Training,
     /// Whose regret is measured.
     pub(super) regret: Regret,
 }
@@ -157,7 +159,8 @@ impl Config {
             distribution.check().map_err(|why| Error::Config(format!("{field}: {why}")))?;
         }
         self.validate_population()?;
-        self.learning.validate()
+        self.learning.validate()?;
+        self.training.validate()
     }
 
     fn validate_population(&self) -> Result<(), Error> {

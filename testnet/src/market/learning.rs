@@ -12,10 +12,22 @@ use super::error::Error;
 /// Millionths in one.
 const MICRO: f64 = 1e6;
 
-/// The numbers of the model of value.
+/// How it is found out what training brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// `value`: by a model of value.
+    Value,
+    /// `real`: by training, see [`super::school`].
+    Real,
+}
+
+/// The numbers of the model of value, and what is drawn whether or not there is training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Learning {
+    /// How it is found out what training brings.
+    pub(super) kind: Kind,
     /// Accuracy before the first round, from 0 to 1.
     pub(super) first_accuracy: f64,
     /// Accuracy that is never quite reached.

@@ -40,6 +40,14 @@ pub struct MarketOptions {
     #[arg(long, value_name = "MECHANISM")]
     pub mechanism: Option<String>,
 
+    /// What training brings: value by a formula, in seconds; real by training on MNIST, for dozens of members
+    #[arg(long, value_name = "KIND", value_parser = ["value", "real"])]
+    pub learning: Option<String>,
+
+    /// Folder of MNIST, for --learning real
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"), value_name = "DIR")]
+    pub data: PathBuf,
+
     /// Threads to play on; results do not depend on it [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1_024))]
     pub threads: Option<u16>,
@@ -75,9 +83,10 @@ impl MarketOptions {
             number("seeds", self.seeds),
             number("seed", self.seed),
         ];
-        let mechanism = self.mechanism.iter().map(|word| ("market.mechanism".to_owned(), Value::String(word.clone())));
+        let word = |field: &str, word: &Option<String>| Some((field.to_owned(), Value::String(word.clone()?)));
+        let words = [word("market.mechanism", &self.mechanism), word("learning.kind", &self.learning)];
         let set = self.set.iter().map(|(field, text)| (field.clone(), value(text)));
-        set.chain(numbers.into_iter().flatten()).chain(mechanism).collect()
+        set.chain(numbers.into_iter().flatten()).chain(words.into_iter().flatten()).collect()
     }
 
     /// Fields that options sweep.

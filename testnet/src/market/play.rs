@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{error::Error, progress::Progress, record::Run, sweep::Point, world::World};
+use super::{error::Error, progress::Progress, record::Run, school::Library, sweep::Point, world::World};
 
 /// Finished runs that wait to be put in their places.
 const FINISHED_CAP: usize = 8;
@@ -16,8 +16,9 @@ const FINISHED_CAP: usize = 8;
 /// Plays every seed of every point, and returns the runs in that order.
 ///
 /// # Errors
-/// [`Error::Ledger`] of the first run, in that order, in which the ledger refused a movement or did not balance.
-pub(super) fn all(points: &[Point], threads: usize) -> Result<Vec<Run>, Error> {
+/// [`Error`] of the first run, in that order, in which the ledger refused a movement or did not balance, or a training
+/// failed.
+pub(super) fn all(points: &[Point], library: Option<&Library>, threads: usize) -> Result<Vec<Run>, Error> {
     let of_point = |(number, point)| seeds(point).map(move |seed| (number, seed));
     let jobs: Vec<(usize, u64)> = points.iter().enumerate().flat_map(of_point).collect();
     let rounds = jobs.iter().map(|(point, _)| points[*point].config.rounds).sum();
@@ -30,7 +31,7 @@ pub(super) fn all(points: &[Point], threads: usize) -> Result<Vec<Run>, Error> {
             let (sender, jobs, next, progress) = (sender.clone(), &jobs, &next, &progress);
             scope.spawn(move || {
                 while let Some((job, (point, seed))) = take(next, jobs) {
-                    if sender.send((job, play(&points[point], point, seed, progress))).is_err() {
+                    if sender.send((job, play(&points[point], library, (point, seed), progress))).is_err() {
                         break;
                     }
                 }
@@ -55,7 +56,11 @@ fn take(next: &AtomicUsize, jobs: &[(usize, u64)]) -> Option<(usize, (usize, u64
     jobs.get(job).map(|what| (job, *what))
 }
 
-fn play(point: &Point, number: usize, seed: u64, progress: &Progress) -> Result<Run, Error> {
-    let run = World::new(&point.config, seed).play(number, || progress.round());
-    run.map_err(|(round, source)| Error::Ledger { seed, round, source })
+fn play(
+    point: &Point,
+    library: Option<&Library>,
+    (number, seed): (usize, u64),
+    progress: &Progress,
+) -> Result<Run, Error> {
+    World::new(&point.config, library, seed)?.play(number, || progress.round())
 }

@@ -2,10 +2,12 @@ use althing_protocol::{ids::Hash, ledger::LedgerError};
 
 use super::{
     config::Config,
+    error::Error,
     options::MarketOptions,
     parquet, play,
     record::Run,
     results,
+    school::Library,
     summary::Summary,
     sweep::{self, Point},
     table::Table,
@@ -43,29 +45,29 @@ fn bytes(points: &[Point], runs: &[Run]) -> Vec<Vec<u8>> {
 fn equal_seeds_give_equal_bytes_on_any_number_of_threads_and_others_do_not() {
     let sweep = ["--sweep=market.mechanism=critical,vcg,first-price,posted:100,fixed", "--set=regret.every=5"];
     let wanted = points(&ALL, &sweep);
-    let once = bytes(&wanted, &play::all(&wanted, 1).unwrap());
-    assert_eq!(once, bytes(&wanted, &play::all(&wanted, 1).unwrap()));
-    assert_eq!(once, bytes(&wanted, &play::all(&wanted, 3).unwrap()));
+    let once = bytes(&wanted, &play::all(&wanted, None, 1).unwrap());
+    assert_eq!(once, bytes(&wanted, &play::all(&wanted, None, 1).unwrap()));
+    assert_eq!(once, bytes(&wanted, &play::all(&wanted, None, 3).unwrap()));
     let other = points(&ALL, &[&sweep[..], &["--seed=9"]].concat());
-    assert_ne!(once, bytes(&other, &play::all(&other, 2).unwrap()));
+    assert_ne!(once, bytes(&other, &play::all(&other, None, 2).unwrap()));
 }
 
 #[test]
 fn a_credit_from_nowhere_ends_the_experiment() {
     let config = config(&ALL, &[]);
-    let mut world = World::new(&config, 1);
+    let mut world = World::new(&config, None, 1).unwrap();
     for _ in 0..3 {
         world.step().unwrap();
     }
     world.ledger.pool += 1;
     let found = world.play(0, || ()).map(|run| run.rounds.len());
-    assert!(matches!(found, Err((4, LedgerError::Unbalanced { .. }))), "{found:?}");
+    assert!(matches!(found, Err(Error::Ledger { round: 4, source: LedgerError::Unbalanced { .. }, .. })), "{found:?}");
 }
 
 #[test]
 fn budgets_are_kept_and_rows_add_up() {
     for point in points(&ALL, &["--sweep=market.mechanism=critical,vcg,first-price,posted:100,fixed"]) {
-        let run = World::new(&point.config, 4).play(0, || ()).unwrap();
+        let run = World::new(&point.config, None, 4).unwrap().play(0, || ()).unwrap();
         let paid: u64 = run.rounds.iter().map(|row| row.paid + row.bonus).sum();
         assert!(run.rounds.iter().all(|row| row.paid + row.bonus <= row.budget && row.hired <= 12), "{}", point.name());
         assert_eq!(paid, run.parts.iter().map(|row| row.paid + row.bonus).sum::<u64>());
@@ -77,7 +79,7 @@ fn budgets_are_kept_and_rows_add_up() {
 /// What an experiment amounts to.
 fn summary(base: &[&str], more: &[&str]) -> Summary {
     let points = points(base, more);
-    Summary::of(&points, &play::all(&points, 2).unwrap())
+    Summary::of(&points, &play::all(&points, None, 2).unwrap())
 }
 
 #[test]
@@ -114,7 +116,7 @@ fn with_little_noise_a_flattering_minority_changes_no_appraisal() {
 fn privacy_accounts_run_out_and_are_never_overdrawn() {
     let config =
         config(&ALL, &["--set=privacy.epsilon_per_round=3", "--set=rounds=40", "--set=members.churn_permille=0"]);
-    let run = World::new(&config, 2).play(0, || ()).unwrap();
+    let run = World::new(&config, None, 2).unwrap().play(0, || ()).unwrap();
     let tells = |strategy: &str| strategy != "free-rider" && strategy != "sybil";
     let trained = run.members.iter().filter(|row| tells(config.population[row.part].strategy.name()));
     assert!(trained.clone().all(|row| row.tally.hired <= 2), "8 pay for two rounds of 3");
@@ -131,4 +133,46 @@ fn a_parquet_file_is_the_one_that_its_authors_library_has_read() {
     assert_eq!(table.to_csv(), "seed,surplus,accuracy,strategy\n7,-1,0.5,truthful\n8,9223372036854775807,,ring\n");
     let golden = "12004698529479dba73e728dfbdf84fd6bd495e6ce5f8c616324b812653fd84a";
     assert_eq!(Hash::of(&parquet::bytes(&table)).to_string(), golden);
+}
+
+/// Eight members who train.
+const REAL: [&str; 8] = [
+    "--learning=real",
+    "--members=8",
+    "--rounds=4",
+    "--seeds=1",
+    "--set=market.max_winners=8",
+    "--set=market.min_winners=1",
+    "--set=members.samples={constant=400}",
+    "--set=training={model='lenet',partition='iid',batch=16,learning_rate=0.01,momentum=0.9,held_out=40,test=300}",
+];
+
+fn real(more: &[&str]) -> (Vec<Point>, Vec<Run>) {
+    let library = Library::open(&MarketOptions::of(&[]).data).unwrap();
+    let points = points(&REAL, more);
+    let runs = play::all(&points, Some(&library), 2).unwrap();
+    (points, runs)
+}
+
+#[test]
+fn members_who_really_train_learn_and_the_same_seed_gives_the_same_bytes() {
+    let (points, runs) = real(&[]);
+    let accuracy: Vec<f64> = runs[0].rounds.iter().map(|row| row.accuracy).collect();
+    assert!(accuracy.last() > Some(&0.6) && accuracy.last() > accuracy.first(), "{accuracy:?}");
+    let (again, others) = real(&[]);
+    assert!(bytes(&points, &runs) == bytes(&again, &others), "the same seed gave other bytes");
+}
+
+#[test]
+fn who_really_trains_earns_more_of_the_bonus_than_who_feigns_or_has_wrong_labels() {
+    let parts = "--set=population=[{share=3,strategy='truthful'},{share=1,strategy={free-rider={}}}]";
+    let (_, runs) = real(&[parts, "--set=market.contribution=alone"]);
+    let bonus = |part: usize| runs[0].parts.iter().filter(|row| row.part == part).map(|row| row.bonus).sum::<u64>();
+    assert!(bonus(0) > 0 && bonus(1) == 0, "{} and {}", bonus(0), bonus(1));
+
+    let qualities = real(&["--set=members.quality={uniform={low=0.0,high=1.0}}"]).1;
+    let mut members: Vec<_> = qualities[0].members.iter().map(|row| (row.quality, row.tally.bonus)).collect();
+    members.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let sum = |members: &[(f64, u64)]| members.iter().map(|(_, bonus)| bonus).sum::<u64>();
+    assert!(sum(&members[..4]) < sum(&members[4..]), "{members:?}");
 }

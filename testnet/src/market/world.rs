@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use althing_agents::selector::{Focus, SelectorQuestion};
+use althing_node::learn::train::LearnError;
 use althing_protocol::{
     event::{Award, HiredBy},
     hiring::{Answers, Call, OpenBid},
     ids::{Hash, MemberId, Round},
-    ledger::{Account, Ledger, LedgerError},
+    ledger::{Account, Ledger},
     machine::{Candidate, MarksQuestion},
     settlement::{self, Findings},
     statement::{Bid, Marks},
@@ -20,10 +21,12 @@ use super::{
     agent::{Agent, Seat},
     config::Config,
     draw::{happens, stream},
+    error::{Error, Fault},
     figures,
-    learning::Work,
+    learning::{Kind, Work},
     record::{MemberRow, PartRow, RoundRow, Run},
     regret,
+    school::{Library, Pupil, School},
     strategy::{Labour, Offer},
 };
 
@@ -41,10 +44,20 @@ pub(super) struct World<'a> {
     pub(super) agents: Vec<Agent>,
     /// Costs up to which each part's members bid in earnest, in micro-credits.
     pub(super) ring_most: Vec<u64>,
-    /// Work of all rounds so far.
-    pub(super) work: f64,
+    pub(super) lessons: Lessons<'a>,
     pub(super) round: u64,
     members: Vec<MemberRow>,
+}
+
+/// What training brings.
+pub(super) enum Lessons<'a> {
+    /// What a formula says.
+    Modelled {
+        /// Work of all rounds so far.
+        work: f64,
+    },
+    /// What training says.
+    Real(Box<School<'a>>),
 }
 
 /// What became of those who were hired in a round.
@@ -58,24 +71,33 @@ pub(super) struct Deliveries {
 
 impl<'a> World<'a> {
     /// The federation before its first round.
-    pub(super) fn new(config: &'a Config, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Config`] if members are to train, and there are too few examples or none.
+    pub(super) fn new(config: &'a Config, library: Option<&'a Library>, seed: u64) -> Result<Self, Error> {
         let parts = config.sizes().into_iter().enumerate().flat_map(|(part, size)| std::iter::repeat_n(part, size));
         let agents: Vec<Agent> =
             parts.enumerate().map(|(place, part)| Agent::new(config, seed, (place, part), 1)).collect();
         let seats = agents.iter().flat_map(|agent| &agent.seats);
         let ledger = Ledger::of(seats.map(|seat| (seat.id, Account::new(POWER, Hash::ZERO))));
         let ring_most = (0..config.population.len()).map(|part| earnest(config, &agents, part)).collect();
-        Self { config, seed, ledger, agents, ring_most, work: 0.0, round: 0, members: Vec::new() }
+        let lessons = match (config.learning.kind, library) {
+            (Kind::Value, _) => Lessons::Modelled { work: 0.0 },
+            (Kind::Real, Some(library)) => Lessons::Real(Box::new(School::new(config, library, seed)?)),
+            (Kind::Real, None) => return Err(Error::Config("learning.kind is real, and there are no data".to_owned())),
+        };
+        Ok(Self { config, seed, ledger, agents, ring_most, lessons, round: 0, members: Vec::new() })
     }
 
     /// Plays all rounds.
     ///
     /// # Errors
-    /// The round in which the ledger refused a movement, or credits appeared or vanished, and what it said.
-    pub(super) fn play(mut self, point: usize, mut ended: impl FnMut()) -> Result<Run, (u64, LedgerError)> {
+    /// [`Error`] with the round in which the ledger refused a movement, credits appeared or vanished, or a training
+    /// failed.
+    pub(super) fn play(mut self, point: usize, mut ended: impl FnMut()) -> Result<Run, Error> {
         let (mut rounds, mut parts) = (Vec::new(), Vec::new());
         while self.round < self.config.rounds {
-            let (row, rows) = self.step().map_err(|error| (self.round, error))?;
+            let (row, rows) = self.step().map_err(|fault: Fault| fault.of_run(self.seed, self.round))?;
             rounds.push(row);
             parts.extend(rows);
             ended();
@@ -86,7 +108,7 @@ impl<'a> World<'a> {
     }
 
     /// Plays a round, and counts every credit after it.
-    pub(super) fn step(&mut self) -> Result<(RoundRow, Vec<PartRow>), LedgerError> {
+    pub(super) fn step(&mut self) -> Result<(RoundRow, Vec<PartRow>), Fault> {
         self.round += 1;
         let answers = self.answers();
         let (config, members) = (self.config, self.agents.iter().map(|agent| agent.seats.len()).sum());
@@ -102,7 +124,8 @@ impl<'a> World<'a> {
         };
         let awards = call.hire(&mut self.ledger, &answers)?;
         let deliveries = self.deliver(awards);
-        let appraisals = self.appraise(&deliveries);
+        self.teach(&deliveries)?;
+        let appraisals = self.appraise(&deliveries)?;
         let Findings { gains, .. } = settlement::appraise(&mut self.ledger, deliveries.updates.keys(), &appraisals)?;
         let awards: Vec<Award> = deliveries.hired.iter().map(|(award, ..)| award.clone()).collect();
         let payments = settlement::settle(&mut self.ledger, &awards, &gains)?;
@@ -112,7 +135,7 @@ impl<'a> World<'a> {
             part.regret = regret;
         }
         self.book(&deliveries, &payments, &mut row, &mut parts);
-        self.close(&mut row, deliveries);
+        self.close(&mut row, deliveries)?;
         Ok((row, parts))
     }
 
@@ -184,6 +207,19 @@ impl<'a> World<'a> {
         deliveries
     }
 
+    /// Has those who hand something in train, if training is real.
+    fn teach(&mut self, deliveries: &Deliveries) -> Result<(), LearnError> {
+        let Lessons::Real(school) = &mut self.lessons else { return Ok(()) };
+        let trains = |place: usize| self.agents[place].behaviour.labour() == Labour::Trains;
+        let pupil = |(id, (place, work)): (&MemberId, &(Place, Work))| Pupil {
+            id: *id,
+            place: *place,
+            work: *work,
+            trains: trains(place.0),
+        };
+        school.train(self.round, &deliveries.updates.iter().map(pupil).collect::<Vec<_>>())
+    }
+
     /// One row for each part of the population, before anybody is paid.
     fn part_rows(&self, answers: &Answers) -> Vec<PartRow> {
         let row = |part| PartRow { round: self.round, part, ..PartRow::default() };
@@ -242,7 +278,7 @@ impl<'a> World<'a> {
     }
 
     /// Adopts the next model, and lets members go and come.
-    fn close(&mut self, row: &mut RoundRow, deliveries: Deliveries) {
+    fn close(&mut self, row: &mut RoundRow, deliveries: Deliveries) -> Result<(), LearnError> {
         let config = self.config;
         let worth = config.ceiling() as f64;
         let updates: Vec<Work> = deliveries.updates.values().map(|(_, work)| *work).collect();
@@ -250,14 +286,20 @@ impl<'a> World<'a> {
         let trained =
             deliveries.hired.iter().filter(|(_, place, _)| self.agents[place.0].behaviour.labour() == Labour::Trains);
         row.epsilon = trained.count() as f64 * config.privacy.epsilon_per_round;
-        self.work += config.learning.work(&updates);
-        row.accuracy = config.learning.accuracy(self.work);
+        row.accuracy = match &mut self.lessons {
+            Lessons::Modelled { work } => {
+                *work += config.learning.work(&updates);
+                config.learning.accuracy(*work)
+            }
+            Lessons::Real(school) => school.adopt()?,
+        };
         row.gini = figures::gini(self.agents.iter().map(|agent| agent.tally.income()).collect());
         row.participation = figures::jain(self.agents.iter().map(|agent| agent.tally.delivered));
         row.pool = self.ledger.pool;
         if self.round < config.rounds {
             self.churn();
         }
+        Ok(())
     }
 
     /// Replaces members who leave by newcomers of the same part.
