@@ -146,7 +146,7 @@ impl Council {
     pub fn pace(&mut self, question: &PaceQuestion) -> (Option<PaceOption>, Deliberation) {
         let pick = ask(&mut Obedient { orders: &self.orders, rules: &mut *self.spender }, question);
         let choice = pick.map_or_else(
-            || "rest: the privacy budget is spent".to_owned(),
+            || "rest: the privacy budget does not pay for it".to_owned(),
             |pick| format!("{} pace, {} steps", pick.option.pace.name(), pick.option.terms.steps),
         );
         let by = pick.map_or(DecidedBy::Rules, |pick| pick.by);

@@ -49,14 +49,22 @@ impl Stint {
 pub enum Means<'a> {
     /// Training is without noise, and nothing is paid.
     Unlimited,
-    /// A privacy budget, and the plan to spend it.
-    Budget(&'a Plan, &'a Filter),
+    /// A privacy budget.
+    Budget {
+        /// The plan to spend it.
+        plan: &'a Plan,
+        /// What is spent of it.
+        filter: &'a Filter,
+        /// Least that an update of the round must cost of it, in millionths of epsilon: whoever pays for the round takes
+        /// none that is noisier.
+        least_micro: u64,
+    },
 }
 
 impl Means<'_> {
     /// How far the budget is spent, if there is one.
     pub(crate) fn spending(&self) -> Option<Spending> {
-        let Self::Budget(plan, filter) = self else { return None };
+        let Self::Budget { plan, filter, .. } = self else { return None };
         let rounds_left = plan.rounds_left(filter).saturating_mul(100) / plan.rounds().max(1);
         // A share of a budget lies between 0 and 100, so the conversion cannot lose anything.
         let left = (filter.remaining() / filter.budget().epsilon() * 100.0).clamp(0.0, 100.0);
@@ -67,8 +75,10 @@ impl Means<'_> {
     fn afford(&self, contract: &Contract) -> bool {
         match self {
             Self::Unlimited => true,
-            // Where any pace pays, the fastest does: it asks for the least noise.
-            Self::Budget(plan, filter) => plan.terms(filter, contract.epochs, Pace::Spend).is_some(),
+            // Where any pace will do, the fastest does: it asks for the least noise.
+            Self::Budget { plan, filter, least_micro } => {
+                plan.clear_terms(filter, contract.epochs, Pace::Spend, *least_micro).is_some()
+            }
         }
     }
 }
@@ -140,7 +150,7 @@ impl GuardianQuestion {
             (Stint::Rest, None) => "rest".to_owned(),
             (Stint::Rest, Some(Obstacle::Load)) => "rest: the machine is busy".to_owned(),
             (Stint::Rest, Some(Obstacle::Machine)) => "rest: no contract fits this machine in time".to_owned(),
-            (Stint::Rest, Some(Obstacle::Budget)) => "rest: the privacy budget is spent".to_owned(),
+            (Stint::Rest, Some(Obstacle::Budget)) => "rest: the privacy budget does not pay for it".to_owned(),
             (Stint::Work { effort: Effort::Half, widest }, _) => format!("half the time, width {widest} at most"),
             (Stint::Work { effort: Effort::Full, widest }, _) => format!("all the time, width {widest} at most"),
         }

@@ -266,7 +266,7 @@ impl Account {
         event::Account {
             epsilon_micro: (budget.epsilon() * MICRO) as u64,
             delta_pico: (budget.delta() * PICO).round() as u64,
-            spent_micro: (self.filter.epsilon_spent() * MICRO).ceil() as u64,
+            spent_micro: self.filter.spent_micro(),
             rounds_left,
         }
     }

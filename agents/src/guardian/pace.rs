@@ -27,9 +27,12 @@ pub struct PaceQuestion {
 }
 
 impl PaceQuestion {
-    /// How fast? The menu is empty if what is left is not worth a round. Its first entry is the slowest.
-    pub fn new(plan: &Plan, filter: &Filter, epochs: u32) -> Self {
-        let option = |pace| plan.terms(filter, epochs, pace).map(|terms| PaceOption { pace, terms });
+    /// How fast? Its first entry is the slowest. Paces that cost less than `least_micro`, in millionths of epsilon, are not
+    /// on the menu: whoever pays for the round takes no update that is so noisy. The menu is empty if what is left is not
+    /// worth a round.
+    pub fn new(plan: &Plan, filter: &Filter, epochs: u32, least_micro: u64) -> Self {
+        let terms = |pace| plan.clear_terms(filter, epochs, pace, least_micro);
+        let option = |pace| terms(pace).map(|terms| PaceOption { pace, terms });
         let menu = Pace::ALL.into_iter().filter_map(option).collect();
         Self { remaining: filter.remaining(), rounds_left: plan.rounds_left(filter), menu }
     }
@@ -73,9 +76,23 @@ mod tests {
     fn the_rule_spends_evenly_and_an_empty_budget_asks_nothing() {
         let plan = Plan::new(32, 320, 10).unwrap();
         let filter = plan.open(Budget::new(2.0, 1e-5).unwrap(), 1).unwrap();
-        let question = PaceQuestion::new(&plan, &filter, 1);
+        let question = PaceQuestion::new(&plan, &filter, 1, 0);
         assert_eq!(question.menu().iter().map(|option| option.pace).collect::<Vec<_>>(), Pace::ALL);
         assert_eq!(ask(&mut Evenly, &question).unwrap().option.pace, Pace::Even);
+        let even = filter.cost_micro(&plan.spend(plan.terms(&filter, 1, Pace::Even).unwrap()).unwrap());
+        let paces = |least| {
+            let question = PaceQuestion::new(&plan, &filter, 1, least);
+            question.menu().iter().map(|option| option.pace).collect::<Vec<_>>()
+        };
+        assert!(
+            !paces(even).contains(&Pace::Save) && paces(even).contains(&Pace::Even),
+            "an even pace is clear enough"
+        );
+        assert!(
+            !paces(even + 1).contains(&Pace::Even) && paces(even + 1).contains(&Pace::Spend),
+            "a millionth is missing"
+        );
+        assert_eq!(paces(2_000_000), [], "nobody spends all of it in a round");
         let nothing = PaceQuestion { menu: Vec::new(), ..question };
         assert_eq!(ask(&mut Evenly, &nothing), None);
     }

@@ -162,6 +162,12 @@ pub enum Debit<'f> {
     Repeated,
 }
 
+/// An epsilon in millionths, rounded up.
+fn micro(epsilon: f64) -> u64 {
+    // Not negative; beyond the largest integer it becomes that.
+    (epsilon * 1e6).ceil() as u64
+}
+
 impl Filter {
     /// A filter over `budget`, with nothing spent. Of `expected`, what the member expects to do most, rate and noise
     /// choose the leading order; the choice must not look at the private data, and it never changes.
@@ -221,8 +227,25 @@ impl Filter {
     /// The epsilon that the account amounts to, at the budget's delta: for people and agents to steer by. What is
     /// guaranteed at any time is the budget.
     pub fn epsilon_spent(&self) -> f64 {
-        let epsilons = self.lines.iter().map(|line| line.epsilon(&self.budget));
-        epsilons.fold(f64::INFINITY, f64::min)
+        self.least_epsilon(&self.lines)
+    }
+
+    /// The same in millionths, rounded up.
+    pub fn spent_micro(&self) -> u64 {
+        micro(self.epsilon_spent())
+    }
+
+    /// By how much [`Filter::spent_micro`] would rise by `spend`.
+    pub fn cost_micro(&self, spend: &Spend) -> u64 {
+        let mut lines = self.lines.clone();
+        for (line, step) in lines.iter_mut().zip(self.step_costs(spend)) {
+            line.set(line.after(spend, step));
+        }
+        micro(self.least_epsilon(&lines)).saturating_sub(self.spent_micro())
+    }
+
+    fn least_epsilon(&self, lines: &[Line]) -> f64 {
+        lines.iter().map(|line| line.epsilon(&self.budget)).fold(f64::INFINITY, f64::min)
     }
 
     /// What of the budget's epsilon is not spent. Nothing is left when more was spent before the budget was lowered.

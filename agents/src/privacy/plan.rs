@@ -185,6 +185,14 @@ impl Plan {
         (terms.sigma_milli <= planned.sigma_milli.saturating_mul(WORTHLESS)).then_some(terms)
     }
 
+    /// The same, if they cost at least `least_micro` millionths of epsilon: more noise would cost less.
+    pub fn clear_terms(&self, filter: &Filter, epochs: u32, pace: Pace, least_micro: u64) -> Option<Terms> {
+        let is_clear = |terms: &Terms| {
+            least_micro == 0 || self.spend(*terms).is_ok_and(|spend| filter.cost_micro(&spend) >= least_micro)
+        };
+        self.terms(filter, epochs, pace).filter(is_clear)
+    }
+
     /// The least noise under which the rest of the budget pays for so many rounds of so many steps.
     fn least_noise(&self, filter: &Filter, rounds: u64, steps: u64) -> Option<Terms> {
         let wanted = rounds.max(1).saturating_mul(steps);

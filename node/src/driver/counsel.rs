@@ -10,7 +10,6 @@ use std::{
 
 use althing_agents::{
     Circumstances, Deliberation,
-    guardian::Means,
     orders::{Agenda, BidMade, Choice, Inquiry, Memory, Outcome, Reckoning, Situation, Topic},
 };
 use althing_protocol::{
@@ -24,7 +23,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{privacy::Purse, shell::Shell, telling::unix_ms};
+use super::{privacy::means, shell::Shell, telling::unix_ms};
 use crate::{
     advice::{Advice, Adviser},
     store::{Store, StoreError},
@@ -235,7 +234,7 @@ impl Shell {
                 idle_rounds: round.0.saturating_sub(hired_in.0),
             },
             capacity: self.capacity(),
-            means: self.purse.as_ref().map_or(Means::Unlimited, Purse::means),
+            means: means(self.purse.as_ref(), self.least_epsilon_micro()),
             marking: MarksQuestion { round, max_winners: market.max_winners, candidates: candidates.collect() },
             counters: market.max_counter_offers,
         };

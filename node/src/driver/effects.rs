@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use althing_agents::{Bidding, Deliberation, Replying, guardian::Means};
+use althing_agents::{Bidding, Deliberation, Replying};
 use althing_protocol::{
     event::{DecidedBy, Event},
     ids::{BlobRef, MemberId, Round},
@@ -15,7 +15,7 @@ use althing_protocol::{
 
 use super::{
     jobs::{JobError, Received},
-    privacy::Purse,
+    privacy::means,
     requests,
     shell::Shell,
 };
@@ -116,7 +116,7 @@ impl Shell {
     fn ask_bid(&mut self, question: BidQuestion) -> Input {
         let round = question.round;
         let capacity = self.capacity();
-        let means = self.purse.as_ref().map_or(Means::Unlimited, Purse::means);
+        let means = means(self.purse.as_ref(), self.least_epsilon_micro());
         let Bidding { bid, made, said } = self.council.bid(question, capacity, means);
         if let Some(made) = made {
             self.counsel_bids(made);
@@ -146,7 +146,7 @@ impl Shell {
     fn ask_reply(&mut self, question: &ReplyQuestion) -> Input {
         let round = question.round;
         let capacity = self.capacity();
-        let means = self.purse.as_ref().map_or(Means::Unlimited, Purse::means);
+        let means = means(self.purse.as_ref(), self.least_epsilon_micro());
         let Replying { reply, cost, said } = self.council.reply(question, capacity, means);
         if reply == Reply::Accept {
             self.counsel_accepts(cost);

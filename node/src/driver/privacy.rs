@@ -56,6 +56,25 @@ pub(super) struct Purse {
     running: Option<Ticket>,
 }
 
+/// What pays for training in a round whose updates must cost so many millionths of epsilon at the least.
+pub(super) fn means(purse: Option<&Purse>, least_micro: u64) -> Means<'_> {
+    purse.map_or(Means::Unlimited, |Purse { plan, account, .. }| Means::Budget {
+        plan,
+        filter: account.filter(),
+        least_micro,
+    })
+}
+
+/// A training that is to be paid for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    ticket: Ticket,
+    /// Passes over the data.
+    epochs: u32,
+    /// Least that it must cost, in millionths of epsilon.
+    least_micro: u64,
+}
+
 /// What is to be done about an order to train.
 pub(super) enum Step {
     /// It is paid for: tell so, and draw.
@@ -101,34 +120,28 @@ impl Purse {
         Ok(Some(Self { account, plan, config: privacy, learning_rate, momentum, running: None }))
     }
 
-    /// What pays for training.
-    pub(super) const fn means(&self) -> Means<'_> {
-        Means::Budget(&self.plan, self.account.filter())
-    }
-
     /// The account in numbers.
     pub(super) fn standing(&self) -> althing_protocol::event::Account {
         self.account.standing(self.plan.rounds_left(self.account.filter()))
     }
 
-    /// Pays for a training of so many passes as the council's guardian wants, or says what came of an earlier payment
-    /// for its ticket.
+    /// Pays for a training as the council's guardian wants, or says what came of an earlier payment for its ticket.
     ///
     /// # Errors
     /// [`Failure`] when the disk refuses or there is no randomness; the process must end.
     pub(super) fn take(
         &mut self,
-        (ticket, epochs): (Ticket, u32),
+        Wanted { ticket, epochs, least_micro }: Wanted,
         council: &mut Council,
     ) -> Result<(Step, Option<Deliberation>), Failure> {
         if self.account.filter().has(&ticket) {
             return Ok((self.again(&ticket)?, None));
         }
-        let question = PaceQuestion::new(&self.plan, self.account.filter(), epochs);
+        let question = PaceQuestion::new(&self.plan, self.account.filter(), epochs, least_micro);
         let (option, said) = council.pace(&question);
         let step = match option {
             Some(option) => self.pay(ticket, option)?,
-            None => Step::Forfeit("the privacy budget is spent".to_owned()),
+            None => Step::Forfeit("what is left of the privacy budget does not pay for it".to_owned()),
         };
         Ok((step, Some(said)))
     }
@@ -207,7 +220,8 @@ impl Shell {
     /// Trains for a round as the member's budget allows, or without noise if it has none.
     pub(super) fn train(&mut self, order: TrainOrder) -> Result<(), Failure> {
         let round = order.round;
-        match self.pay((ticket(&order), order.contract.epochs))? {
+        let least_micro = self.least_epsilon_micro();
+        match self.pay(Wanted { ticket: ticket(&order), epochs: order.contract.epochs, least_micro })? {
             Some(Step::Draw(paid, _)) => self.begin(order, Work::Paid(paid)),
             Some(Step::Offer(made)) if self.jobs.holds(&made.update) => {
                 self.jobs.bring_soon(Input::Trained { round, made });
@@ -223,25 +237,32 @@ impl Shell {
     /// Trains for an epidemic step, under the same account.
     pub(super) fn train_step(&mut self, order: StepOrder) -> Result<(), Failure> {
         let step = order.step;
-        let work = match self.pay((step_ticket(&order), order.contract.epochs))? {
-            Some(Step::Draw(paid, _)) => Work::Paid(paid),
-            None => Work::Plain,
-            Some(Step::Wait) => return Ok(()),
-            Some(Step::Offer(made)) if self.jobs.holds(&made.update) => {
-                self.jobs.bring_soon(Input::Epidemic(made_in(step, &made)));
-                return Ok(());
-            }
-            Some(Step::Offer(_)) => return self.pass(step, LOST.to_owned()),
-            Some(Step::Forfeit(why)) => return self.pass(step, why),
-        };
+        let work =
+            match self.pay(Wanted { ticket: step_ticket(&order), epochs: order.contract.epochs, least_micro: 0 })? {
+                Some(Step::Draw(paid, _)) => Work::Paid(paid),
+                None => Work::Plain,
+                Some(Step::Wait) => return Ok(()),
+                Some(Step::Offer(made)) if self.jobs.holds(&made.update) => {
+                    self.jobs.bring_soon(Input::Epidemic(made_in(step, &made)));
+                    return Ok(());
+                }
+                Some(Step::Offer(_)) => return self.pass(step, LOST.to_owned()),
+                Some(Step::Forfeit(why)) => return self.pass(step, why),
+            };
         tokio::task::block_in_place(|| self.jobs.train_step(order, work)).map_err(Failure::machine)
+    }
+
+    /// Least that an update of the open round must cost of privacy, if it costs any: its sponsor takes none that is
+    /// noisier.
+    pub(super) fn least_epsilon_micro(&self) -> u64 {
+        self.machine.state().ledger.open_job().map_or(0, |job| job.terms.min_epsilon_micro)
     }
 
     /// Pays, and tells so before the noise is drawn: whoever reads the events knows of every draw. Nothing is paid by a
     /// member without a budget.
-    fn pay(&mut self, wanted: (Ticket, u32)) -> Result<Option<Step>, Failure> {
+    fn pay(&mut self, wanted: Wanted) -> Result<Option<Step>, Failure> {
         let Some(purse) = &mut self.purse else { return Ok(None) };
-        let (round, council) = (wanted.0.round, &mut self.council);
+        let (round, council) = (wanted.ticket.round, &mut self.council);
         let (step, said) = tokio::task::block_in_place(|| purse.take(wanted, council))?;
         if let Some(said) = said {
             self.note(round, said);

@@ -110,7 +110,11 @@ impl Shift {
     /// What may the machine be used for?
     pub(super) fn stints(&self, progress: &Progress) -> GuardianQuestion {
         let capacity = self.capacity(self.load(progress.round, Moment::Before));
-        GuardianQuestion::new(capacity, &self.contracts, Means::Budget(&self.plan, &progress.filter))
+        GuardianQuestion::new(
+            capacity,
+            &self.contracts,
+            Means::Budget { plan: &self.plan, filter: &progress.filter, least_micro: 0 },
+        )
     }
 
     /// The contract that the member is hired for under `stint`: the one of most value that it allows.
@@ -121,7 +125,7 @@ impl Shift {
 
     /// How fast is the budget spent on it?
     pub(super) fn paces(&self, progress: &Progress, contract: &Contract) -> PaceQuestion {
-        PaceQuestion::new(&self.plan, &progress.filter, contract.epochs)
+        PaceQuestion::new(&self.plan, &progress.filter, contract.epochs, 0)
     }
 
     /// What a language model is told of it, as a node tells it.
@@ -131,7 +135,7 @@ impl Shift {
         let known = Circumstances {
             bidding: BidQuestion { round, menu, reserve_price: 0, reputation: 0, idle_rounds: 0 },
             capacity: self.capacity(self.load(progress.round, Moment::Before)),
-            means: Means::Budget(&self.plan, &progress.filter),
+            means: Means::Budget { plan: &self.plan, filter: &progress.filter, least_micro: 0 },
             marking: MarksQuestion { round, max_winners: 0, candidates },
             counters: 0,
         };

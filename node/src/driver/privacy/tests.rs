@@ -240,12 +240,16 @@ impl World {
 
 impl Life {
     fn take(&mut self, order: &TrainOrder) -> Step {
-        self.purse.take((ticket(order), order.contract.epochs), &mut self.council).unwrap().0
+        self.purse.take(wanted(order), &mut self.council).unwrap().0
     }
 }
 
 fn base() -> Vec<u8> {
     aggregate::encode(&[0.0; 4])
+}
+
+fn wanted(order: &TrainOrder) -> Wanted {
+    Wanted { ticket: ticket(order), epochs: order.contract.epochs, least_micro: 0 }
 }
 
 fn order(round: u64, epochs: u32) -> TrainOrder {
