@@ -5,6 +5,8 @@
 //! itself (spec R39), and its privacy account counts as lost. A backup that was *moved* is whole: the store that it was
 //! taken of never opens again, and the backup can be restored once.
 
+mod moving;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -31,8 +33,8 @@ pub const FORMAT: &str = "althing-backup-1";
 /// Says what a backup holds. It is written last, so that a folder without it is no backup.
 const MANIFEST: &str = "backup.json";
 
-/// Exists once a moved backup has been restored.
-const RESTORED: &str = "restored";
+/// Where a store is until it is whole, in the folder of the node's data.
+const RESTORING: &str = "restoring";
 
 /// The names of the files in a backup.
 const KEY: &str = "key.toml";
@@ -140,12 +142,16 @@ pub enum BackupError {
 /// Saves the node of `config`, which must not run, to the new folder `to`.
 ///
 /// # Errors
-/// [`BackupError`] says what to do. A folder that stays behind is no backup, and the node is as it was.
+/// [`BackupError`] says what to do. A folder that stays behind is no backup, and the node is as it was; but a move that
+/// broke off once the node was given up is finished by the same command.
 pub fn save(config: &Config, to: &Path, kind: Kind) -> Result<Manifest, BackupError> {
     let genesis = genesis_file::load(&config.genesis)?;
     let (member, network) = (KeyFile::load(&config.key)?.id(), genesis.network());
     if !Store::exists(&config.data_dir) {
         return Err(BackupError::NoStore(config.data_dir.clone()));
+    }
+    if kind == Kind::Moved && moving::is_begun(to) {
+        return moving::finish(config, to);
     }
     // Open until the end, so that no node can run meanwhile.
     let store = Store::open(&config.data_dir, &network)?;
@@ -165,19 +171,20 @@ pub fn save(config: &Config, to: &Path, kind: Kind) -> Result<Manifest, BackupEr
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
     let manifest = Manifest { format: FORMAT.into(), kind, member, network, height: store.height()?, at_ms };
-    let text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
-    if kind == Kind::Moved {
-        // First here, then there: after a crash in between neither of them runs, and neither is lost.
-        store.set_origin(Origin::Moved)?;
+    match kind {
+        Kind::Moved => moving::give_up(&store, to, &manifest)?,
+        Kind::Copied => {
+            let text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
+            files::create(&to.join(MANIFEST), text, Readers::Everybody)?;
+        }
     }
-    files::create(&to.join(MANIFEST), text, Readers::Everybody)?;
     Ok(manifest)
 }
 
 /// Puts the backup in the folder `from` where `config` says.
 ///
 /// # Errors
-/// [`BackupError`] says what to do. Nothing that exists is overwritten.
+/// [`BackupError`] says what to do. Nothing that exists is overwritten; what broke off is gone on with.
 pub fn restore(config: &Config, from: &Path, since: Since) -> Result<Manifest, BackupError> {
     let manifest = manifest(from)?;
     let network = genesis_file::load(&from.join(GENESIS))?.network();
@@ -189,12 +196,10 @@ pub fn restore(config: &Config, from: &Path, since: Since) -> Result<Manifest, B
     if Store::exists(&config.data_dir) {
         return Err(BackupError::Occupied(config.data_dir.join(FILE_NAME)));
     }
+    let fresh = config.data_dir.join(RESTORING);
+    fs::create_dir_all(&fresh).map_err(|source| folder(&fresh, source))?;
     if manifest.kind == Kind::Moved {
-        // Before anything is there that could run.
-        files::create(&from.join(RESTORED), "", Readers::Everybody).map_err(|error| match error {
-            FileError::Exists { .. } => BackupError::Restored(from.to_owned()),
-            other => other.into(),
-        })?;
+        moving::claim(from, &fresh)?;
     }
     for (name, place, readers) in [(KEY, &config.key, Readers::Owner), (GENESIS, &config.genesis, Readers::Everybody)] {
         if !place.exists() {
@@ -206,16 +211,15 @@ pub fn restore(config: &Config, from: &Path, since: Since) -> Result<Manifest, B
         copy(&from.join(WITNESS), witness.path(), Readers::Owner)?;
     }
     restore_store(config, from, &manifest, since)?;
+    clean_up(&config.data_dir);
     Ok(manifest)
 }
 
 /// The store comes last and under its name at once: until then there is nothing that could run.
 fn restore_store(config: &Config, from: &Path, manifest: &Manifest, since: Since) -> Result<(), BackupError> {
     let dir = &config.data_dir;
-    fs::create_dir_all(dir).map_err(|source| folder(dir, source))?;
     copy_blobs(&from.join(BLOBS_DIR), &dir.join(BLOBS_DIR))?;
-    let (fresh, last) = (dir.join("restoring"), dir.join(FILE_NAME));
-    fs::create_dir_all(&fresh).map_err(|source| folder(&fresh, source))?;
+    let (fresh, last) = (dir.join(RESTORING), dir.join(FILE_NAME));
     let file = fresh.join(FILE_NAME);
     let copied = fs::copy(from.join(FILE_NAME), &file).and_then(|_| fs::File::open(&file)?.sync_all());
     copied.map_err(|source| folder(&file, source))?;
@@ -226,14 +230,29 @@ fn restore_store(config: &Config, from: &Path, manifest: &Manifest, since: Since
     Store::open(&fresh, &manifest.network)?.set_origin(origin)?;
     let moved = fs::rename(&file, &last).and_then(|()| files::sync_folder_of(&last));
     moved.map_err(|source| folder(&last, source))?;
-    // An empty folder that stays behind harms nobody.
-    let _ = fs::remove_dir(&fresh);
     Ok(())
 }
 
+/// Takes away what a restoration has needed in the folder of a node's data, once its store is there: a second one must
+/// not go on from it.
+pub(crate) fn clean_up(data_dir: &Path) {
+    let fresh = data_dir.join(RESTORING);
+    if let Err(error) = fs::remove_dir_all(&fresh)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %fresh.display(), %error, "what is left of a restoration cannot be deleted; delete it by hand");
+    }
+}
+
 fn manifest(from: &Path) -> Result<Manifest, BackupError> {
-    let text = files::read(&from.join(MANIFEST), MANIFEST_BYTES_MAX)?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| no_backup(from, error))?;
+    if moving::is_begun(from) {
+        return Err(no_backup(from, "the move broke off: finish it by the same `althing backup --move`"));
+    }
+    parse(from, &files::read(&from.join(MANIFEST), MANIFEST_BYTES_MAX)?)
+}
+
+fn parse(from: &Path, text: &str) -> Result<Manifest, BackupError> {
+    let manifest: Manifest = serde_json::from_str(text).map_err(|error| no_backup(from, error))?;
     if manifest.format != FORMAT {
         return Err(no_backup(
             from,

@@ -121,7 +121,7 @@ impl Store {
         let mut store = Self { database, path, next_entry: AtomicU64::new(0) };
         store.claim(network)?;
         if store.origin()? == Origin::Moved {
-            return Err(StoreError::Moved { path: store.path });
+            return Err(StoreError::Moved { at_ms: store.moved_at()?, path: store.path });
         }
         let next = store.journal_rows()?.last().map_or(0, |&(sequence, _, _)| sequence.saturating_add(1));
         store.next_entry = AtomicU64::new(next);

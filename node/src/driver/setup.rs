@@ -33,6 +33,7 @@ use super::{
 use crate::{
     account::{Account, AccountError, Owner, Witness},
     advice::Adviser,
+    backup,
     blobs::{self, BlobConfig, Blobs, Durability},
     cli::RunArgs,
     config::{self, Config},
@@ -65,6 +66,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let samples = learner.samples();
     let federation = Federation::new(genesis.clone());
     let store = Arc::new(Store::open(&config.data_dir, &federation.network)?);
+    backup::clean_up(&config.data_dir);
     let origin = copied(&store, &config, &federation)?;
     let purse = Purse::open(&config, &store, federation.network, &genesis.task, &*learner)?;
     let kind = if purse.is_some() { Kind::Private } else { Kind::Plain };

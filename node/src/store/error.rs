@@ -47,6 +47,8 @@ pub enum StoreError {
     Moved {
         /// The file.
         path: PathBuf,
+        /// When, in milliseconds since 1970: the `at_ms` of the backup's manifest.
+        at_ms: u64,
     },
     /// The bytes in the file are not what the store wrote.
     #[error(

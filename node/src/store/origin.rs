@@ -7,6 +7,7 @@ use althing_protocol::machine::Voice;
 use super::{META, Store, StoreError};
 
 const META_ORIGIN: &str = "origin";
+const META_MOVED_AT: &str = "moved at";
 
 /// What became of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +64,28 @@ impl Store {
         self.write(|transaction| {
             transaction.open_table(META)?.insert(META_ORIGIN, origin.word())?;
             Ok(())
+        })
+    }
+
+    /// Gives this store up to the backup that was taken at `at_ms`, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses.
+    pub fn set_moved(&self, at_ms: u64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert(META_MOVED_AT, at_ms.to_le_bytes().as_slice())?;
+            meta.insert(META_ORIGIN, Origin::Moved.word())?;
+            Ok(())
+        })
+    }
+
+    /// When it was given up; 0 if that is not known.
+    pub(super) fn moved_at(&self) -> Result<u64, StoreError> {
+        self.read(|transaction| {
+            let meta = transaction.open_table(META)?;
+            let at_ms = meta.get(META_MOVED_AT)?.and_then(|bytes| bytes.value().try_into().ok());
+            Ok(at_ms.map_or(0, u64::from_le_bytes))
         })
     }
 

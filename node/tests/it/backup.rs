@@ -93,3 +93,32 @@ fn a_node_moves_once_and_goes_on_at_once() {
     federation.run(0, &["restore", "../moved"]).refuses(2, &["restored already"]);
     assert!(!federation.seats[0].dir.join("data/node.redb").exists());
 }
+
+#[test]
+fn a_move_that_broke_off_is_finished_by_the_same_command_and_by_no_other() {
+    let mut federation = Federation::of(1).start();
+    federation.agree_on(&[0], 1);
+    federation.stop_all();
+    let (dir, moved) = (federation.seats[0].dir.clone(), federation.path("moved"));
+    let unfinished = ["backup.json", "backup.json.unfinished"].map(|name| moved.join(name));
+    federation.answer(0, &["backup", "../moved", "--move"]);
+    // The store is given up, and the machine stops before the backup is whole.
+    fs::rename(&unfinished[0], &unfinished[1]).unwrap();
+    federation.run(0, &["restore", "../moved"]).refuses(2, &["the move broke off", "finish it"]);
+    federation.run(0, &["backup", "../elsewhere", "--move"]).refuses(2, &["moved away"]);
+    federation.answer(0, &["backup", "../moved", "--move"]);
+
+    lose(&dir);
+    federation.answer(0, &["restore", "../moved"]);
+    // The machine stops before the store has its name.
+    fs::create_dir(dir.join("data/restoring")).unwrap();
+    fs::copy(moved.join("restored"), dir.join("data/restoring/ticket")).unwrap();
+    fs::remove_file(dir.join("data/node.redb")).unwrap();
+    federation.answer(0, &["restore", "../moved"]);
+    assert!(!dir.join("data/restoring").exists());
+    federation.launch(0);
+    federation.stop_all();
+    fs::remove_file(dir.join("data/node.redb")).unwrap();
+    federation.run(0, &["restore", "../moved"]).refuses(2, &["restored already"]);
+    federation.run(0, &["backup", "../moved", "--move"]).refuses(2, &["no store"]);
+}

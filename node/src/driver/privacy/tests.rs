@@ -287,7 +287,7 @@ fn a_spent_budget_forfeits_and_draws_nothing() {
     world.check();
     assert_eq!(world.draws.lock().unwrap().len(), 4, "the plan was for four rounds");
     let Step::Forfeit(words) = world.live(Fate::Offered).take(&order(9, 1)) else { panic!("nothing is left") };
-    assert!(words.contains("budget is spent"), "{words}");
+    assert!(words.contains("privacy budget does not pay"), "{words}");
 }
 
 proptest! {
