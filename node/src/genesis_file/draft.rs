@@ -164,7 +164,7 @@ fn phases() -> Phases {
         reveal: Bounds { min_ms: 50, max_ms: 3_000 },
         counter: Bounds { min_ms: 50, max_ms: 500 },
         train: Bounds { min_ms: 2_000, max_ms: 120_000 },
-        appraise: Bounds { min_ms: 300, max_ms: 10_000 },
+        appraise: Bounds { min_ms: 300, max_ms: 30_000 },
         absence_grace_ms: 1_500,
         pause_ms: 0,
     }

@@ -262,8 +262,13 @@ impl Machine {
 
     /// R14: what each update has brought enters this member's appraisal.
     pub(super) fn attributed(&mut self, round: Round, mut found: Attributed) -> Result {
-        let waits = round == self.state.round && self.phase == Phase::Appraise;
-        if !waits || self.pool.appraisals.contains(&self.me) {
+        if round != self.state.round || self.pool.appraisals.contains(&self.me) {
+            return Ok(());
+        }
+        if self.phase != Phase::Appraise {
+            let why = "its appraisal came too late for the round; a genesis with a cheaper `contribution` or fewer winners \
+                       asks less of its machine";
+            self.tell(Event::Hindered { why: why.into() });
             return Ok(());
         }
         found.gains.retain(|maker, _| *maker != self.me && self.training.is_sound(maker));
