@@ -292,7 +292,7 @@ impl Jobs {
         let noise = self.genesis.market.noise;
         tokio::task::spawn_blocking(move || {
             let signs = look(&blobs, &format, noise, &order);
-            bring(&brought, signs.map(|signs| Input::Inspected { batch: order.batch, signs }));
+            bring_unless_gone(&brought, signs.map(|signs| Input::Inspected { batch: order.batch, signs }));
         });
     }
 
@@ -302,7 +302,7 @@ impl Jobs {
         let aggregation = self.genesis.aggregation;
         tokio::task::spawn_blocking(move || {
             let mean = combine(&blobs, &format, aggregation, &order);
-            bring(&brought, mean.map(|mean| Input::Aggregated { batch: order.batch, mean }));
+            bring_unless_gone(&brought, mean.map(|mean| Input::Aggregated { batch: order.batch, mean }));
         });
     }
 
@@ -343,6 +343,15 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Brings something from a thread that may wait. If the loop has ended, nobody needs it.
 fn bring(brought: &mpsc::Sender<Brought>, what: Brought) {
     let _ = brought.blocking_send(what);
+}
+
+/// Brings what came of a round's updates. They may be gone before they are looked at, if others decide the round first;
+/// then nobody needs it either.
+fn bring_unless_gone(brought: &mpsc::Sender<Brought>, what: Brought) {
+    match what {
+        Err(error @ JobError::Gone(_)) => tracing::warn!(%error, "a job has no result; the round goes on without it"),
+        what => bring(brought, what),
+    }
 }
 
 /// Time for one example in one pass.

@@ -17,7 +17,8 @@ use althing_protocol::{
 };
 
 use super::{
-    Aggregation, BaseScores, BlobStore, JobError, Jobs, MILLIONTHS, Opened, bring, held_out, hold, lock, open,
+    Aggregation, BaseScores, BlobStore, JobError, Jobs, MILLIONTHS, Opened, bring, bring_unless_gone, held_out, hold,
+    lock, open,
 };
 use crate::learn::{
     job::EvaluateJob,
@@ -41,7 +42,7 @@ impl Jobs {
         let brought = self.brought.clone();
         tokio::task::spawn_blocking(move || match attribution.found(&order) {
             Ok(found) => bring(&brought, Ok(Input::Attributed { round: order.round, found })),
-            Err(Unfound::Failed(error)) => bring(&brought, Err(error)),
+            Err(Unfound::Failed(error)) => bring_unless_gone(&brought, Err(error)),
             Err(Unfound::Learn(LearnError::Stopped | LearnError::Cancelled)) => {}
             Err(Unfound::Learn(error)) => {
                 if !matches!(error, LearnError::NoSample) {
