@@ -6,7 +6,10 @@ pub(super) mod epidemic;
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -223,9 +226,10 @@ impl Jobs {
         }
     }
 
-    /// Stops the training that runs, if one does.
+    /// Stops the training that runs, if one does, and what is being attributed: their round is over.
     pub(super) fn stop_training(&self) {
         self.worker.cancel();
+        self.attributions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Scores `base`, whole and at all widths of the menu, ahead of the updates that will be compared with it.

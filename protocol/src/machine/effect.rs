@@ -72,7 +72,7 @@ pub enum Effect {
     AskReply(ReplyQuestion),
     /// Train an update. A training that runs is for an earlier round: stop it.
     Train(TrainOrder),
-    /// Stop training: its round is over.
+    /// Stop training and attributing: their round is over.
     StopTraining,
     /// Get this blob from these members; more of them may be named later.
     Fetch {

@@ -43,7 +43,9 @@ impl Jobs {
         tokio::task::spawn_blocking(move || match attribution.found(&order) {
             Ok(found) => bring(&brought, Ok(Input::Attributed { round: order.round, found })),
             Err(Unfound::Failed(error)) => bring_unless_gone(&brought, Err(error)),
-            Err(Unfound::Learn(LearnError::Stopped | LearnError::Cancelled)) => {}
+            Err(Unfound::Learn(LearnError::Stopped | LearnError::Cancelled)) => {
+                tracing::warn!(round = %order.round, "the round was over before its updates were appraised here");
+            }
             Err(Unfound::Learn(error)) => {
                 if !matches!(error, LearnError::NoSample) {
                     tracing::error!(round = %order.round, %error, "updates cannot be scored; this member appraises nothing");
