@@ -6,6 +6,7 @@ pub mod credits;
 mod genesis;
 mod ledger;
 pub mod market;
+pub mod membership;
 mod model;
 mod privacy;
 
@@ -20,6 +21,7 @@ pub use self::{
     backup::{BackupArgs, RestoreArgs},
     genesis::{GenesisCommand, GenesisNewArgs, MemberArg},
     ledger::LedgerCommand,
+    membership::{InitArgs, InviteArgs, JoinArgs, LeaveArgs},
     model::{ExportArgs, ExportFormat, ImportArgs, ModelArgs, ModelCommand},
     privacy::{AccountArgs, EpsilonArgs, PrivacyCommand},
 };
@@ -99,6 +101,18 @@ pub enum Command {
     /// Found a federation, or look at the file that names it.
     #[command(subcommand)]
     Genesis(GenesisCommand),
+    /// Found a federation that others can be invited to, with a folder for the founder's node.
+    #[command(after_help = membership::INIT)]
+    Init(InitArgs),
+    /// Invite others, or take an invitation back.
+    #[command(after_help = membership::INVITE)]
+    Invite(Box<InviteArgs>),
+    /// Join a federation by an invitation, and run the node.
+    #[command(after_help = membership::JOIN)]
+    Join(Box<JoinArgs>),
+    /// Be a member no more. The credits stay, and an invitation leads back.
+    #[command(after_help = "Example:\n  althing leave --config node.toml")]
+    Leave(LeaveArgs),
     /// Run a node until Ctrl-C.
     #[command(after_help = "Example:\n  althing run --config node.toml --bootstrap /ip4/192.168.1.5/tcp/4001")]
     Run(RunArgs),

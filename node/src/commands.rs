@@ -11,6 +11,7 @@ mod key;
 pub mod ledger;
 mod log;
 mod market;
+mod membership;
 mod model;
 mod payer;
 mod privacy;
@@ -60,6 +61,14 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Genesis(command) => genesis::execute(command, &handlers.catalogue)?,
         Command::Backup(args) => backup::save(args)?,
         Command::Restore(args) => backup::restore(args)?,
+        Command::Init(args) => membership::init(args, &handlers.catalogue)?,
+        Command::Invite(args) => membership::invite(args)?,
+        Command::Leave(args) => membership::leave(args)?,
+        Command::Join(args) => {
+            let (made, node) = membership::join(args, &handlers.catalogue)?;
+            print(&made, cli.format(), out)?;
+            return if args.no_run { Ok(()) } else { (handlers.run)(&node, &handlers.catalogue, cli.format()) };
+        }
         Command::Log(args) => log::execute(args)?,
         Command::Status(args) => status::execute(args)?,
         Command::Decisions(args) => decisions::execute(args)?,

@@ -41,6 +41,9 @@ pub struct Config {
     /// The first model, where the genesis names another than the one that its seed leads to. Default: that one.
     #[serde(default)]
     pub first_model: Option<PathBuf>,
+    /// The invitation by which this node joins, where the genesis does not name its key. Default: none.
+    #[serde(default)]
+    pub invitation: Option<PathBuf>,
     /// The network.
     #[serde(default)]
     pub net: Net,
@@ -282,7 +285,8 @@ impl Config {
         }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let paths = [&mut config.genesis, &mut config.key, &mut config.data_dir, &mut config.data.path];
-        for relative in paths.into_iter().chain(&mut config.first_model).chain(&mut config.http.token_file) {
+        let optional = [&mut config.first_model, &mut config.invitation, &mut config.http.token_file];
+        for relative in paths.into_iter().chain(optional.into_iter().flatten()) {
             // Joining an absolute path replaces the folder, which is just what an absolute path asks for.
             *relative = folder.join(&relative);
         }

@@ -5,6 +5,7 @@
 //! blocking threads. Only writes to the journal are waited for, since nothing may be said before they are durable.
 
 mod counsel;
+mod door;
 mod effects;
 mod exchange;
 mod jobs;

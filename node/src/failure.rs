@@ -10,6 +10,7 @@ use crate::{
     endpoint::EndpointError,
     files::FileError,
     genesis_file::GenesisFileError,
+    invitation::PassError,
     keyfile::KeyFileError,
     learn::{catalogue::TaskError, data::DataError, partition::PartitionError},
     net::NetError,
@@ -105,6 +106,16 @@ impl Blamed for KeyFileError {
             Self::File(error) => error.blame(),
             Self::Randomness(_) => Blame::Machine,
             Self::Line(_) | Self::Mismatch { .. } | Self::Name(_) => Blame::User,
+        }
+    }
+}
+
+impl Blamed for PassError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::File(error) => error.blame(),
+            Self::Randomness(_) => Blame::Machine,
+            Self::Damaged | Self::Forged(_) => Blame::User,
         }
     }
 }

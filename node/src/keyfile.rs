@@ -16,7 +16,8 @@ use althing_protocol::{
     crypto::Keypair,
     election::HashChain,
     ids::{Hash, MemberId},
-    limits::CHAIN_TURNS,
+    limits::{CHAIN_TURNS, MAX_NAME_CHARS},
+    statement::is_name,
 };
 use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Serialize};
@@ -25,9 +26,6 @@ use crate::files::{self, FileError, Readers};
 
 /// Longest key file, in bytes.
 const MAX_BYTES: u64 = 8 * 1024;
-
-/// Longest name of a member, in characters.
-pub const MAX_NAME: usize = 64;
 
 /// A member's secrets.
 #[derive(Clone)]
@@ -79,7 +77,7 @@ pub enum KeyFileError {
 
 /// Why a text cannot name a member or a federation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no name; use 1 to {MAX_NAME} letters, digits, '-', '_' or '.'")]
+#[error("{0:?} is no name; use 1 to {MAX_NAME_CHARS} letters, digits, '-', '_' or '.'")]
 pub struct NameError(String);
 
 /// Checks a name that people will read in their terminals: it must not be able to drive one.
@@ -87,11 +85,7 @@ pub struct NameError(String);
 /// # Errors
 /// [`NameError`] says what a name may be.
 pub fn check_name(name: &str) -> Result<(), NameError> {
-    let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    if (1..=MAX_NAME).contains(&name.chars().count()) && name.chars().all(fits) {
-        return Ok(());
-    }
-    Err(NameError(name.chars().take(MAX_NAME).collect()))
+    if is_name(name) { Ok(()) } else { Err(NameError(name.chars().take(MAX_NAME_CHARS).collect())) }
 }
 
 impl KeyFile {

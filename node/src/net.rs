@@ -24,6 +24,7 @@ mod behaviour;
 mod bootstrap;
 mod codec;
 mod config;
+mod door;
 mod event;
 mod event_loop;
 mod exchange;
@@ -45,7 +46,7 @@ mod tests;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
 pub use self::{
-    config::{Admission, Mdns, NetConfig},
+    config::{Admission, Door, Mdns, NetConfig},
     event::{Event, MessageToken, ReplyToken, Verdict},
     gossip::VERDICT_WITHIN,
     handle::{Network, RequestError, Stats},

@@ -41,6 +41,10 @@ pub enum Domain {
     CounterReply = 12,
     /// What an account's owner wants done with its credits.
     Instruction = 13,
+    /// What lets a newcomer in.
+    Invitation = 14,
+    /// A newcomer's claim to an invitation.
+    Claim = 15,
 }
 
 /// A member's secret key.

@@ -138,6 +138,22 @@ pub enum Event {
         /// The model that the sponsor gets.
         model: BlobRef,
     },
+    /// A newcomer is a member from the next round on.
+    MemberJoined {
+        /// The round after which.
+        round: Round,
+        /// Who.
+        member: MemberId,
+        /// Its name.
+        name: String,
+    },
+    /// A member is none any more.
+    MemberLeft {
+        /// The round after which.
+        round: Round,
+        /// Who.
+        member: MemberId,
+    },
     /// A Plan is decided.
     Planned {
         /// Which round.

@@ -1,6 +1,7 @@
 //! The genesis: one file that names a federation. Its hash is the network id.
 
 mod market;
+mod membership;
 
 use std::{collections::BTreeSet, fmt::Display};
 
@@ -17,7 +18,10 @@ use crate::{
 };
 
 pub(crate) use self::market::part;
-pub use self::market::{Market, Noise, NoiseError};
+pub use self::{
+    market::{Market, Noise, NoiseError},
+    membership::{Admission, Membership, UnknownAdmission},
+};
 pub use crate::epidemic::Exchange;
 
 /// Everything that members must hold in common before the first round.
@@ -48,6 +52,9 @@ pub struct Genesis {
     pub contracts: Vec<Contract>,
     /// Who takes part.
     pub members: Vec<Member>,
+    /// How others may join them later; not at all if the file does not say.
+    #[serde(default, skip_serializing_if = "Membership::is_default")]
+    pub membership: Membership,
     /// Credits that exist before the first round: of sponsors, or of members.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
@@ -293,7 +300,14 @@ impl Genesis {
             within("members.power", member.power, 1, limits::MAX_TOTAL_POWER)?;
             total = total.saturating_add(member.power);
         }
-        within("members.power in total", total, 1, limits::MAX_TOTAL_POWER)
+        // Whoever joins later gets a vote too.
+        within("members.power in total", total, 1, limits::MAX_TOTAL_POWER - limits::MAX_MEMBERS as u64)?;
+        if self.membership.admission == Admission::Founders && self.exchange.topology != Topology::Elected {
+            let want = "closed, because an epidemic federation has no ledger that could say who has joined".into();
+            let got = self.membership.admission.to_string();
+            return Err(GenesisError::OutOfBounds { field: "membership.admission", got, want });
+        }
+        Ok(())
     }
 
     fn validate_grants(&self) -> Result<(), GenesisError> {

@@ -5,6 +5,7 @@
 
 mod instruct;
 mod job;
+mod roll;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::{
 pub use self::{
     instruct::{Carried, InstructionError},
     job::{End, EndedJob, Job, Settled, Work},
+    roll::{Roll, Ticket, Turnover},
 };
 
 /// Reputation of a newcomer.
@@ -38,6 +40,9 @@ const FALL: u32 = 2;
 /// Reputation counts towards election at most this many times the median, so that nobody chairs for ever.
 const WEIGHT_CAP: u64 = 3;
 
+/// Voting power of a member that has joined and delivered.
+const VOTE: u64 = 1;
+
 /// What the ledger knows of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -49,7 +54,7 @@ pub struct Account {
     pub reputation: u32,
     /// From 0 to 1,000: how much its appraisals count; falls fast, rises slowly.
     pub credibility: u32,
-    /// Voting power.
+    /// Voting power; 0 for a member that has joined and not delivered yet.
     pub power: u64,
     /// Where its hash chain stands.
     pub tip: Hash,
@@ -144,6 +149,8 @@ pub struct Ledger {
     pub accounts: BTreeMap<MemberId, Account>,
     /// Accounts of others. They stay when they are empty: their counters keep old instructions from coming back.
     pub guests: BTreeMap<MemberId, Guest>,
+    /// Who comes and goes.
+    pub roll: Roll,
     /// Jobs that sponsors pay for.
     pub jobs: BTreeMap<JobId, Job>,
     /// Jobs that the last Settle has ended.
@@ -183,6 +190,7 @@ impl Ledger {
         let mut ledger =
             Self::of(genesis.members.iter().map(|member| (member.id, Account::new(member.power, member.anchor))));
         genesis.grants.iter().for_each(|grant| ledger.grant(grant));
+        ledger.roll = Roll::new(genesis);
         ledger
     }
 
@@ -195,6 +203,7 @@ impl Ledger {
             escrow: Escrow::default(),
             accounts: accounts.into_iter().collect(),
             guests: BTreeMap::new(),
+            roll: Roll::default(),
             jobs: BTreeMap::new(),
             ended: Vec::new(),
             open_job: None,
@@ -309,9 +318,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// `member` has delivered what it was hired for.
+    /// `member` has delivered what it was hired for. A newcomer gets its vote by that: it is there, it has caught up, and
+    /// its machine does the work, so that decisions do not wait for somebody who was only invited.
     pub(crate) fn deliver(&mut self, member: &MemberId) -> Result<(), LedgerError> {
-        self.account_mut(member)?.delivered += 1;
+        let account = self.account_mut(member)?;
+        account.delivered += 1;
+        account.power = account.power.max(VOTE);
         Ok(())
     }
 

@@ -26,6 +26,12 @@ pub const MAX_JOBS: usize = 16;
 /// Accounts to which a genesis may give credits.
 pub const MAX_GRANTS: usize = 64;
 
+/// Invitations that the ledger remembers: those that were used or revoked, and have not lapsed.
+pub const MAX_TICKETS: usize = 1_024;
+
+/// Longest name of a member or a federation, in letters.
+pub const MAX_NAME_CHARS: usize = 64;
+
 /// Rounds that one job may pay for.
 pub const MAX_JOB_ROUNDS: u32 = 1_000_000;
 
@@ -34,6 +40,9 @@ pub const MAX_GENESIS_BYTES: usize = 256 * 1024;
 
 /// Longest statement of one member other than an appraisal, in bytes.
 pub const MAX_STATEMENT_BYTES: usize = 512;
+
+/// Longest instruction of an account's owner, in bytes: an application holds an invitation and the claim to it.
+pub const MAX_INSTRUCTION_BYTES: usize = 1_024;
 
 /// Longest appraisal, in bytes: a score for every member.
 pub const MAX_APPRAISAL_BYTES: usize = 64 * MAX_MEMBERS;

@@ -127,6 +127,8 @@ pub struct Machine {
 
     /// Members that are connected, and since when the others are not.
     present: BTreeSet<MemberId>,
+    /// Others that are connected: they follow, and may be members later.
+    followers: BTreeSet<MemberId>,
     absent_since: BTreeMap<MemberId, Time>,
     /// Blobs that are here.
     blobs: BTreeSet<BlobRef>,
@@ -218,6 +220,16 @@ impl Machine {
         self.phase
     }
 
+    /// R40: whether this node is a member. One that is not follows what the others decide.
+    pub fn is_member(&self) -> bool {
+        self.state.ledger.accounts.contains_key(&self.me)
+    }
+
+    /// Whether this node may say anything.
+    fn takes_part(&self) -> bool {
+        !self.is_silent() && self.is_member()
+    }
+
     /// The member elected to chair the open round.
     pub fn chair(&self) -> MemberId {
         self.validators.proposer(0)
@@ -265,7 +277,14 @@ impl Machine {
 
     fn peer_up(&mut self, member: MemberId) -> Result {
         let could_decide = self.quorum_is_here();
-        if member == self.me || !self.state.ledger.accounts.contains_key(&member) || !self.present.insert(member) {
+        if member == self.me {
+            return Ok(());
+        }
+        if !self.state.ledger.accounts.contains_key(&member) {
+            self.followers.insert(member);
+            return Ok(());
+        }
+        if !self.present.insert(member) {
             return Ok(());
         }
         self.absent_since.remove(&member);
@@ -281,13 +300,14 @@ impl Machine {
 
     fn peer_down(&mut self, member: MemberId) -> Result {
         let could_decide = self.quorum_is_here();
+        self.followers.remove(&member);
         if !self.present.remove(&member) {
             return Ok(());
         }
         self.absent_since.insert(member, self.now);
         self.tell(Event::PeerDown { member });
         self.exchange(epidemic::Input::PeerDown(member));
-        if could_decide && !self.quorum_is_here() {
+        if self.is_member() && could_decide && !self.quorum_is_here() {
             let why = "members with two thirds of the votes are no longer connected; nothing is decided until they are";
             self.tell(Event::Hindered { why: why.into() });
         }
@@ -335,7 +355,7 @@ impl Machine {
 
     /// R29: publishes a statement of this member, and remembers it first: it never says anything else in its place.
     fn say(&mut self, message: Message) {
-        if self.is_silent() {
+        if !self.takes_part() {
             return;
         }
         self.remember(&Record::Said(message.clone()));

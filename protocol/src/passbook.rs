@@ -125,12 +125,12 @@ fn changes(account: &MemberId, step: &Step<'_>) -> Vec<(Why, i128)> {
         Outcome::Planned { instructions, .. } => {
             let mut changes = Vec::new();
             for (owner, instruction, carried) in instructions {
-                match (instruction.action, carried) {
+                match (&instruction.action, carried) {
                     (Action::Transfer { to, amount }, _) if owner == account => {
-                        changes.push((Why::To { account: to }, -i128::from(amount)));
+                        changes.push((Why::To { account: *to }, -i128::from(*amount)));
                     }
-                    (Action::Transfer { to, amount }, _) if to == *account => {
-                        changes.push((Why::From { account: *owner }, amount.into()));
+                    (Action::Transfer { to, amount }, _) if to == account => {
+                        changes.push((Why::From { account: *owner }, i128::from(*amount)));
                     }
                     (Action::Fund(terms), Carried::Funded(job)) if owner == account => {
                         let escrow = terms.escrow(step.before.round).unwrap_or(0);

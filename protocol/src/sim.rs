@@ -20,6 +20,7 @@ mod hearing;
 mod life;
 mod link;
 mod network;
+mod newcomers;
 mod node;
 mod overreach;
 mod owners;

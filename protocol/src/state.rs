@@ -85,7 +85,7 @@ pub enum Outcome {
         instructions: Vec<(MemberId, Instruction, Carried)>,
     },
     /// Who is paid.
-    Settled(Settlement),
+    Settled(Box<Settlement>),
 }
 
 /// Why a body must not be voted for.
@@ -177,7 +177,7 @@ impl State {
         let weights = self.ledger.election_weights();
         let powers = self.ledger.accounts.values().map(|account| account.power);
         let members = weights.zip(powers).map(|((id, weight), power)| Validator { id, power, weight });
-        ValidatorSet::new(self.seed, members.collect())
+        ValidatorSet::new(self.seed, members.filter(|member| member.power > 0).collect())
     }
 
     /// The body that `evidence` makes at the next height, with what it leads to.
@@ -264,7 +264,7 @@ impl State {
     /// What the open round hires by.
     fn call<'a>(&self, federation: &'a Federation) -> Call<'a> {
         let genesis = &federation.genesis;
-        Call { market: &genesis.market, members: genesis.members.len(), round: self.round, seed: self.seed }
+        Call { market: &genesis.market, members: self.ledger.accounts.len(), round: self.round, seed: self.seed }
     }
 
     /// Those elected before the proposer did not bring a decision about.

@@ -2,6 +2,7 @@
 
 mod counter;
 mod instruction;
+mod invitation;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::{
 
 pub use counter::{CounterOffer, CounterOffers, CounterReply, Reply};
 pub use instruction::{Action, Instruction, JobTerms};
+pub use invitation::{Application, Claim, Invitation, Newcomer, is_name};
 
 /// A bid: one contract of the menu, at a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

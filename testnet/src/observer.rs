@@ -274,6 +274,8 @@ impl Observer {
             | Event::Adopted { .. }
             | Event::Transferred { .. }
             | Event::JobFunded { .. }
+            | Event::MemberJoined { .. }
+            | Event::MemberLeft { .. }
             | Event::JobEnded { .. }
             | Event::ExchangeBegun { .. }
             | Event::ExchangeEnded { .. }

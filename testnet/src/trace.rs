@@ -175,7 +175,7 @@ fn traced(federation: &Federation, step: &Step<'_>, planned: Option<TracedRound>
         (Evidence::Plan(plan), Outcome::Planned { instructions, awards, .. }) => Ok(Half::Planned(TracedRound {
             round: before.round,
             seed: before.seed,
-            instructions: instructions.iter().map(|(owner, instruction, _)| (*owner, *instruction)).collect(),
+            instructions: instructions.iter().map(|(owner, instruction, _)| (*owner, instruction.clone())).collect(),
             answers: before.answers(federation, &plan)?,
             hired: awards.iter().map(|award| award.member).collect(),
             gains: BTreeMap::new(),

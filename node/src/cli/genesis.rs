@@ -6,7 +6,7 @@ use althing_protocol::{
     aggregate::{Mixing, Rule},
     contribution::Contribution,
     epidemic::{Acceptance, Topology},
-    genesis::{Grant, Member, Noise},
+    genesis::{Admission, Grant, Member, Noise},
     ids::{Hash, MemberId},
     market::Mechanism,
     model::Width,
@@ -120,6 +120,9 @@ pub struct GenesisNewArgs {
     /// such a part of every layer.
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',', default_value = "1")]
     pub widths: Vec<Width>,
+    /// Who may invite members later: `closed` for nobody, or `founders` for each of those given here.
+    #[arg(long, value_name = "WHO", default_value_t)]
+    pub admission: Admission,
     /// A member, as `althing key show` prints it. Repeat for each.
     #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
     pub members: Vec<MemberArg>,

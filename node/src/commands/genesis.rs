@@ -62,6 +62,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     genesis.market.contribution = args.contribution;
     let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
     genesis.market.max_counter_offers = args.max_counter_offers.unwrap_or(offers);
+    genesis.membership.admission = args.admission;
     genesis.grants = args.grants.clone();
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
@@ -113,7 +114,8 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          pause      {} ms between rounds\n\
          aggregate  {}, mixing {}, noise {}, contribution {}\n\
          exchange   {}, accepting {}\n\
-         updates    coded by {}\n",
+         updates    coded by {}\n\
+         admission  {}\n",
         genesis.network(),
         genesis.name,
         task.model,
@@ -136,6 +138,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.exchange.topology,
         genesis.exchange.acceptance,
         genesis.exchange.codec,
+        genesis.membership.admission,
     );
     // Writing to a string cannot fail.
     for contract in &genesis.contracts {

@@ -37,7 +37,7 @@ impl Shell {
     async fn carry_out_one(&mut self, effect: Effect) -> Result<Option<Input>, Failure> {
         match effect {
             Effect::Append(entry) => self.journal.append(entry)?,
-            Effect::Commit(commit) => self.commit(&commit)?,
+            Effect::Commit(commit) => self.commit(&commit).await?,
             Effect::Publish { topic, bytes } => self.publish(topic, bytes).await?,
             Effect::Request { to, request } => requests::ask(self.network.clone(), to, request, self.bring.clone()),
             Effect::Reply { reply, answer } => self.reply(reply, answer).await,
@@ -70,8 +70,11 @@ impl Shell {
         Ok(None)
     }
 
-    fn commit(&mut self, commit: &Commit) -> Result<(), Failure> {
-        Ok(self.journal.commit(commit)?)
+    /// Who has joined by it is served from here on.
+    async fn commit(&mut self, commit: &Commit) -> Result<(), Failure> {
+        self.journal.commit(commit)?;
+        self.call_the_roll(&commit.state.ledger).await;
+        Ok(())
     }
 
     /// Statements and votes bind this node, so what they rest on is durable first; the rest only informs.
@@ -177,6 +180,9 @@ impl Shell {
         self.count_step(&event);
         if let Event::Settled { .. } = event {
             self.score_round();
+        }
+        if matches!(event, Event::MemberLeft { member, .. } if member == self.me) {
+            self.give_up_invitation();
         }
         self.counsel_hears(&event);
         if let Event::Adopted { round, model } = event {

@@ -7,8 +7,8 @@ use althing_protocol::{
     aggregate,
     epidemic::Topology,
     event::Event,
-    genesis::Genesis,
-    ids::{BlobRef, MemberId},
+    genesis::{self, Genesis},
+    ids::{BlobRef, Height, MemberId},
     machine::{Durable, Identity, Machine, Voice},
     state::Federation,
     time::Time,
@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     counsel::Counsel,
+    door::{Applicant, roster},
     jobs::{Jobs, Memory},
     journal::Journal,
     measured::{Kind, Measured},
@@ -42,7 +43,7 @@ use crate::{
     files, genesis_file,
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, throttle::Throttled, worker::WorkerHandle},
-    net::{self, Admission, Mdns, NetConfig, Network},
+    net::{self, Admission, Door, Mdns, NetConfig, Network},
     page::Board,
     status::{Place, SUBMISSIONS, Server, Status, Token, Told},
     store::{EXCHANGE, Origin, Store},
@@ -86,8 +87,12 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         first.extend(machine.when_halted(config.exchange.when_halted()));
     }
 
-    let (network, net_events) = connect(&config.net, &args.bootstrap, &config.limits, &key, &federation)?;
-    let (blobs, blob_events) = share(&network, blob_store.clone(), &federation)?;
+    let applicant = applicant(&config, &federation, &key, &machine)?;
+    let (roster, may_ask) = watch::channel(roster(&machine.state().ledger));
+    let bootstrap: Vec<_> =
+        args.bootstrap.iter().cloned().chain(applicant.iter().flat_map(Applicant::addresses)).collect();
+    let (network, net_events) = connect(&config, bootstrap, &key, &federation, &roster.borrow())?;
+    let (blobs, blob_events) = share(&network, blob_store.clone(), &federation, may_ask)?;
     let worker = WorkerHandle::spawn(learner).map_err(|error| no_thread(&error))?;
     let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
@@ -99,7 +104,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let genesis = Arc::new(genesis);
     let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
     let mut shell = Shell {
-        names: Names::of(&genesis),
+        names: Names::of(&genesis, &machine.state().ledger.roll, (me, &key.name)),
         jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis), Memory { residual, measured }),
         machine,
         genesis,
@@ -126,6 +131,8 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         submitted,
         server: None,
         origin,
+        roster,
+        applicant,
         first,
     };
     shell.tell(&Event::Guarded { account: shell.purse.as_ref().map(Purse::standing) });
@@ -176,14 +183,14 @@ pub(crate) fn first_model(config: &Config, genesis: &Genesis, catalogue: &Catalo
     Ok(catalogue.first_model(&genesis.task, file)?)
 }
 
-/// The member that the key speaks for.
+/// The member that the key speaks for, or the newcomer where members can be invited.
 pub(crate) fn member(genesis: &Genesis, key: &KeyFile) -> Result<MemberId, Failure> {
     let me = key.id();
     let Some(member) = genesis.member(&me) else {
-        return Err(Failure::user(format_args!(
-            "{} ({me}) is no member of {}: its key is not in the genesis; use the key that is, or ask the founder for a genesis with it",
-            key.name, genesis.name
-        )));
+        return match genesis.membership.admission {
+            genesis::Admission::Closed => Err(stranger(genesis, key, "ask the founder for a genesis with it")),
+            genesis::Admission::Founders => Ok(me),
+        };
     };
     if member.anchor != key.anchor() {
         return Err(Failure::user(format_args!(
@@ -194,6 +201,33 @@ pub(crate) fn member(genesis: &Genesis, key: &KeyFile) -> Result<MemberId, Failu
     Ok(me)
 }
 
+fn stranger(genesis: &Genesis, key: &KeyFile, or: &str) -> Failure {
+    Failure::user(format_args!(
+        "{} ({}) is no member of {}: its key is not in the genesis; use the key that is, or {or}",
+        key.name,
+        key.id(),
+        genesis.name
+    ))
+}
+
+/// What a node says to be let in. One that is no member, and never was, must have been invited.
+fn applicant(
+    config: &Config,
+    federation: &Federation,
+    key: &KeyFile,
+    machine: &Machine,
+) -> Result<Option<Applicant>, Failure> {
+    match config.invitation.as_ref().filter(|path| path.exists()) {
+        Some(path) => Applicant::load(path, key.clone(), federation.network).map(Some),
+        // Others may know by now that it is a member, which its own ledger will tell once it has caught up.
+        None if machine.is_member() || machine.state().height > Height(0) => Ok(None),
+        None => {
+            let or = "ask one of its founders for an invitation and `althing join` with it";
+            Err(stranger(&federation.genesis, key, or))
+        }
+    }
+}
+
 fn durable(store: &Store, blobs: BTreeSet<BlobRef>) -> Result<Durable, Failure> {
     let state = store.state()?.map(|(_, bytes)| bytes);
     let journal = store.journal()?.into_iter().map(|(_, bytes)| bytes).collect();
@@ -202,20 +236,25 @@ fn durable(store: &Store, blobs: BTreeSet<BlobRef>) -> Result<Durable, Failure> 
 }
 
 fn connect(
-    config: &config::Net,
-    bootstrap: &[net::Multiaddr],
-    limits: &config::Limits,
+    config: &Config,
+    bootstrap: Vec<net::Multiaddr>,
     key: &KeyFile,
     federation: &Federation,
+    roster: &BTreeSet<MemberId>,
 ) -> Result<(Network, mpsc::Receiver<net::Event>), Failure> {
-    let members = federation.genesis.members.iter().map(|member| member.id).collect();
+    let door = match federation.genesis.membership.admission {
+        genesis::Admission::Closed => Door::Closed,
+        genesis::Admission::Founders => Door::Open,
+    };
+    let (net, limits) = (&config.net, &config.limits);
     let config = NetConfig {
-        listen: config.listen.clone(),
-        bootstrap: config.bootstrap.iter().chain(bootstrap).cloned().collect(),
-        mdns: if config.mdns { Mdns::On } else { Mdns::Off },
-        max_peers: config.max_peers,
+        listen: net.listen.clone(),
+        bootstrap: net.bootstrap.iter().cloned().chain(bootstrap).collect(),
+        mdns: if net.mdns { Mdns::On } else { Mdns::Off },
+        max_peers: net.max_peers,
         max_memory_mb: u32::try_from(limits.memory_mb).unwrap_or(u32::MAX),
-        admission: Admission::MembersOnly(members),
+        admission: Admission::MembersOnly(roster.clone()),
+        door,
     };
     Ok(net::spawn(&key.keypair(), federation.network, config)?)
 }
@@ -224,17 +263,17 @@ fn share(
     network: &Network,
     store: blobs::Store,
     federation: &Federation,
+    roster: watch::Receiver<Arc<BTreeSet<MemberId>>>,
 ) -> Result<(Blobs, mpsc::Receiver<blobs::BlobEvent>), Failure> {
     let protocol = network.protocol("blob/1")?;
-    let members: BTreeSet<MemberId> = federation.genesis.members.iter().map(|member| member.id).collect();
     // Streams are open to whoever is connected; a stranger may be, for the moment before it is recognised.
-    let is_member = move |peer| match net::member_id(&peer) {
-        Some(member) if members.contains(&member) => blobs::Admission::Admitted,
+    let may_ask = move |peer| match net::member_id(&peer) {
+        Some(member) if roster.borrow().contains(&member) => blobs::Admission::Admitted,
         _ => blobs::Admission::Refused,
     };
     let config = BlobConfig {
         max_blob_bytes: federation.genesis.limits.max_update_bytes,
-        admit: Arc::new(is_member),
+        admit: Arc::new(may_ask),
         ..BlobConfig::default()
     };
     Blobs::spawn(network.streams(), protocol, store, config).map_err(Failure::machine)

@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{
     counsel::{Counsel, Given},
+    door::{Applicant, Roster},
     jobs::{Brought, Jobs},
     journal::Journal,
     privacy::Purse,
@@ -73,6 +74,10 @@ pub(super) struct Shell {
     pub(super) server: Option<Server>,
     /// What the store is worth.
     pub(super) origin: Origin,
+    /// Who is a member, for the parts that serve peers.
+    pub(super) roster: Roster,
+    /// What this node says to be let in, where it was invited.
+    pub(super) applicant: Option<Applicant>,
     /// What the core wanted before the loop began.
     pub(super) first: Vec<Effect>,
 }
@@ -141,6 +146,7 @@ impl Shell {
     }
 
     pub(super) fn tell(&mut self, event: &Event) {
+        self.names.hear(event);
         self.sink.tell(&self.names, event);
         let now = self.now();
         self.status.send_modify(|status| status.tally.hear(now.0, event));
@@ -175,7 +181,10 @@ impl Shell {
     async fn net_event(&mut self, event: net::Event) -> Result<(), Failure> {
         match event {
             net::Event::Listening(address) => self.tell(&Event::Listening { address: address.to_string() }),
-            net::Event::PeerUp(member) => self.feed(Input::PeerUp(member)).await?,
+            net::Event::PeerUp(member) => {
+                self.ask_to_join(member);
+                self.feed(Input::PeerUp(member)).await?;
+            }
             net::Event::PeerDown(member) => self.feed(Input::PeerDown(member)).await?,
             net::Event::Gossip { author, via, token, bytes, .. } => {
                 let now = self.now();
@@ -187,9 +196,10 @@ impl Shell {
                 let reply = self.desk.take(reply);
                 self.feed(Input::Asked { from, reply, bytes }).await?;
             }
+            net::Event::Knock { from, bytes, reply } => self.answer_the_door(from, &bytes, reply).await?,
             net::Event::ForeignGenesis { peer, theirs } => self.met_foreigner(peer, theirs),
             net::Event::Stranger { peer } => {
-                let why = "it is no member of this federation: its key is not in the genesis";
+                let why = "it is no member of this federation: neither the genesis nor the ledger knows its key";
                 tracing::warn!(peer = %peer, "refused a node: {why}");
                 self.tell(&Event::Refused { member: peer, why: why.to_owned() });
             }
@@ -247,6 +257,12 @@ impl Shell {
         if self.machine.is_silent() {
             why.push(
                 "restored from a copy; silent until the others have gone two heights further, so that nothing is signed twice"
+                    .into(),
+            );
+        }
+        if !self.machine.is_member() {
+            why.push(
+                "this node is no member, or its ledger has not come to where it is one; it follows what others decide"
                     .into(),
             );
         }

@@ -11,6 +11,7 @@ use althing_protocol::{
     event::{Account, Event, Phase, Role},
     genesis::Genesis,
     ids::MemberId,
+    ledger::Roll,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +67,18 @@ pub(super) fn unix_ms() -> u64 {
 pub(super) struct Names(BTreeMap<MemberId, String>);
 
 impl Names {
-    pub(super) fn of(genesis: &Genesis) -> Self {
-        Self(genesis.members.iter().map(|member| (member.id, member.name.clone())).collect())
+    /// Of all members, and of this node's owner, who may be none yet.
+    pub(super) fn of(genesis: &Genesis, roll: &Roll, owner: (MemberId, &str)) -> Self {
+        let founders = genesis.members.iter().map(|member| (member.id, member.name.clone()));
+        let owner = (owner.0, owner.1.to_owned());
+        Self([owner].into_iter().chain(founders).chain(roll.names.clone()).collect())
+    }
+
+    /// Takes in the name of somebody who has joined.
+    pub(super) fn hear(&mut self, event: &Event) {
+        if let Event::MemberJoined { member, name, .. } = event {
+            self.0.insert(*member, name.clone());
+        }
     }
 
     fn name(&self, member: &MemberId) -> String {
@@ -118,6 +129,10 @@ impl Names {
                 standing(account)
             ),
             Event::Forfeited { round, why } => format!("round {round} is forfeited: {why}"),
+            Event::MemberJoined { round, member, name } => {
+                format!("{name} is a member from round {} on ({})", round.next(), member.short())
+            }
+            Event::MemberLeft { member, .. } => format!("{} is no member any more", self.name(member)),
             Event::Settled { round, proposer, updates, refused, payments, agreement_round, .. } => {
                 let paid: u64 = payments.values().sum();
                 format!(

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use althing_protocol::{
     contribution::Contribution,
     genesis::{
-        Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Noise, Phases, Task,
+        Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Limits, Market, Member, Membership, Noise, Phases,
+        Task,
     },
     limits::MAX_COUNTER_OFFERS,
     market::Mechanism,
@@ -71,6 +72,7 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         exchange: Exchange::default(),
         contracts: passes(Width::Full, "", |value| value).to_vec(),
         members: draft.members,
+        membership: Membership::default(),
         grants: Vec::new(),
     };
     let winners = genesis.market.max_winners;

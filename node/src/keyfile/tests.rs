@@ -50,10 +50,10 @@ fn an_edited_key_is_refused_without_telling_its_secret() {
 
 #[test]
 fn names_are_short_and_printable() {
-    for good in ["a", "node-1", "Þóra.2", &"n".repeat(MAX_NAME)] {
+    for good in ["a", "node-1", "Þóra.2", &"n".repeat(MAX_NAME_CHARS)] {
         check_name(good).unwrap();
     }
-    for bad in ["", " ", "a b", "a:b", "a\n", "a\x1b[0m", &"n".repeat(MAX_NAME + 1)] {
+    for bad in ["", " ", "a b", "a:b", "a\n", "a\x1b[0m", &"n".repeat(MAX_NAME_CHARS + 1)] {
         assert!(check_name(bad).unwrap_err().to_string().contains("letters, digits"), "{bad:?}");
     }
 }

@@ -14,7 +14,7 @@ use super::{
     NetError,
     codec::BytesCodec,
     config::{Mdns, NetConfig},
-    exchange,
+    door, exchange,
     gossip::{self, Gossip},
     protocols::{Protocols, REPLY_BYTES_MAX, REQUEST_BYTES_MAX},
 };
@@ -49,6 +49,7 @@ pub(super) struct Behaviour {
     pub(super) gossip: Gossip,
     pub(super) requests: request_response::Behaviour<BytesCodec>,
     pub(super) exchange: request_response::Behaviour<BytesCodec>,
+    pub(super) door: request_response::Behaviour<BytesCodec>,
     pub(super) streams: libp2p_stream::Behaviour,
 }
 
@@ -61,6 +62,7 @@ impl Behaviour {
     ) -> Result<Self, NetError> {
         let requests = BytesCodec { request_max: REQUEST_BYTES_MAX, reply_max: REPLY_BYTES_MAX };
         let exchange = BytesCodec { request_max: exchange::QUESTION_BYTES_MAX, reply_max: exchange::ANSWER_BYTES_MAX };
+        let door = BytesCodec { request_max: door::KNOCK_BYTES_MAX, reply_max: door::WELCOME_BYTES_MAX };
         let ping = ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_WITHIN);
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits(config.max_peers)),
@@ -72,6 +74,7 @@ impl Behaviour {
             gossip: gossip::build(keypair, protocols)?,
             requests: request_response(requests, protocols, "request/1")?,
             exchange: request_response(exchange, protocols, "peers/1")?,
+            door: request_response(door, protocols, "door/1")?,
             streams: libp2p_stream::Behaviour::new(),
         })
     }

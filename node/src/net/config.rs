@@ -33,6 +33,15 @@ impl Admission {
     }
 }
 
+/// Whether strangers may ask to be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// They are dropped as soon as they are known to be strangers.
+    Closed,
+    /// They may knock before they are. Meanwhile they hear what members tell each other.
+    Open,
+}
+
 /// The settings of the network.
 #[derive(Debug, Clone)]
 pub struct NetConfig {
@@ -48,6 +57,8 @@ pub struct NetConfig {
     pub max_memory_mb: u32,
     /// Who may stay connected.
     pub admission: Admission,
+    /// Whether others may ask to be let in.
+    pub door: Door,
 }
 
 impl Default for NetConfig {
@@ -59,6 +70,7 @@ impl Default for NetConfig {
             max_peers: 64,
             max_memory_mb: 1024,
             admission: Admission::Anyone,
+            door: Door::Closed,
         }
     }
 }

@@ -36,6 +36,15 @@ pub enum Event {
         /// Where the answer goes. Dropping it refuses the request.
         reply: ReplyToken,
     },
+    /// Somebody who may be no member asks at the door, and waits.
+    Knock {
+        /// Who asks.
+        from: MemberId,
+        /// What; of a bounded length.
+        bytes: Vec<u8>,
+        /// Where the answer goes. Dropping it refuses.
+        reply: ReplyToken,
+    },
     /// A node that belongs to another federation was met and is being disconnected. Told once per node.
     ForeignGenesis {
         /// Its key.

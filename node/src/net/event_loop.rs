@@ -5,7 +5,7 @@ mod links;
 mod messages;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,7 @@ use tokio::{
 use super::{
     behaviour::Behaviour,
     bootstrap::Bootstrap,
-    config::{Admission, NetConfig},
+    config::{Admission, Door, NetConfig},
     handle::{Command, RequestError, Stats},
     limits::{Bans, Meters},
     outbox::Outbox,
@@ -89,6 +89,9 @@ pub(super) struct Ends {
     pub(super) outbox: Outbox,
 }
 
+/// Who waits for the answers to which of our questions, of one protocol.
+type Waiting = HashMap<OutboundRequestId, oneshot::Sender<Result<Vec<u8>, RequestError>>>;
+
 /// The swarm and everything that is remembered about peers.
 pub(super) struct Actor {
     swarm: Swarm<Behaviour>,
@@ -98,15 +101,20 @@ pub(super) struct Actor {
     protocols: Protocols,
     topics: HashMap<TopicHash, Topic>,
     admission: Admission,
+    door: Door,
     max_peers: usize,
     bootstrap: Bootstrap,
     book: AddressBook,
     sessions: Sessions,
     meters: Meters,
     bans: Bans,
+    /// Strangers that may knock for a moment, and where they listen.
+    at_the_door: BTreeMap<PeerId, Vec<Multiaddr>>,
     /// Refused peers that the node was told of.
     refused: BTreeSet<PeerId>,
-    waiting: HashMap<OutboundRequestId, oneshot::Sender<Result<Vec<u8>, RequestError>>>,
+    waiting: Waiting,
+    /// Knocks of ours that wait for answers.
+    knocking: Waiting,
     pulls: Pulls,
     stats: Stats,
 }
@@ -130,13 +138,16 @@ impl Actor {
             topics: Topic::ALL.into_iter().map(|topic| (protocols.topic(topic).hash(), topic)).collect(),
             protocols,
             admission: config.admission,
+            door: config.door,
             max_peers: usize::try_from(config.max_peers).unwrap_or(usize::MAX),
             bootstrap: Bootstrap::new(config.bootstrap, now),
             sessions: Sessions::default(),
             meters: Meters::default(),
             bans: Bans::default(),
+            at_the_door: BTreeMap::new(),
             refused: BTreeSet::new(),
-            waiting: HashMap::new(),
+            waiting: Waiting::new(),
+            knocking: Waiting::new(),
             pulls: Pulls::new(now),
             stats: Stats::default(),
         }

@@ -69,6 +69,7 @@ pub(super) enum Command {
     Publish { topic: Topic, bytes: Vec<u8> },
     Report { token: MessageToken, verdict: Verdict },
     Request { to: MemberId, bytes: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, RequestError>> },
+    Knock { at: MemberId, bytes: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, RequestError>> },
     Respond { token: ReplyToken, bytes: Vec<u8> },
     Ban { member: MemberId, why: String },
     Admit { admission: Admission },
@@ -121,7 +122,17 @@ impl Network {
         wait.await.unwrap_or(Err(RequestError::Stopped))
     }
 
-    /// Answers a request. An answer beyond [`REPLY_BYTES_MAX`](super::REPLY_BYTES_MAX) is dropped with a warning, and
+    /// Asks at the door of `at`, where members and others are answered alike, and waits.
+    ///
+    /// # Errors
+    /// [`RequestError`] says why there is no answer.
+    pub async fn knock(&self, at: MemberId, bytes: Vec<u8>) -> Result<Vec<u8>, RequestError> {
+        let (answer, wait) = oneshot::channel();
+        self.send(Command::Knock { at, bytes, answer }).await;
+        wait.await.unwrap_or(Err(RequestError::Stopped))
+    }
+
+    /// Answers a request or a knock. An answer beyond [`REPLY_BYTES_MAX`](super::REPLY_BYTES_MAX) is dropped with a warning, and
     /// the asker is refused.
     pub async fn respond(&self, token: ReplyToken, bytes: Vec<u8>) {
         self.send(Command::Respond { token, bytes }).await;

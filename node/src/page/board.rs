@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use althing_protocol::{
     event::{DecidedBy, Event, Role},
-    genesis::{Genesis, Member},
+    genesis::Genesis,
     ids::{MemberId, Round},
     ledger::Ledger,
 };
@@ -105,23 +105,21 @@ pub struct Fault {
     pub what: String,
 }
 
+impl Row {
+    /// Of a member of whom only the name is known.
+    fn new(id: MemberId, name: &str) -> Self {
+        let name = name.to_owned();
+        Self { id, name, is_here: false, reputation: 0, balance: 0, promised: 0, hired: 0, delivered: 0 }
+    }
+}
+
 impl Board {
     /// Of a federation of which nothing is known but its genesis.
     pub fn new(genesis: &Genesis) -> Self {
-        let row = |member: &Member| Row {
-            id: member.id,
-            name: member.name.clone(),
-            is_here: false,
-            reputation: 0,
-            balance: 0,
-            promised: 0,
-            hired: 0,
-            delivered: 0,
-        };
         Self {
             federation: genesis.name.clone(),
             task: format!("{} on {}", genesis.task.model, genesis.task.dataset),
-            members: genesis.members.iter().map(row).collect(),
+            members: genesis.members.iter().map(|member| Row::new(member.id, &member.name)).collect(),
             ..Self::default()
         }
     }
@@ -170,8 +168,14 @@ impl Board {
         }
     }
 
-    /// Brings the members up to date.
+    /// Brings the members up to date: those of the genesis and whoever has joined, without those who have left.
     pub fn count(&mut self, ledger: &Ledger, me: &MemberId, present: &BTreeSet<MemberId>) {
+        self.members.retain(|row| ledger.accounts.contains_key(&row.id));
+        for (id, name) in &ledger.roll.names {
+            if !self.members.iter().any(|row| row.id == *id) {
+                self.members.push(Row::new(*id, name));
+            }
+        }
         for row in &mut self.members {
             row.is_here = row.id == *me || present.contains(&row.id);
             row.promised = ledger.escrow.awards.get(&row.id).copied().unwrap_or(0);

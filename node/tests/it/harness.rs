@@ -159,9 +159,7 @@ impl Federation {
 
     /// What the binary answers in the folder of the member at `place`.
     pub(crate) fn answer(&self, place: usize, words: &[&str]) -> serde_json::Value {
-        let ended = self.run(place, &[words, &["--json"]].concat());
-        assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
-        serde_json::from_str(&ended.stdout).unwrap()
+        answer(&self.seats[place].dir, words)
     }
 
     /// Runs the binary to its end in the folder of the member at `place`.
@@ -195,6 +193,13 @@ fn hurry(genesis: &mut Genesis) {
     genesis.agreement.vote_ms = 500;
     genesis.agreement.step_ms = 250;
     genesis.agreement.rebroadcast_ms = 250;
+}
+
+/// What the binary answers in `dir`.
+pub(crate) fn answer(dir: &Path, words: &[&str]) -> serde_json::Value {
+    let ended = run(dir, &[words, &["--json"]].concat());
+    assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
+    serde_json::from_str(&ended.stdout).unwrap()
 }
 
 fn take_seat(folder: &Path, place: usize) -> Seat {

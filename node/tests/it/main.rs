@@ -11,6 +11,7 @@ mod epidemic;
 mod fake_endpoint;
 mod harness;
 mod hostile;
+mod joining;
 mod kill_nine;
 mod kill_private;
 mod lifecycle;

@@ -1,6 +1,6 @@
-//! Instructions of account owners: transfers, and funds for jobs.
+//! Instructions of account owners: transfers, funds for jobs, and who comes and goes.
 
-use super::{Guest, Job, Ledger};
+use super::{Guest, Job, Ledger, roll::RollError};
 use crate::{
     ids::{JobId, MemberId, Round},
     limits::{LEAST_OPENING, MAX_GUESTS, MAX_JOBS},
@@ -51,6 +51,9 @@ pub enum InstructionError {
          of round {0}, and the accuracy within 0 and 1"
     )]
     Terms(Round),
+    /// Nobody comes or goes by it.
+    #[error(transparent)]
+    Roll(#[from] RollError),
 }
 
 /// What an instruction has done.
@@ -60,6 +63,8 @@ pub enum Carried {
     Transferred,
     /// A job is waiting for its turns.
     Funded(JobId),
+    /// The roll of members has changed, or will when the open round is settled.
+    Enrolled,
 }
 
 impl Ledger {
@@ -79,13 +84,20 @@ impl Ledger {
         instruction: &Instruction,
         round: Round,
     ) -> Result<Carried, InstructionError> {
-        let (nonce, _) = self.standing(owner).ok_or(InstructionError::NoAccount(*owner))?;
+        let nonce = match (self.standing(owner), &instruction.action) {
+            (Some((nonce, _)), _) => nonce,
+            (None, Action::Join(_)) => 0,
+            (None, _) => return Err(InstructionError::NoAccount(*owner)),
+        };
         if instruction.nonce != nonce {
             return Err(InstructionError::OutOfTurn { account: *owner, want: nonce, got: instruction.nonce });
         }
-        let carried = match instruction.action {
-            Action::Transfer { to, amount } => self.transfer(owner, to, amount)?,
-            Action::Fund(terms) => self.fund(owner, terms, round)?,
+        let carried = match &instruction.action {
+            Action::Transfer { to, amount } => self.transfer(owner, *to, *amount)?,
+            Action::Fund(terms) => self.fund(owner, *terms, round)?,
+            Action::Join(application) => self.join(owner, application, round)?,
+            Action::Leave => self.leave(owner)?,
+            Action::Revoke(invitation) => self.revoke(owner, invitation, round)?,
         };
         if let Some((nonce, _)) = self.purse_mut(owner) {
             *nonce += 1;

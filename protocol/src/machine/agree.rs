@@ -59,7 +59,7 @@ impl Machine {
     /// R7, R16: starts deciding the next height.
     pub(super) fn start_height(&mut self) -> Result {
         let next = self.state.height.next();
-        if self.is_silent() || self.engine.height() == Some(next) || self.bodies.awaited.is_some() {
+        if !self.takes_part() || self.engine.height() == Some(next) || self.bodies.awaited.is_some() {
             return Ok(());
         }
         self.enter(match self.state.stage {

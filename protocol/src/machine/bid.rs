@@ -33,7 +33,7 @@ impl Machine {
 
     /// R1: a round begins when members with more than two thirds of the power are connected.
     pub(super) fn check_quorum_present(&mut self) -> Result {
-        if self.is_silent() || self.phase != Phase::Wait || self.now < self.opens_at || !self.quorum_is_here() {
+        if !self.takes_part() || self.phase != Phase::Wait || self.now < self.opens_at || !self.quorum_is_here() {
             return Ok(());
         }
         let round = self.state.round;

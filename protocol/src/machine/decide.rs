@@ -27,6 +27,7 @@ impl Machine {
         self.validators = next.validators().map_err(|why| disagrees(why.into()))?;
         self.state = next;
         self.instructions.prune(&self.state);
+        self.call_the_roll();
         self.end_exchange();
         let decision = Decision { body: bytes.into(), certificate };
         self.effects.push(Effect::Commit(Box::new(Commit { height, decision, state: self.state.clone() })));
@@ -40,10 +41,17 @@ impl Machine {
             }
             Outcome::Settled(settlement) => {
                 self.pause(settlement.updates.len());
-                self.tell_settled(elected, &body, settlement);
+                self.tell_settled(elected, &body, *settlement);
             }
         }
         Ok(())
+    }
+
+    /// R40: who is connected counts for what it is now: a member, or a follower.
+    fn call_the_roll(&mut self) {
+        let connected = std::mem::take(&mut self.present).into_iter().chain(std::mem::take(&mut self.followers));
+        let members = &self.state.ledger.accounts;
+        (self.present, self.followers) = connected.partition(|peer| members.contains_key(peer));
     }
 
     /// R31: the next round waits as long as the genesis says, and longer after one that brought nothing: whatever kept
@@ -62,13 +70,16 @@ impl Machine {
     fn tell_instructions(&mut self, header: &Header, instructions: &[(MemberId, Instruction, Carried)]) {
         let (round, height) = (header.round, header.height);
         for (owner, instruction, carried) in instructions {
-            self.tell(match (instruction.action, carried) {
+            match (&instruction.action, carried) {
                 (Action::Fund(terms), Carried::Funded(job)) => {
-                    Event::JobFunded { round, height, job: *job, sponsor: *owner, terms }
+                    self.tell(Event::JobFunded { round, height, job: *job, sponsor: *owner, terms: *terms });
                 }
-                (Action::Transfer { to, amount }, _) => Event::Transferred { round, height, from: *owner, to, amount },
-                (Action::Fund(_), Carried::Transferred) => continue,
-            });
+                (Action::Transfer { to, amount }, _) => {
+                    self.tell(Event::Transferred { round, height, from: *owner, to: *to, amount: *amount });
+                }
+                // Who comes and goes is told when it does.
+                (Action::Fund(_) | Action::Join(_) | Action::Leave | Action::Revoke(_), _) => {}
+            }
         }
     }
 
@@ -84,6 +95,12 @@ impl Machine {
             let EndedJob { id, job, end, model, .. } = ended;
             let (sponsor, rounds, returned) = (job.sponsor, job.rounds, job.left);
             self.tell(Event::JobEnded { job: id, sponsor, end, rounds, paid, returned, model });
+        }
+        for (member, name) in settlement.turnover.joined {
+            self.tell(Event::MemberJoined { round, member, name });
+        }
+        for member in settlement.turnover.left {
+            self.tell(Event::MemberLeft { round, member });
         }
         let slowest_training_ms = settlement.updates.values().map(|offer| offer.training_ms).max().unwrap_or(0);
         self.tell(Event::Settled {
@@ -107,6 +124,10 @@ impl Machine {
         if self.pool.round != self.state.round {
             self.turn_page();
             self.adopt();
+        }
+        if !self.is_member() {
+            self.phase = Phase::Wait;
+            return Ok(());
         }
         if self.stays_silent() {
             self.enter(Phase::Wait);

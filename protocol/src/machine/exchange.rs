@@ -173,7 +173,7 @@ impl Machine {
     /// E9: the phases that need others' votes are watched: one that lasts too long means that the ledger is halted. In
     /// all others it decides.
     pub(super) fn watch_for_halt(&mut self) {
-        if self.when_halted == WhenHalted::Wait || self.is_epidemic() || self.is_silent() {
+        if self.when_halted == WhenHalted::Wait || self.is_epidemic() || !self.takes_part() {
             return;
         }
         let timer = Timer::Halted(self.state.height.next());

@@ -1,4 +1,4 @@
-//! What owners of accounts want done, from the moment somebody submits it until a body says it.
+//! What owners of accounts want done, and who wants to come, from the moment somebody submits it until a body says it.
 
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ impl Machine {
         if self.instructions.contains(&signed) {
             return Ok(());
         }
-        let what = signed.open(&self.federation.network)?;
+        let what = self.open_instruction(&signed)?;
         let message = Message::Instruction(signed.clone());
         self.instructions.take(&self.state, Waiting { signed, what, submitted_here: true })?;
         self.publish(&message);
@@ -136,14 +136,21 @@ impl Machine {
 
     /// R35: keeps an instruction for the body that this member may build.
     pub(super) fn hear_instruction(&mut self, signed: Signed<Instruction>) -> Verdict {
-        if self.instructions.contains(&signed) || self.state.ledger.standing(&signed.signer).is_none() {
+        if self.instructions.contains(&signed) {
             return Verdict::Ignore;
         }
-        let Ok(what) = signed.open(&self.federation.network) else { return Verdict::Reject };
+        let Ok(what) = self.open_instruction(&signed) else { return Verdict::Reject };
         // What cannot be carried out here may be elsewhere: members are not at one height all the time.
         match self.instructions.take(&self.state, Waiting { signed, what, submitted_here: false }) {
             Ok(()) => Verdict::Accept,
             Err(_) => Verdict::Ignore,
         }
+    }
+
+    /// What is instructed, with every signature in it verified.
+    fn open_instruction(&self, signed: &Signed<Instruction>) -> std::result::Result<Instruction, StatementError> {
+        let what = signed.open(&self.federation.network)?;
+        what.verify(&self.federation.network)?;
+        Ok(what)
     }
 }

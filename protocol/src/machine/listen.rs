@@ -28,8 +28,8 @@ impl Machine {
     /// Takes a message. Its author is who the network says it is; what it holds is verified here.
     pub(super) fn hear(&mut self, author: MemberId, via: MemberId, bytes: &[u8]) -> Result<Verdict> {
         let Ok(message) = Message::decode(bytes) else { return Ok(Verdict::Reject) };
-        if !self.state.ledger.accounts.contains_key(&author) {
-            return Ok(Verdict::Reject);
+        if !self.is_known(&author) {
+            return Ok(Verdict::Ignore);
         }
         match message {
             Message::Commit(signed) => self.hear_statement(via, signed),
@@ -73,6 +73,12 @@ impl Machine {
         }
     }
 
+    /// Whether `member` is one, as far as this node knows. Whoever is not may have joined at a height that has not come here
+    /// yet, so the neighbour that passes on its words is not to blame.
+    fn is_known(&self, member: &MemberId) -> bool {
+        self.state.ledger.accounts.contains_key(member)
+    }
+
     /// R22: takes a statement of this round, or of the next: somebody may be there already.
     fn hear_statement<T: OfRound>(&mut self, via: MemberId, signed: Signed<T>) -> Result<Verdict> {
         let member = signed.signer;
@@ -82,8 +88,8 @@ impl Machine {
         if known(&mut self.pool) || known(&mut self.early) {
             return Ok(Verdict::Ignore);
         }
-        if !self.state.ledger.accounts.contains_key(&member) {
-            return Ok(Verdict::Reject);
+        if !self.is_known(&member) {
+            return Ok(Verdict::Ignore);
         }
         let Ok(what) = signed.open(&self.federation.network) else { return Ok(Verdict::Reject) };
         // A statement beyond its bounds would spoil every body that holds it.
@@ -124,8 +130,8 @@ impl Machine {
 
     fn hear_body(&mut self, via: MemberId, signed: Signed<BodyOffer>) -> Result<Verdict> {
         let member = signed.signer;
-        if !self.state.ledger.accounts.contains_key(&member) {
-            return Ok(Verdict::Reject);
+        if !self.is_known(&member) {
+            return Ok(Verdict::Ignore);
         }
         let Ok(offer) = signed.open(&self.federation.network) else { return Ok(Verdict::Reject) };
         let next = self.state.height.next();

@@ -107,6 +107,7 @@ impl Machine {
             sync: Sync::default(),
             silence: (durable.voice == Voice::Silent).then(|| Silence::new(now)),
             present: BTreeSet::new(),
+            followers: BTreeSet::new(),
             blobs: durable.blobs,
             repeat_at: now,
             epidemic,
@@ -132,6 +133,12 @@ impl Machine {
             // What a copy's journal holds is not all that was said, so nothing may be built on it.
             self.begin_silence();
             self.enter(Phase::Wait);
+            return Ok(());
+        }
+        if !self.is_member() {
+            let why = "this node is no member, or not yet: it follows what the others decide, and takes part once they have \
+                       let it in";
+            self.tell(Event::Hindered { why: why.into() });
             return Ok(());
         }
         let steps = self.recall(journal)?;

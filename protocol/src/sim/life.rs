@@ -110,11 +110,17 @@ impl World<'_> {
 
     /// Whether what `a` sends can reach `b` now.
     pub(super) fn joined(&self, a: usize, b: usize) -> bool {
-        a != b && self.network.joins(a, b) && self.nodes[a].machine.is_some() && self.nodes[b].machine.is_some()
+        let alive = self.nodes[a].machine.is_some() && self.nodes[b].machine.is_some();
+        a != b && self.network.joins(a, b) && alive && self.admits(a, b) && self.admits(b, a)
+    }
+
+    /// Whether `a` takes `b` for a member, as far as it has come.
+    fn admits(&self, a: usize, b: usize) -> bool {
+        self.nodes[a].state().ledger.accounts.contains_key(&self.nodes[b].id)
     }
 
     /// Lets everybody find out, sooner or later, whom it is connected to.
-    fn look_around(&mut self) {
+    pub(super) fn look_around(&mut self) {
         for who in 0..self.nodes.len() {
             for peer in 0..self.nodes.len() {
                 if self.nodes[who].machine.is_some() && who != peer {

@@ -40,6 +40,8 @@ pub(super) enum Event {
     Spam { who: usize },
     /// The owner of some account wants something done.
     Instruct,
+    /// Newcomers come, or go.
+    Knock,
     /// A fault of the scenario, by its place there.
     Fault(usize),
     /// From here on there are no new faults.

@@ -17,7 +17,8 @@ use crate::{
     crypto::Keypair,
     election::HashChain,
     genesis::{
-        Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Grant, Limits, Market, Member, Noise, Phases, Task,
+        Admission, Aggregation, Agreement, Bounds, Contract, Exchange, Genesis, Grant, Limits, Market, Member,
+        Membership, Noise, Phases, Task,
     },
     ids::{BlobRef, Hash},
     machine::{Identity, WhenHalted},
@@ -53,6 +54,8 @@ pub struct Scenario {
     pub seed: u64,
     /// The voting power of each member.
     pub powers: Vec<u64>,
+    /// Others who are not in the genesis, and are invited. Each comes in, and may leave and come again until faults cease.
+    pub newcomers: usize,
     /// Rounds that everybody must settle, or steps that it must end, once the faults have ceased.
     pub rounds: u64,
     /// How models travel.
@@ -100,6 +103,7 @@ impl Scenario {
         Self {
             seed,
             powers: vec![1; members],
+            newcomers: 0,
             rounds: 2,
             exchange: Exchange::default(),
             when_halted: WhenHalted::Wait,
@@ -143,8 +147,14 @@ impl Scenario {
         scenario.faults.sort_by_key(|(at, _)| *at);
         scenario.draw_liars(&mut rng);
         scenario.draw_updates(&mut rng);
-        // The least that a genesis allows for so many members, one more, or no floor.
-        let least = members.div_ceil(WINNERS as usize) as u32;
+        scenario.newcomers = rng.pick(&[0, 0, 1, 2]).copied().unwrap_or_default();
+        for _ in 0..rng.below(1 + scenario.newcomers as u64) {
+            let at = Time(rng.within(100, calm_at.0 - 500));
+            scenario.faults.push((at, draw_fault(&mut rng, scenario.everybody())));
+        }
+        scenario.faults.sort_by_key(|(at, _)| *at);
+        // The least that keeps the floor's promise to so many members, one more, or no floor.
+        let least = scenario.everybody().div_ceil(WINNERS as usize) as u32;
         scenario.max_losses = rng.pick(&[least, least, least + 1, 0]).copied().unwrap_or_default();
         scenario.max_counter_offers = rng.within(0, 2) as u32;
         scenario.pause_ms = rng.pick(&[0, 0, 100, 700]).copied().unwrap_or_default();
@@ -189,14 +199,19 @@ impl Scenario {
         }
     }
 
-    /// Members that keep to the protocol.
-    pub fn honest(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.powers.len()).filter(|member| !self.liars.contains_key(member))
+    /// Members of the genesis and newcomers.
+    pub const fn everybody(&self) -> usize {
+        self.powers.len() + self.newcomers
     }
 
-    /// Who each member is. The seed of the run is not part of it: names stay the same over all runs.
+    /// Members that keep to the protocol.
+    pub fn honest(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.everybody()).filter(|member| !self.liars.contains_key(member))
+    }
+
+    /// Who everybody is, newcomers last. The seed of the run is not part of it: names stay the same over all runs.
     pub fn identities(&self) -> Vec<Identity> {
-        (0..self.powers.len())
+        (0..self.everybody())
             .map(|place| {
                 let secret =
                     |what: &str| Hash::derive("althing 1 simulated secret", &[what.as_bytes(), &[place as u8]]).0;
@@ -209,6 +224,11 @@ impl Scenario {
     /// Somebody who is no member, and has credits from the beginning.
     pub fn sponsor() -> Keypair {
         Keypair::from_secret(Hash::derive("althing 1 simulated secret", &[b"sponsor"]).0)
+    }
+
+    fn membership(&self) -> Membership {
+        let admission = if self.newcomers > 0 { Admission::Founders } else { Admission::Closed };
+        Membership { admission }
     }
 
     fn grants(&self) -> Vec<Grant> {
@@ -260,6 +280,7 @@ impl Scenario {
             exchange: Exchange { codec: self.codec, ..self.exchange },
             contracts: self.widths.iter().flat_map(|width| contracts(*width)).collect(),
             members: identities.iter().zip(&self.powers).enumerate().map(member).collect(),
+            membership: self.membership(),
             grants: self.grants(),
         }
     }

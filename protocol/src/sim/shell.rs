@@ -68,6 +68,7 @@ impl World<'_> {
             | Effect::Inspect(_)
             | Effect::Aggregate(_) => self.order(who, effect),
             Effect::Tell(Told::PhaseEntered { round, phase }) => self.spring_ambush(who, round, phase),
+            Effect::Tell(Told::MemberJoined { .. } | Told::MemberLeft { .. }) => self.look_around(),
             Effect::Tell(told @ Told::Stepped { .. }) => self.stepped(who, &told),
             // A training that nobody waits for any more ends by itself, and its update is of no use.
             Effect::StopTraining | Effect::Blame { .. } | Effect::Tell(_) => {}

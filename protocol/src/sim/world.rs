@@ -66,7 +66,7 @@ impl<'a> World<'a> {
         let model = archive.put(Scenario::first_model());
         let mut nodes = Vec::new();
         for (place, identity) in scenario.identities().into_iter().enumerate() {
-            let (members, liars) = (scenario.powers.len(), scenario.attackers.len());
+            let (members, liars) = (scenario.everybody(), scenario.attackers.len());
             let assault = scenario.attackers.get(&place).map(|&attack| Assault { attack, members, liars });
             let mut agent = Agent::new(rng.fork(), scenario.habits, &federation.genesis);
             agent.assault = assault;
@@ -126,6 +126,7 @@ impl<'a> World<'a> {
         }
         self.queue.put(self.scenario.calm_at, Event::Calm);
         self.instruct_later();
+        self.knock_later();
         while self.witness.violations().is_empty() && !self.is_over() {
             let Some(event) = self.queue.take() else { break };
             self.happen(event);
@@ -197,6 +198,7 @@ impl<'a> World<'a> {
             Event::Restart { who } => self.start(who),
             Event::Spam { who } => self.spam(who),
             Event::Instruct => self.instruct(),
+            Event::Knock => self.knock(),
             Event::Fault(place) => {
                 let scenario = self.scenario;
                 if let Some((_, fault)) = scenario.faults.get(place) {

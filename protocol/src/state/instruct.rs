@@ -25,6 +25,7 @@ impl State {
         }
         let carry_out = |signed: &Signed<Instruction>| {
             let instruction = signed.open(&federation.network)?;
+            instruction.verify(&federation.network)?;
             let carried = self.ledger.carry_out(&signed.signer, &instruction, self.round)?;
             Ok((signed.signer, instruction, carried))
         };

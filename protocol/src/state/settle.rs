@@ -9,7 +9,7 @@ use crate::{
     election,
     event::{Award, Credits},
     ids::{BlobRef, Hash, MemberId},
-    ledger::{EndedJob, Settled},
+    ledger::{EndedJob, Settled, Turnover},
     settlement::{self, Findings},
     statement::{Appraisal, UpdateOffer},
 };
@@ -31,6 +31,8 @@ pub struct Settlement {
     pub payments: BTreeMap<MemberId, u64>,
     /// Jobs that have ended with it.
     pub ended: Vec<EndedJob>,
+    /// Who is a member from now on, and who is no more.
+    pub turnover: Turnover,
     /// Credits after it.
     pub credits: Credits,
 }
@@ -60,13 +62,16 @@ impl State {
         let worked = !updates.is_empty();
         let (round, model) = (self.round, evidence.model);
         self.ledger.turn_jobs(Settled { round, worked, accuracy_ppm, model })?;
+        let turnover = self.ledger.turn_roll(round);
         if model != self.model {
             self.previous = std::mem::replace(&mut self.model, model);
         }
         self.round = round.next();
         self.stage = Stage::Planning;
         let (ended, credits) = (self.ledger.ended.clone(), self.ledger.credits());
-        Ok(Outcome::Settled(Settlement { model, updates, refused, gains, accuracy_ppm, payments, ended, credits }))
+        let settlement =
+            Settlement { model, updates, refused, gains, accuracy_ppm, payments, ended, turnover, credits };
+        Ok(Outcome::Settled(Box::new(settlement)))
     }
 
     fn open_updates(

@@ -5,6 +5,7 @@ mod floor;
 mod instruct;
 mod job;
 mod market;
+mod roll;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,9 @@ use crate::{
     crypto::{Keypair, Signed},
     detection::Pretence,
     election::HashChain,
-    genesis::{Aggregation, Agreement, Bounds, Contract, Exchange, Limits, Market, Member, Noise, Phases, Task},
+    genesis::{
+        Aggregation, Agreement, Bounds, Contract, Exchange, Limits, Market, Member, Membership, Noise, Phases, Task,
+    },
     limits::CHAIN_TURNS,
     market::Mechanism,
     model::{Manifest, TensorSpec, Width},
@@ -170,6 +173,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
         exchange: Exchange::default(),
         contracts: vec![Contract { name: "one".into(), epochs: 1, width: Width::Full, value: 10 }],
         members,
+        membership: Membership::default(),
         grants: Vec::new(),
     }
 }

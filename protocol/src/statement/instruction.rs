@@ -1,16 +1,17 @@
-//! What the owner of an account wants done with its credits. Whoever holds the key may say so: no round has to be open
-//! for it, and no membership is needed.
+//! What the owner of a key wants done with its credits and with its membership. Whoever holds the key may say so: no
+//! round has to be open for it, and no membership is needed.
 
 use serde::{Deserialize, Serialize};
 
+use super::{Application, Invitation};
 use crate::{
-    crypto::{Domain, Statement},
-    ids::{MemberId, Round},
-    limits::{MAX_JOB_ROUNDS, MAX_MINT, MAX_STATEMENT_BYTES},
+    crypto::{Domain, Statement, StatementError},
+    ids::{MemberId, NetworkId, Round},
+    limits::{MAX_INSTRUCTION_BYTES, MAX_JOB_ROUNDS, MAX_MINT},
 };
 
-/// An order to the ledger, signed by the key of the account that pays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// An order to the ledger, signed by the key of the account that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instruction {
     /// How many instructions of this account were carried out before. Each number counts once, so that nobody can have an
     /// instruction carried out again.
@@ -21,11 +22,25 @@ pub struct Instruction {
 
 impl Statement for Instruction {
     const DOMAIN: Domain = Domain::Instruction;
-    const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
+    const MAX_BYTES: usize = MAX_INSTRUCTION_BYTES;
+}
+
+impl Instruction {
+    /// Checks the signatures within it, which its own does not vouch for.
+    ///
+    /// # Errors
+    /// [`StatementError`] when one is forged or malformed.
+    pub fn verify(&self, network: &NetworkId) -> Result<(), StatementError> {
+        if let Action::Join(application) = &self.action {
+            application.invitation.open(network)?;
+            application.claim.open(network)?;
+        }
+        Ok(())
+    }
 }
 
 /// What an instruction does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Gives credits to another account.
@@ -37,6 +52,12 @@ pub enum Action {
     },
     /// Pays for rounds of learning.
     Fund(JobTerms),
+    /// Becomes a member, once the open round is settled. The only instruction that takes no account.
+    Join(Box<Application>),
+    /// Is a member no more, once the open round is settled. The account stays.
+    Leave,
+    /// Takes back an invitation of one's own.
+    Revoke(Invitation),
 }
 
 /// What a sponsor pays for: rounds of the federation's task.

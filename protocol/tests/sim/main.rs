@@ -1,5 +1,6 @@
 //! A federation under virtual time, with everything going wrong that a seed can think of.
 
 mod epidemic;
+mod newcomers;
 mod scenarios;
 mod seeds;

@@ -15,7 +15,7 @@ use althing_protocol::{
 };
 
 /// Lets `scenario` happen, and complains.
-fn hold(scenario: &Scenario) -> Report {
+pub(super) fn hold(scenario: &Scenario) -> Report {
     let report = sim::run(scenario);
     assert_eq!(report.violations, [], "{scenario:#?}");
     report

@@ -25,6 +25,9 @@ const GOLDEN: &[(&str, &str)] = &[
     ("message: appraisal", "61038749"),
     ("message: instruction: transfer", "02696d8f"),
     ("message: instruction: funds", "9b358a3b"),
+    ("message: instruction: join", "45ab4dc5"),
+    ("message: instruction: leave", "a4fa521a"),
+    ("message: instruction: revoke", "9d873f3e"),
     ("message: have", "96018644"),
     ("message: tip", "0dc2bf2b"),
     ("message: vote", "84399e94"),
@@ -41,8 +44,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ("request: model", "f9832ade"),
     ("response", "36412059"),
     ("genesis", "c189f4fa"),
-    ("state", "cd576288"),
-    ("journal", "e11e21d7"),
+    ("state", "3e55068d"),
+    ("journal", "7f0fda73"),
     ("saved step", "51c80300"),
 ];
 

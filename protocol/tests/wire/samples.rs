@@ -14,8 +14,8 @@ use althing_protocol::{
     sim::Scenario,
     state::{Federation, State},
     statement::{
-        Action, Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers, CounterReply, HeldOut,
-        Instruction, JobTerms, Marks, ModelOffer, Reply, UpdateOffer,
+        Action, Application, Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers,
+        CounterReply, HeldOut, Instruction, Invitation, JobTerms, Marks, ModelOffer, Newcomer, Reply, UpdateOffer,
     },
     wire::{Decision, Message, Request, Response},
 };
@@ -93,6 +93,20 @@ fn funds() -> Signed<Instruction> {
         min_epsilon_micro: 50_000,
     };
     sign(&Instruction { nonce: 8, action: Action::Fund(terms) })
+}
+
+fn invitation() -> Invitation {
+    Invitation { ticket: keypair().id(), uses: 3, last_round: Round(900) }
+}
+
+fn join() -> Signed<Instruction> {
+    let newcomer = Newcomer { name: "berta".into(), anchor: Hash([6; 32]) };
+    let application = Application::new(newcomer, keypair().id(), sign(&invitation()), &keypair(), &NETWORK);
+    sign(&Instruction { nonce: 0, action: Action::Join(Box::new(application)) })
+}
+
+fn revoke() -> Signed<Instruction> {
+    sign(&Instruction { nonce: 10, action: Action::Revoke(invitation()) })
 }
 
 fn vote(body: Option<Hash>) -> Vote {
@@ -180,6 +194,9 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("appraisal", Message::Appraisal(appraisal())),
         ("instruction: transfer", Message::Instruction(transfer())),
         ("instruction: funds", Message::Instruction(funds())),
+        ("instruction: join", Message::Instruction(join())),
+        ("instruction: leave", Message::Instruction(sign(&Instruction { nonce: 9, action: Action::Leave }))),
+        ("instruction: revoke", Message::Instruction(revoke())),
         ("have", Message::Have(blob())),
         ("tip", Message::Tip(Height(u64::MAX))),
     ];

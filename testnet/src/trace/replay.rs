@@ -67,12 +67,7 @@ impl Trace {
     pub fn replay(&self, mechanism: Option<Mechanism>) -> Result<Replayed, TraceError> {
         let mechanism = mechanism.unwrap_or(self.genesis.market.mechanism);
         let market = Market { mechanism, ..self.genesis.market.clone() };
-        let mut stage = Stage {
-            market,
-            live: self.genesis.market.mechanism,
-            members: self.genesis.members.len(),
-            ledger: Ledger::new(&self.genesis),
-        };
+        let mut stage = Stage { market, live: self.genesis.market.mechanism, ledger: Ledger::new(&self.genesis) };
         let habits = self.habits();
         let mut replayed = Replayed {
             mechanism,
@@ -116,7 +111,6 @@ struct Stage {
     market: Market,
     /// What the live market was cleared by.
     live: Mechanism,
-    members: usize,
     ledger: Ledger,
 }
 
@@ -136,7 +130,8 @@ impl Stage {
                 return Err(refused(&why));
             }
         }
-        let call = Call { market: &self.market, members: self.members, round: round.round, seed: round.seed };
+        let call =
+            Call { market: &self.market, members: self.ledger.accounts.len(), round: round.round, seed: round.seed };
         let awards = call.hire(&mut self.ledger, &round.answers).map_err(|why| refused(&why))?;
         let gains = self.gains(round, &awards, habits, supposed);
         let payments = settle(&mut self.ledger, &awards, &gains).map_err(|why| refused(&why))?;
@@ -146,6 +141,7 @@ impl Stage {
         let (worked, model) = (!gains.is_empty(), round.model);
         let settled = Settled { round: round.round, worked, accuracy_ppm: round.accuracy_ppm, model };
         self.ledger.turn_jobs(settled).map_err(|why| refused(&why))?;
+        self.ledger.turn_roll(round.round);
         self.ledger.check().map_err(|why| refused(&why))?;
         Ok(payments)
     }

@@ -36,6 +36,7 @@ impl Actor {
             Command::Publish { topic, bytes } => self.publish(topic, bytes),
             Command::Report { token, verdict } => self.report(token, verdict),
             Command::Request { to, bytes, answer } => self.request(to, bytes, answer),
+            Command::Knock { at, bytes, answer } => self.knock(at, bytes, answer),
             Command::Respond { token, bytes } => {
                 self.stats.requests.sent_bytes += bytes.len() as u64;
                 if bytes.len() > REPLY_BYTES_MAX {
@@ -134,13 +135,35 @@ impl Actor {
         let _ = answer.send(Err(refusal));
     }
 
+    fn knock(&mut self, at: MemberId, bytes: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, RequestError>>) {
+        let connected = identity::peer_id(&at).filter(|peer| self.swarm.is_connected(peer));
+        let refusal = match connected {
+            None => RequestError::NotConnected(at),
+            Some(_) if self.knocking.len() >= WAITING_MAX => RequestError::Busy,
+            Some(peer) => {
+                let id = self.swarm.behaviour_mut().door.send_request(&peer, Question::Bytes(bytes));
+                self.knocking.insert(id, answer);
+                return;
+            }
+        };
+        let _ = answer.send(Err(refusal));
+    }
+
     fn admit(&mut self, admission: Admission) {
         self.admission = admission;
         let now = Instant::now();
+        // Who was a stranger may be none any more, and is told of anew if it comes as one again.
+        self.refused.clear();
         let out = self.sessions.iter().filter(|(_, session)| !self.admission.admits(&session.member));
         let out: Vec<_> = out.map(|(peer, session)| (*peer, session.member)).collect();
         for (peer, member) in out {
             self.refuse_stranger(peer, member, now);
+        }
+        for (peer, addresses) in std::mem::take(&mut self.at_the_door) {
+            match identity::member_id(&peer).filter(|member| self.admission.admits(member)) {
+                Some(member) => self.welcome(peer, member, addresses, now),
+                None => drop(self.at_the_door.insert(peer, addresses)),
+            }
         }
     }
 

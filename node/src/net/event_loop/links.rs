@@ -14,6 +14,8 @@ use super::{
     super::{
         address::{self, Locality},
         behaviour::BehaviourEvent,
+        config::Door,
+        door,
         event::Event,
         identity,
         peers::News,
@@ -94,6 +96,7 @@ impl Actor {
             }
             BehaviourEvent::Requests(event) => self.on_request_event(event, now),
             BehaviourEvent::Exchange(event) => self.on_exchange_event(event, now),
+            BehaviourEvent::Door(event) => self.on_door_event(event, now),
             _ => {}
         }
     }
@@ -116,6 +119,7 @@ impl Actor {
         let Closed::Gone { told, stayed } = self.sessions.close(peer, connection, now) else {
             return;
         };
+        self.at_the_door.remove(peer);
         if stayed >= SETTLED_AFTER {
             self.book.settled(peer);
             self.bootstrap.settled(peer);
@@ -150,12 +154,35 @@ impl Actor {
         if info.protocol_version != self.protocols.greeting() {
             self.refuse_foreigner(peer, member, &info.protocol_version, now);
         } else if self.admission.admits(&member) {
-            let addresses = address::dialable(&info.listen_addrs, locality);
-            self.book.introduce(peer, member, addresses, now);
-            self.sessions.declare(&peer, Allegiance::Ours);
-            self.raise(peer, now);
+            self.welcome(peer, member, address::dialable(&info.listen_addrs, locality), now);
         } else {
-            self.refuse_stranger(peer, member, now);
+            match self.door {
+                Door::Closed => self.refuse_stranger(peer, member, now),
+                Door::Open => self.let_knock(peer, address::dialable(&info.listen_addrs, locality), now),
+            }
+        }
+    }
+
+    /// Keeps a member that listens at `addresses`.
+    pub(super) fn welcome(&mut self, peer: PeerId, member: MemberId, addresses: Vec<Multiaddr>, now: Instant) {
+        self.book.introduce(peer, member, addresses, now);
+        self.sessions.declare(&peer, Allegiance::Ours);
+        self.raise(peer, now);
+    }
+
+    /// Lets a stranger stay for as long as it takes to ask to be let in.
+    fn let_knock(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, now: Instant) {
+        self.refuse_at(peer, now + door::OPEN_FOR);
+        self.at_the_door.insert(peer, addresses);
+        self.book.shun(&peer, SHUN_FOR, now);
+        self.bootstrap.shun(&peer, SHUN_FOR, now);
+    }
+
+    /// Declares that `peer` must be gone at `until`. Introducing itself again does not prolong its stay.
+    fn refuse_at(&mut self, peer: PeerId, until: Instant) {
+        let before = self.sessions.declare(&peer, Allegiance::Refused { until });
+        if let Some(earlier @ Allegiance::Refused { .. }) = before {
+            self.sessions.declare(&peer, earlier);
         }
     }
 
@@ -169,11 +196,7 @@ impl Actor {
     /// Drops a peer of another genesis, but not before it had time to read our greeting. It cannot say anything
     /// meanwhile, since no protocol name of its federation is one of ours.
     fn refuse_foreigner(&mut self, peer: PeerId, member: MemberId, greeting: &str, now: Instant) {
-        let before = self.sessions.declare(&peer, Allegiance::Refused { until: now + FAREWELL_FOR });
-        if let Some(earlier @ Allegiance::Refused { .. }) = before {
-            // Introducing itself again does not prolong its stay.
-            self.sessions.declare(&peer, earlier);
-        }
+        self.refuse_at(peer, now + FAREWELL_FOR);
         self.shun(peer, Event::ForeignGenesis { peer: member, theirs: protocols::network_of(greeting) }, now);
     }
 

@@ -13,6 +13,7 @@ use super::{
     super::{
         address::Locality,
         codec::Question,
+        config::Door,
         event::{Event, MessageToken, ReplyToken},
         exchange::{self, Hint, RECORDS_MAX},
         handle::RequestError,
@@ -82,6 +83,41 @@ impl Actor {
                 tracing::debug!(%peer, %error, "a request was not answered");
             }
             RequestEvent::ResponseSent { .. } => {}
+        }
+    }
+
+    pub(super) fn on_door_event(&mut self, event: RequestEvent, now: Instant) {
+        match event {
+            RequestEvent::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                self.on_knock(peer, request, channel, now);
+            }
+            RequestEvent::Message { message: Message::Response { request_id, response }, .. } => {
+                if let Some(answer) = self.knocking.remove(&request_id) {
+                    let _ = answer.send(Ok(response));
+                }
+            }
+            RequestEvent::OutboundFailure { peer, request_id, error, .. } => {
+                if let Some(answer) = self.knocking.remove(&request_id) {
+                    let _ = answer.send(Err(self.refusal(&peer, error)));
+                }
+            }
+            RequestEvent::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "a knock was not answered")
+            }
+            RequestEvent::ResponseSent { .. } => {}
+        }
+    }
+
+    /// Hands a knock to the node, whoever it is by, or refuses it by dropping its channel.
+    fn on_knock(&mut self, peer: PeerId, question: Question, channel: ResponseChannel<Vec<u8>>, now: Instant) {
+        let Some(from) = identity::member_id(&peer).filter(|_| self.door == Door::Open) else { return };
+        let Question::Bytes(bytes) = question else {
+            return self.blame(peer, "it kept knocking with what is too long");
+        };
+        if self.meters.request(peer, now) == Pour::Held
+            && self.outbox.offer(Event::Knock { from, bytes, reply: ReplyToken(channel) }).is_err()
+        {
+            tracing::debug!(?from, "a knock was not heard: the node does not keep up");
         }
     }
 

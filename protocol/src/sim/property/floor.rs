@@ -43,10 +43,10 @@ impl Floor {
     }
 
     /// Losses with which a member is overdue; beyond all counts where there is no floor.
-    fn patience(&self) -> u64 {
+    fn patience(&self, members: usize) -> u64 {
         let market = &self.genesis.market;
         let mut patience = u64::from(market.max_losses) + 1;
-        let mut left = self.genesis.members.len();
+        let mut left = members;
         while left > 0 {
             patience -= u64::from(market.max_losses > 0);
             left = left.saturating_sub(market.max_winners as usize);
@@ -55,7 +55,7 @@ impl Floor {
     }
 
     fn check_plan(&mut self, evidence: &PlanEvidence, state: &State, awards: &[Award]) -> Result<(), String> {
-        let patience = self.patience();
+        let patience = self.patience(state.ledger.accounts.len());
         let mut due: BTreeMap<MemberId, u64> = BTreeMap::new();
         for (_, reveal) in &evidence.bids {
             let bid = reveal.peek().map_err(|error| error.to_string())?.bid;

@@ -112,7 +112,7 @@ fn what_cannot_be_carried_out_spoils_the_body_and_says_why() {
     ];
     let state = State::genesis(&world.federation);
     for (who, nonce, action, wanted) in table {
-        let why = world.after(&state, vec![world.instruct(&who, nonce, action)]).unwrap_err().to_string();
+        let why = world.after(&state, vec![world.instruct(&who, nonce, action.clone())]).unwrap_err().to_string();
         assert!(why.contains(wanted), "{wanted}: {why}");
         let instruction = Instruction { nonce, action };
         assert!(state.would_carry_out(&who, &instruction).unwrap_err().to_string().contains(wanted), "{wanted}");

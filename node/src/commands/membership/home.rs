@@ -1,0 +1,133 @@
+//! A new node's folder: key, genesis and configuration. It is there as a whole or not at all.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use althing_protocol::genesis::Genesis;
+
+use crate::{
+    cli::membership::DataArgs,
+    config::Config,
+    failure::Failure,
+    files::{self, Readers},
+    genesis_file,
+    invitation::Pass,
+    keyfile::KeyFile,
+    learn::catalogue::Catalogue,
+};
+
+/// The configuration in such a folder.
+pub(super) const CONFIG: &str = "node.toml";
+
+const KEY: &str = "key.toml";
+const GENESIS: &str = "genesis.toml";
+const INVITATION: &str = "invitation.txt";
+
+/// What a pass over all of a member's data is to cost at the most, in micro-credits: half of what the market pays for one
+/// by default, so that whoever has much data bids too.
+const PASS_MICRO: u64 = 200_000;
+
+/// What one example costs where that is less, in micro-credits.
+const EXAMPLE_MICRO: u64 = 10;
+
+/// How the node begins.
+pub(super) struct Start<'a> {
+    /// The port at which it listens; any, if it is the newcomer that dials.
+    pub(super) port: Option<u16>,
+    /// What it was invited by.
+    pub(super) invitation: Option<&'a Pass>,
+    /// The first model, where the founder has given one to everybody.
+    pub(super) first_model: Option<&'a Path>,
+}
+
+/// A node's folder, before it is made.
+pub(super) struct Home<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) key: &'a KeyFile,
+    pub(super) genesis: &'a Genesis,
+    pub(super) data: &'a DataArgs,
+    pub(super) start: Start<'a>,
+}
+
+/// What was made.
+pub(super) struct Made {
+    /// Examples that the member trains on.
+    pub(super) samples: u64,
+}
+
+/// Refuses to write where something is.
+pub(super) fn must_not_exist(dir: &Path) -> Result<(), Failure> {
+    if dir.exists() {
+        return Err(Failure::user(format_args!(
+            "{} exists already; start the node in it by `althing run --config {}`, or name another folder",
+            dir.display(),
+            dir.join(CONFIG).display()
+        )));
+    }
+    Ok(())
+}
+
+impl Home<'_> {
+    /// Makes the folder, once the data was looked at.
+    pub(super) fn make(&self, catalogue: &Catalogue) -> Result<Made, Failure> {
+        must_not_exist(self.dir)?;
+        let text = self.config()?;
+        let config = Config::parse(&text, &self.dir.join(CONFIG))?;
+        let samples = catalogue.check(&self.genesis.task)?.learner(&config.data)?.samples();
+        let cost = (PASS_MICRO / samples.max(1)).clamp(1, EXAMPLE_MICRO);
+        let text =
+            format!("{text}\n[agents]\ncost_per_sample = {cost}    # micro-credits for training on one example once\n");
+        self.write(&text)?;
+        Ok(Made { samples })
+    }
+
+    /// Writes everything beside the folder's place, and then puts it there.
+    fn write(&self, config: &str) -> Result<(), Failure> {
+        let parent =
+            self.dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        let refused = |error: std::io::Error| {
+            Failure::user(format_args!("{}: {error}; check the path and the space on the disk", self.dir.display()))
+        };
+        fs::create_dir_all(parent).map_err(refused)?;
+        let draft = tempfile::Builder::new().prefix(".althing-").tempdir_in(parent).map_err(refused)?;
+        let at = |file| draft.path().join(file);
+        self.key.create(&at(KEY))?;
+        genesis_file::save(self.genesis, &at(GENESIS))?;
+        if let Some(pass) = self.start.invitation {
+            pass.create(&at(INVITATION))?;
+        }
+        files::create(&at(CONFIG), config, Readers::Everybody)?;
+        fs::rename(draft.path(), self.dir).map_err(refused)?;
+        // The folder has another name now, and must stay.
+        let _ = draft.keep();
+        Ok(())
+    }
+
+    fn config(&self) -> Result<String, Failure> {
+        let mut text = format!("genesis = {GENESIS:?}\nkey = {KEY:?}\ndata_dir = \"store\"\n");
+        if self.start.invitation.is_some() {
+            text += &format!("invitation = {INVITATION:?}\n");
+        }
+        if let Some(model) = self.start.first_model {
+            text += &format!("first_model = {}\n", quoted(&absolute(model)?));
+        }
+        if let Some(port) = self.start.port {
+            text += &format!("\n[net]\nlisten = [\"/ip4/0.0.0.0/tcp/{port}\", \"/ip4/0.0.0.0/udp/{port}/quic-v1\"]\n");
+        }
+        let path = quoted(&absolute(&self.data.data)?);
+        let (part, parts) = (self.data.part.part - 1, self.data.part.parts);
+        text += &format!("\n[data]\npath = {path}\nparts = {parts}\npart = {part}\n");
+        Ok(text)
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| Failure::user(format_args!("{}: {error}; check the path", path.display())))
+}
+
+/// A path as TOML writes it.
+fn quoted(path: &Path) -> String {
+    toml::Value::String(path.display().to_string()).to_string()
+}

@@ -1,0 +1,64 @@
+//! Who may become a member after the genesis.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Who may invite new members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admission {
+    /// Nobody: members are those of the genesis.
+    #[default]
+    Closed,
+    /// Each member of the genesis, as long as it is one. Whoever joins such a federation trusts them all with that.
+    Founders,
+}
+
+impl Admission {
+    /// Both.
+    const ALL: [Self; 2] = [Self::Closed, Self::Founders];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Founders => "founders",
+        }
+    }
+}
+
+impl fmt::Display for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Admission {
+    type Err = UnknownAdmission;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAdmission> {
+        let known = Self::ALL.into_iter().find(|admission| admission.name() == text);
+        known.ok_or_else(|| UnknownAdmission(text.to_owned()))
+    }
+}
+
+/// Why a word does not say who may invite.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` does not say who may invite members; say closed for nobody, or founders for those of the genesis")]
+pub struct UnknownAdmission(String);
+
+/// How members come to the federation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Membership {
+    /// Who may invite them.
+    #[serde(default)]
+    pub admission: Admission,
+}
+
+impl Membership {
+    /// Whether it says no more than a genesis that does not mention it.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

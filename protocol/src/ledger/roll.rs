@@ -1,0 +1,206 @@
+//! Who comes and goes. What a Plan says of it holds once the round is settled: until then everybody who was hired is a
+//! member, and the Settle is voted on by those who have seen the Plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Account, Carried, Guest, Ledger, instruct::InstructionError};
+use crate::{
+    genesis::{Admission, Genesis},
+    ids::{MemberId, Round},
+    limits::{MAX_MEMBERS, MAX_TICKETS},
+    statement::{Application, Invitation, Newcomer, is_name},
+};
+
+/// Who comes and goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roll {
+    /// Members that may invite.
+    pub inviters: BTreeSet<MemberId>,
+    /// Names of members that are not in the genesis.
+    pub names: BTreeMap<MemberId, String>,
+    /// Who will be members when the open round is settled.
+    pub joining: BTreeMap<MemberId, Newcomer>,
+    /// Who will be none.
+    pub leaving: BTreeSet<MemberId>,
+    /// Invitations that were used or revoked, by the inviter and then by the ticket, until they lapse.
+    pub tickets: BTreeMap<MemberId, BTreeMap<MemberId, Ticket>>,
+}
+
+/// What has become of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// How many may still join by it.
+    pub left: u32,
+    /// The last round in which anybody may.
+    pub last_round: Round,
+}
+
+/// Who has come and gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turnover {
+    /// New members, with their names.
+    pub joined: BTreeMap<MemberId, String>,
+    /// Members no more.
+    pub left: BTreeSet<MemberId>,
+}
+
+/// Why nobody comes or goes. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RollError {
+    /// It is a member, or is about to be one.
+    #[error("{0} is a member already, or will be when this round is settled")]
+    Member(MemberId),
+    /// Only a member can leave.
+    #[error("{0} is no member, or is leaving already")]
+    NoMember(MemberId),
+    /// The federation is full.
+    #[error("a federation has at most {MAX_MEMBERS} members; wait until one leaves")]
+    Full,
+    /// The inviter may not invite.
+    #[error("{0} may not invite members into this federation; ask a member that its genesis allows to")]
+    NoInviter(MemberId),
+    /// The ticket gives the invitation to somebody else, or is another's.
+    #[error("the claim to the invitation is not {0}'s; ask for an invitation of your own")]
+    NotYours(MemberId),
+    /// Its time is over.
+    #[error("the invitation held until round {}, and this is round {}; ask for another", last_round.0, now.0)]
+    Lapsed {
+        /// When it could be used last.
+        last_round: Round,
+        /// The open round.
+        now: Round,
+    },
+    /// As many have joined by it as may, or it was taken back.
+    #[error("the invitation is used up or was taken back; ask for another")]
+    UsedUp,
+    /// Too many invitations are remembered.
+    #[error("the ledger remembers {MAX_TICKETS} invitations, and takes no more until one of them lapses")]
+    TooManyTickets,
+    /// The name is none.
+    #[error("the newcomer's name cannot be printed; use letters, digits, '-', '_' and '.'")]
+    Name,
+    /// Nobody would be left to vote.
+    #[error("{0} has the last vote: nothing could be decided any more; let another member deliver an update first")]
+    LastVote(MemberId),
+}
+
+impl Roll {
+    /// The roll of a federation before anybody has come or gone.
+    pub fn new(genesis: &Genesis) -> Self {
+        let inviters = match genesis.membership.admission {
+            Admission::Closed => BTreeSet::new(),
+            Admission::Founders => genesis.members.iter().map(|member| member.id).collect(),
+        };
+        Self { inviters, ..Self::default() }
+    }
+}
+
+impl Ledger {
+    /// Lets `who` in with the next round. The signatures were verified before.
+    pub(super) fn join(
+        &mut self,
+        who: &MemberId,
+        application: &Application,
+        round: Round,
+    ) -> Result<Carried, InstructionError> {
+        if self.accounts.contains_key(who) || self.roll.joining.contains_key(who) {
+            return Err(RollError::Member(*who).into());
+        }
+        if self.accounts.len() + self.roll.joining.len() >= MAX_MEMBERS {
+            return Err(RollError::Full.into());
+        }
+        if !is_name(&application.name) {
+            return Err(RollError::Name.into());
+        }
+        let not_yours = || RollError::NotYours(*who);
+        let invitation = application.invitation.peek().map_err(|_| not_yours())?;
+        let claim = application.claim.peek().map_err(|_| not_yours())?;
+        if application.claim.signer != invitation.ticket || claim.newcomer != *who {
+            return Err(not_yours().into());
+        }
+        let inviter = application.invitation.signer;
+        let ticket = self.ticket(&inviter, &invitation, round)?;
+        self.note_ticket(inviter, invitation.ticket, Ticket { left: ticket.left - 1, ..ticket });
+        let newcomer = Newcomer { name: application.name.clone(), anchor: application.anchor };
+        self.roll.joining.insert(*who, newcomer);
+        Ok(Carried::Enrolled)
+    }
+
+    /// Lets `who` go with the next round.
+    pub(super) fn leave(&mut self, who: &MemberId) -> Result<Carried, InstructionError> {
+        if !self.accounts.contains_key(who) || self.roll.leaving.contains(who) {
+            return Err(RollError::NoMember(*who).into());
+        }
+        let stays = |member: &&MemberId| *member != who && !self.roll.leaving.contains(*member);
+        if !self.accounts.keys().filter(stays).any(|member| self.accounts[member].power > 0) {
+            return Err(RollError::LastVote(*who).into());
+        }
+        self.roll.leaving.insert(*who);
+        Ok(Carried::Enrolled)
+    }
+
+    /// Nobody joins by `invitation` any more.
+    pub(super) fn revoke(
+        &mut self,
+        inviter: &MemberId,
+        invitation: &Invitation,
+        round: Round,
+    ) -> Result<Carried, InstructionError> {
+        let ticket = self.ticket(inviter, invitation, round)?;
+        self.note_ticket(*inviter, invitation.ticket, Ticket { left: 0, ..ticket });
+        Ok(Carried::Enrolled)
+    }
+
+    /// What is left of `invitation`: at least one use.
+    fn ticket(&self, inviter: &MemberId, invitation: &Invitation, now: Round) -> Result<Ticket, RollError> {
+        let Invitation { ticket, uses, last_round } = *invitation;
+        if !self.roll.inviters.contains(inviter) {
+            return Err(RollError::NoInviter(*inviter));
+        }
+        if last_round < now {
+            return Err(RollError::Lapsed { last_round, now });
+        }
+        let known = self.roll.tickets.get(inviter).and_then(|tickets| tickets.get(&ticket)).copied();
+        if known.is_none() && self.roll.tickets.values().map(BTreeMap::len).sum::<usize>() >= MAX_TICKETS {
+            return Err(RollError::TooManyTickets);
+        }
+        let ticket = known.unwrap_or(Ticket { left: uses, last_round });
+        if ticket.left == 0 { Err(RollError::UsedUp) } else { Ok(ticket) }
+    }
+
+    fn note_ticket(&mut self, inviter: MemberId, id: MemberId, ticket: Ticket) {
+        self.roll.tickets.entry(inviter).or_default().insert(id, ticket);
+    }
+
+    /// The round is settled: who was let in is a member, and who leaves is none. Both keep what they own.
+    pub fn turn_roll(&mut self, settled: Round) -> Turnover {
+        let mut turnover = Turnover::default();
+        for (who, newcomer) in std::mem::take(&mut self.roll.joining) {
+            self.enrol(who, &newcomer);
+            turnover.joined.insert(who, newcomer.name);
+        }
+        for who in std::mem::take(&mut self.roll.leaving) {
+            if let Some(Account { balance, nonce, .. }) = self.accounts.remove(&who) {
+                self.guests.insert(who, Guest { balance, nonce });
+            }
+            self.roll.names.remove(&who);
+            self.roll.inviters.remove(&who);
+            turnover.left.insert(who);
+        }
+        self.roll.tickets.retain(|_, tickets| {
+            tickets.retain(|_, ticket| ticket.last_round > settled);
+            !tickets.is_empty()
+        });
+        turnover
+    }
+
+    fn enrol(&mut self, who: MemberId, newcomer: &Newcomer) {
+        // The instruction to join is the first of a key that had no account.
+        let Guest { balance, nonce } = self.guests.remove(&who).unwrap_or(Guest { balance: 0, nonce: 1 });
+        let account = Account { balance, nonce, ..Account::new(0, newcomer.anchor) };
+        self.accounts.insert(who, account);
+        self.roll.names.insert(who, newcomer.name.clone());
+    }
+}
