@@ -14,6 +14,7 @@ mod market;
 mod membership;
 mod model;
 mod payer;
+mod people;
 mod privacy;
 mod receipt;
 mod status;

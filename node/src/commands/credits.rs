@@ -2,23 +2,17 @@
 
 use std::fmt::Write;
 
-use althing_protocol::{
-    genesis::Genesis,
-    passbook::{Entry, Passbook, Why},
-};
+use althing_protocol::passbook::{Entry, Passbook, Why};
 use serde_json::json;
 
-use super::{
-    Answer, ledger,
-    payer::{account, name},
-};
+use super::{Answer, ledger, people::People};
 use crate::{cli::credits::CreditsArgs, config::Config, failure::Failure, keyfile::KeyFile, text};
 
 pub(super) fn execute(args: &CreditsArgs) -> Result<Answer, Failure> {
     let (federation, decisions) = ledger::decided(&args.config)?;
-    let genesis = &federation.genesis;
+    let people = People::of(&federation.genesis, &decisions);
     let account = match &args.account {
-        Some(text) => account(text, genesis)?,
+        Some(text) => people.account(text)?,
         None => KeyFile::load(&Config::load(&args.config)?.key)?.id(),
     };
     let book = Passbook::of(account, &federation, &decisions).map_err(ledger::damaged)?;
@@ -27,7 +21,7 @@ pub(super) fn execute(args: &CreditsArgs) -> Result<Answer, Failure> {
     let (income, spending): (i128, i128) = (sum(|change| change > 0), sum(|change| change < 0));
     let mut text = format!(
         "account   {} {account}\nbalance   {}\nincome    {}\nspending  {}\nescrow    {} put down for the open round, {} in jobs; {} promised\n",
-        name(genesis, &account),
+        people.name(&account),
         text::credits(book.balance),
         signed(income),
         signed(spending),
@@ -41,7 +35,7 @@ pub(super) fn execute(args: &CreditsArgs) -> Result<Answer, Failure> {
         let _ = writeln!(text, "\n... {skipped} earlier changes; --last shows more");
     }
     for entry in &book.entries[skipped..] {
-        let _ = writeln!(text, "round {:>5}  {:>16}  {}", entry.round.0, signed(entry.change), reason(entry, genesis));
+        let _ = writeln!(text, "round {:>5}  {:>16}  {}", entry.round.0, signed(entry.change), reason(entry, &people));
     }
     let json = json!({ "income_micro": income, "spending_micro": spending, "passbook": book });
     Ok(Answer { text, json })
@@ -53,15 +47,15 @@ fn signed(micro: i128) -> String {
     format!("{sign}{}", text::credits(u64::try_from(micro.unsigned_abs()).unwrap_or(u64::MAX)))
 }
 
-fn reason(entry: &Entry, genesis: &Genesis) -> String {
+fn reason(entry: &Entry, people: &People) -> String {
     match entry.why {
         Why::Granted => "granted by the genesis".into(),
         Why::Delivery => "for an update, as awarded".into(),
         Why::Bonus => "for what the update has brought".into(),
         Why::Deposit => "put down until delivery".into(),
         Why::DepositReturned => "back with delivery".into(),
-        Why::From { account } => format!("from {}", name(genesis, &account)),
-        Why::To { account } => format!("to {}", name(genesis, &account)),
+        Why::From { account } => format!("from {}", people.name(&account)),
+        Why::To { account } => format!("to {}", people.name(&account)),
         Why::Funded { job } => format!("put down for job {job}"),
         Why::Returned { job } => format!("left of job {job}"),
         Why::Slashed => "slashed: it signed two things in one place".into(),

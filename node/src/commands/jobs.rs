@@ -3,17 +3,16 @@
 use std::fmt::Write;
 
 use althing_protocol::{
-    genesis::Genesis,
     ids::{JobId, Round},
     ledger::{Job, Ledger},
-    state::Federation,
     statement::{Action, JobTerms},
 };
 use serde_json::{Value, json};
 
 use super::{
     Answer, ledger,
-    payer::{Fate, Payer, name},
+    payer::{Fate, Payer},
+    people::People,
 };
 use crate::{
     cli::credits::{FundArgs, JobsArgs},
@@ -44,7 +43,7 @@ pub(super) fn fund(args: &FundArgs) -> Result<Answer, Failure> {
             match own.find(|(_, job)| job.terms == terms) {
                 Some((id, job)) => {
                     json["job"] = id.0.into();
-                    format!("funded as {}", line(*id, job, &payer.genesis))
+                    format!("funded as {}", line(*id, job, &People::enrolled(&payer.genesis, &books.ledger.roll.names)))
                 }
                 None => "funded, and over already: see `althing jobs`\n".to_owned(),
             }
@@ -63,14 +62,15 @@ pub(super) fn show(args: &JobsArgs) -> Result<Answer, Failure> {
         }
     })
     .map_err(ledger::damaged)?;
-    let mut text = open(&federation, &state.ledger, state.round);
+    let people = People::of(&federation.genesis, &decisions);
+    let mut text = open(&people, &state.ledger, state.round);
     for job in &ended {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
             "job {} of {}: {} in round {}, {} rounds, {} credits paid, {} returned",
             job.id,
-            name(&federation.genesis, &job.job.sponsor),
+            people.name(&job.job.sponsor),
             job.end.name(),
             job.round,
             job.job.rounds,
@@ -85,22 +85,22 @@ pub(super) fn show(args: &JobsArgs) -> Result<Answer, Failure> {
     Ok(Answer { text, json: json!({ "open": open, "turn": state.ledger.open_job, "ended": ended }) })
 }
 
-fn open(federation: &Federation, ledger: &Ledger, round: Round) -> String {
+fn open(people: &People, ledger: &Ledger, round: Round) -> String {
     let turn =
         |id: &JobId| if ledger.open_job == Some(*id) { format!(", pays for round {round}") } else { String::new() };
     let lines = ledger.jobs.iter().map(|(id, job)| {
-        let line = line(*id, job, &federation.genesis);
+        let line = line(*id, job, people);
         format!("{}{}\n", line.trim_end(), turn(id))
     });
     lines.collect()
 }
 
-fn line(id: JobId, job: &Job, genesis: &Genesis) -> String {
+fn line(id: JobId, job: &Job, people: &People) -> String {
     let terms = &job.terms;
     let target = terms.target_accuracy_ppm.map(|ppm| format!(", until accuracy {}", f64::from(ppm) / 1e6));
     format!(
         "job {id} of {}: {} of {} rounds worked, at most {} credits each, {} left, until round {}{}\n",
-        name(genesis, &job.sponsor),
+        people.name(&job.sponsor),
         job.rounds,
         terms.rounds,
         credits(terms.budget_per_round),

@@ -5,8 +5,6 @@ use std::{fmt::Write as _, io, path::Path};
 use althing_protocol::{
     audit::{Audit, audit},
     codec,
-    genesis::Genesis,
-    ids::MemberId,
     limits::MAX_MESSAGE_BYTES,
     state::Federation,
     wire::Decision,
@@ -15,7 +13,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Answer, print,
+    Answer,
+    people::People,
+    print,
     receipt::{self, RECEIPT_FORMAT},
 };
 use crate::{
@@ -58,7 +58,7 @@ pub fn execute(command: &LedgerCommand, format: Format) -> Result<(), Failure> {
 fn show(config: &Path) -> Result<Answer, Failure> {
     let (federation, decisions) = decided(config)?;
     let audit = audit(&federation, &decisions).map_err(damaged)?;
-    Ok(describe(&federation.genesis, &audit, "this node's ledger"))
+    Ok(describe(&People::of(&federation.genesis, &decisions), &audit, "this node's ledger"))
 }
 
 fn export(config: &Path, out: &Path) -> Result<Answer, Failure> {
@@ -81,7 +81,11 @@ fn verify(file: &Path, genesis: &Path) -> Result<Answer, Failure> {
     let decisions = read(file, &text, &federation)?;
     let audit = audit(&federation, &decisions)
         .map_err(|why| Failure::machine(format_args!("{} is not good: {why}", file.display())))?;
-    Ok(describe(&federation.genesis, &audit, "the ledger is good: every signature, every payment, every credit"))
+    Ok(describe(
+        &People::of(&federation.genesis, &decisions),
+        &audit,
+        "the ledger is good: every signature, every payment, every credit",
+    ))
 }
 
 /// The decisions that a node has made: from the node if it runs, or else from its store.
@@ -145,8 +149,7 @@ fn read(file: &Path, text: &str, federation: &Federation) -> Result<Vec<Decision
     export.decisions.into_iter().map(decision).collect()
 }
 
-fn describe(genesis: &Genesis, audit: &Audit, headline: &str) -> Answer {
-    let name = |id: &MemberId| genesis.member(id).map_or_else(|| id.short(), |member| member.name.clone());
+fn describe(people: &People, audit: &Audit, headline: &str) -> Answer {
     let mut text = format!(
         "{headline}\nheight      {} (head {})\nrounds      {} with a new model, {} without\nminted      {} credits\nburned      {} credits\npool        {} credits\nescrow      {} credits\n",
         audit.heights,
@@ -161,7 +164,8 @@ fn describe(genesis: &Genesis, audit: &Audit, headline: &str) -> Answer {
     for (id, balance) in &audit.credits.balances {
         let reputation = audit.reputation.get(id).copied().unwrap_or(0);
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "member      {} {} credits, reputation {reputation}", name(id), credits(*balance));
+        let _ =
+            writeln!(text, "member      {} {} credits, reputation {reputation}", people.name(id), credits(*balance));
     }
     let json = json!({
         "heights": audit.heights,

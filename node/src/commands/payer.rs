@@ -123,20 +123,3 @@ impl Payer {
 fn silent(error: &AskError) -> Failure {
     Failure::user(format_args!("{error}; start one with `althing run`, or name another with --node"))
 }
-
-/// The account that `text` names: a member by its name, or any by its id.
-pub(super) fn account(text: &str, genesis: &Genesis) -> Result<MemberId, Failure> {
-    if let Some(member) = genesis.members.iter().find(|member| member.name == text) {
-        return Ok(member.id);
-    }
-    text.parse().map_err(|_| {
-        Failure::user(format_args!(
-            "{text:?} is no member's name, and no id of 64 hexadecimal digits; see `althing genesis show`"
-        ))
-    })
-}
-
-/// What people call an account.
-pub(super) fn name(genesis: &Genesis, account: &MemberId) -> String {
-    genesis.member(account).map_or_else(|| account.short(), |member| member.name.clone())
-}

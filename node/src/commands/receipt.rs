@@ -3,7 +3,6 @@
 use std::{fmt::Write, path::PathBuf};
 
 use althing_protocol::{
-    genesis::Genesis,
     ids::{Hash, JobId, NetworkId},
     ledger::EndedJob,
     receipt::Receipt,
@@ -12,7 +11,7 @@ use althing_protocol::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Answer, ledger, payer::name};
+use super::{Answer, ledger, people::People};
 use crate::{
     cli::credits::ReceiptArgs,
     failure::Failure,
@@ -61,7 +60,7 @@ pub(super) fn execute(args: &ReceiptArgs) -> Result<Answer, Failure> {
     };
     let text = serde_json::to_string_pretty(&file).map_err(Failure::machine)?;
     files::create(&out, &text, Readers::Everybody)?;
-    let mut text = describe(&federation.genesis, &ended);
+    let mut text = describe(&People::of(&federation.genesis, &decisions), &ended);
     // Writing to a string cannot fail.
     let _ = writeln!(text, "receipt     {}", out.display());
     Ok(Answer { text, json: json!({ "file": out, "ended": ended }) })
@@ -80,16 +79,16 @@ pub(super) fn verify(text: &str, federation: &Federation) -> Result<Answer, Fail
     }
     let text = format!(
         "the receipt is good: members with two thirds of the votes have decided it\n{}body        {body}\n",
-        describe(&federation.genesis, &ended)
+        describe(&People::founders(&federation.genesis), &ended)
     );
     Ok(Answer { text, json: json!({ "good": true, "body": body, "ended": ended }) })
 }
 
-fn describe(genesis: &Genesis, ended: &EndedJob) -> String {
+fn describe(people: &People, ended: &EndedJob) -> String {
     let EndedJob { id, job, end, round, model } = ended;
     let mut text = format!(
         "job         {id} of {}: {} in round {round}\nrounds      {} with a new model\nmodel       {model}\npaid        {} credits\nreturned    {} credits\n",
-        name(genesis, &job.sponsor),
+        people.name(&job.sponsor),
         end.name(),
         job.rounds,
         credits(ended.paid()),
@@ -100,7 +99,7 @@ fn describe(genesis: &Genesis, ended: &EndedJob) -> String {
         let _ = writeln!(
             text,
             "worker      {} {} updates, {} credits",
-            name(genesis, member),
+            people.name(member),
             work.updates,
             credits(work.paid)
         );

@@ -6,14 +6,14 @@ use althing_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, spent};
+use super::{Answer, people::People, spent};
 use crate::{
     cli::StatusArgs,
     config::Config,
     failure::Failure,
     genesis_file,
     keyfile::KeyFile,
-    status::{self, AskError, Status, Steps},
+    status::{self, AskError, Door, Status, Steps},
     store::{Store, StoreError},
     text::credits,
 };
@@ -26,7 +26,7 @@ pub(super) fn execute(args: &StatusArgs) -> Result<Answer, Failure> {
     if let Ok(status) = &asked
         && (status.member, status.network) == (member, network)
     {
-        return Ok(running(status, &genesis));
+        return Ok(running(status, &people(&config, &genesis)));
     }
     match stored_height(&config, &network) {
         Ok(height) => Ok(resting(member, network, height)),
@@ -64,11 +64,16 @@ fn steps(steps: Steps) -> String {
     format!("exchange    step {step}, {ended} ended; {accepted} of {received} models accepted\n")
 }
 
-fn running(status: &Status, genesis: &Genesis) -> Answer {
-    let name = |id: &MemberId| genesis.member(id).map_or_else(|| id.short(), |member| member.name.clone());
+/// As the running node calls them.
+fn people(config: &Config, genesis: &Genesis) -> People {
+    let books = Door::of(&config.data_dir).and_then(|door| door.books());
+    books.map_or_else(|_| People::founders(genesis), |books| People::enrolled(genesis, &books.ledger.roll.names))
+}
+
+fn running(status: &Status, people: &People) -> Answer {
     let phase = status.phase.and_then(|phase| serde_json::to_value(phase).ok());
     let phase = phase.as_ref().and_then(Value::as_str).unwrap_or("between rounds").to_owned();
-    let chair = status.chair.as_ref().map_or_else(|| "nobody yet".into(), name);
+    let chair = status.chair.as_ref().map_or_else(|| "nobody yet".into(), |chair| people.name(chair));
     let text = format!(
         "running     yes\n\
          member      {} {}\n\
@@ -84,7 +89,7 @@ fn running(status: &Status, genesis: &Genesis) -> Answer {
          privacy     {}\n\
          {}memory      {} MiB at the most\n",
         status.member,
-        name(&status.member),
+        people.name(&status.member),
         status.network,
         status.height,
         status.head.short(),

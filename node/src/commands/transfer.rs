@@ -5,16 +5,18 @@ use serde_json::json;
 
 use super::{
     Answer,
-    payer::{Fate, Payer, account, name},
+    payer::{Fate, Payer},
+    people::People,
 };
 use crate::{cli::credits::TransferArgs, failure::Failure, text::credits};
 
 pub(super) fn execute(args: &TransferArgs) -> Result<Answer, Failure> {
     let payer = Payer::of(&args.payer)?;
-    let to = account(&args.to, &payer.genesis)?;
-    let action = Action::Transfer { to, amount: args.credits };
-    let fate = payer.instruct(&payer.books()?, action)?;
-    let (whom, amount) = (name(&payer.genesis, &to), credits(args.credits));
+    let books = payer.books()?;
+    let people = People::enrolled(&payer.genesis, &books.ledger.roll.names);
+    let to = people.account(&args.to)?;
+    let fate = payer.instruct(&books, Action::Transfer { to, amount: args.credits })?;
+    let (whom, amount) = (people.name(&to), credits(args.credits));
     let mut json = json!({ "from": payer.id(), "to": to, "amount_micro": args.credits, "decided": false });
     let text = match fate {
         Fate::HandedIn => format!("{amount} credits for {whom}: handed in\n"),

@@ -104,7 +104,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let genesis = Arc::new(genesis);
     let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
     let mut shell = Shell {
-        names: Names::of(&genesis, &machine.state().ledger.roll, (me, &key.name)),
+        names: Names::of(&machine.state().ledger.roll, (me, &key.name)),
         jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis), Memory { residual, measured }),
         machine,
         genesis,

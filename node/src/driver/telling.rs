@@ -9,7 +9,6 @@ use std::{
 use althing_protocol::{
     detection::Pretence,
     event::{Account, Event, Phase, Role},
-    genesis::Genesis,
     ids::MemberId,
     ledger::Roll,
 };
@@ -68,10 +67,9 @@ pub(super) struct Names(BTreeMap<MemberId, String>);
 
 impl Names {
     /// Of all members, and of this node's owner, who may be none yet.
-    pub(super) fn of(genesis: &Genesis, roll: &Roll, owner: (MemberId, &str)) -> Self {
-        let founders = genesis.members.iter().map(|member| (member.id, member.name.clone()));
+    pub(super) fn of(roll: &Roll, owner: (MemberId, &str)) -> Self {
         let owner = (owner.0, owner.1.to_owned());
-        Self([owner].into_iter().chain(founders).chain(roll.names.clone()).collect())
+        Self([owner].into_iter().chain(roll.names.clone()).collect())
     }
 
     /// Takes in the name of somebody who has joined.

@@ -18,7 +18,7 @@ use crate::{
 pub struct Roll {
     /// Members that may invite.
     pub inviters: BTreeSet<MemberId>,
-    /// Names of members that are not in the genesis.
+    /// What members are called.
     pub names: BTreeMap<MemberId, String>,
     /// Who will be members when the open round is settled.
     pub joining: BTreeMap<MemberId, Newcomer>,
@@ -81,6 +81,9 @@ pub enum RollError {
     /// The name is none.
     #[error("the newcomer's name cannot be printed; use letters, digits, '-', '_' and '.'")]
     Name,
+    /// Another is called so.
+    #[error("a member is called {0} already; take another name")]
+    NameTaken(String),
     /// Nobody would be left to vote.
     #[error("{0} has the last vote: nothing could be decided any more; let another member deliver an update first")]
     LastVote(MemberId),
@@ -93,7 +96,8 @@ impl Roll {
             Admission::Closed => BTreeSet::new(),
             Admission::Founders => genesis.members.iter().map(|member| member.id).collect(),
         };
-        Self { inviters, ..Self::default() }
+        let names = genesis.members.iter().map(|member| (member.id, member.name.clone())).collect();
+        Self { inviters, names, ..Self::default() }
     }
 }
 
@@ -113,6 +117,10 @@ impl Ledger {
         }
         if !is_name(&application.name) {
             return Err(RollError::Name.into());
+        }
+        let joining = self.roll.joining.values().map(|newcomer| &newcomer.name);
+        if self.roll.names.values().chain(joining).any(|name| *name == application.name) {
+            return Err(RollError::NameTaken(application.name.clone()).into());
         }
         let not_yours = || RollError::NotYours(*who);
         let invitation = application.invitation.peek().map_err(|_| not_yours())?;

@@ -44,8 +44,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ("request: model", "f9832ade"),
     ("response", "36412059"),
     ("genesis", "c189f4fa"),
-    ("state", "3e55068d"),
-    ("journal", "7f0fda73"),
+    ("state", "2d8befef"),
+    ("journal", "3a31c14f"),
     ("saved step", "51c80300"),
 ];
 

@@ -15,6 +15,7 @@ use crate::{
     account::{Account, AccountError, Owner, Witness},
     config::Config,
     driver, genesis_file,
+    invitation::Pass,
     keyfile::KeyFile,
     learn::catalogue::{Catalogue, Task},
     status,
@@ -66,10 +67,7 @@ impl Claims {
             Err(error) => findings.push(Finding::stops("genesis", error)),
         }
         if let (Some(genesis), Some(key)) = (&claims.genesis, &claims.key) {
-            findings.push(match driver::member(genesis, key) {
-                Ok(_) => Finding::fine("member", format_args!("{} is a member", key.name)),
-                Err(error) => Finding::stops("member", error),
-            });
+            findings.push(member(config, genesis, key));
         }
         if let Some(genesis) = &claims.genesis {
             claims.task = examine_model(config, genesis, catalogue, findings);
@@ -80,6 +78,27 @@ impl Claims {
     /// Bytes of the model, 0 if it is not known.
     pub(super) fn model_bytes(&self) -> u64 {
         self.genesis.as_ref().map_or(0, |genesis| genesis.task.initial_model.size)
+    }
+}
+
+/// Whether the node may take part: by the genesis, or by an invitation.
+fn member(config: &Config, genesis: &Genesis, key: &KeyFile) -> Finding {
+    match (driver::member(genesis, key), &config.invitation) {
+        (Err(error), _) => Finding::stops("member", error),
+        (Ok(me), _) if genesis.member(&me).is_some() => {
+            Finding::fine("member", format_args!("{} is a member of the genesis", key.name))
+        }
+        (Ok(_), Some(path)) if path.exists() => match Pass::load(path) {
+            Ok(_) => Finding::fine("member", format_args!("{} comes by the invitation {}", key.name, path.display())),
+            Err(error) => Finding::stops("member", error),
+        },
+        (Ok(_), _) => Finding::warns(
+            "member",
+            format_args!(
+                "{} is not in the genesis, and there is no invitation: unless the ledger knows it, ask a founder for one",
+                key.name
+            ),
+        ),
     }
 }
 

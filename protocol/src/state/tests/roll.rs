@@ -37,7 +37,8 @@ fn invitation() -> Invitation {
 
 impl World {
     fn applies(&self, inviter: &MemberId, invitation: Invitation, who: &Keypair) -> Application {
-        let newcomer = Newcomer { name: "carla".into(), anchor: HashChain::new([90; 32], CHAIN_TURNS).anchor() };
+        let name = if who.id() == carla().id() { "carla".into() } else { who.id().short() };
+        let newcomer = Newcomer { name, anchor: HashChain::new([90; 32], CHAIN_TURNS).anchor() };
         let signed = self.sign(inviter, &invitation);
         Application::new(newcomer, who.id(), signed, &ticket(), &self.federation.network)
     }
@@ -105,6 +106,8 @@ fn an_invitation_that_does_not_hold_lets_nobody_in() {
     let good = |who: &Keypair| world.applies(&founder, invitation(), who);
     let mut unprintable = good(&carla());
     unprintable.name = "\x1b[0m".into();
+    let mut namesake = good(&carla());
+    namesake.name = founder.short();
     let other_ticket = Keypair::from_secret([92; 32]);
     let mut stolen = good(&carla());
     stolen.claim = Signed::new(&other_ticket, &world.federation.network, &Claim { newcomer: carla().id() });
@@ -118,9 +121,10 @@ fn an_invitation_that_does_not_hold_lets_nobody_in() {
             "held until round 0, and this is round 1",
         ),
         (world.joins(&carla(), 0, world.applies(&founder, spent, &carla())), "is used up"),
-        (world.joins(&carla(), 0, stolen), "is not"),
-        (world.joins(&carla(), 0, good(member)), "is not"),
+        (world.joins(&carla(), 0, stolen), "the claim to the invitation is not"),
+        (world.joins(&carla(), 0, good(&other_ticket)), "the claim to the invitation is not"),
         (world.joins(&carla(), 0, unprintable), "cannot be printed"),
+        (world.joins(&carla(), 0, namesake), "is called"),
         (world.joins(&carla(), 1, good(&carla())), "has number 1, but"),
         (world.joins(member, 0, good(member)), "is a member already"),
     ];
