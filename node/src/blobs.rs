@@ -110,6 +110,9 @@ pub enum Admission {
 /// Decides which peers are served. It is called for each new stream and must not block.
 pub type Admit = Arc<dyn Fn(PeerId) -> Admission + Send + Sync>;
 
+/// Is told of each stream that a peer opens. It must not block.
+pub type Opened = Arc<dyn Fn(PeerId) + Send + Sync>;
+
 /// Bounds and choices.
 #[derive(Clone)]
 pub struct BlobConfig {
@@ -117,6 +120,8 @@ pub struct BlobConfig {
     pub max_blob_bytes: u64,
     /// Which peers are served.
     pub admit: Admit,
+    /// Who is told of their streams.
+    pub opened: Opened,
     /// How long one answer of up to 1 MiB may take, in either direction.
     pub answer_timeout: Duration,
     /// How long a piece may be in flight before another provider is asked for it too.
@@ -128,6 +133,7 @@ impl Default for BlobConfig {
         Self {
             max_blob_bytes: althing_protocol::limits::MAX_BLOB_BYTES,
             admit: Arc::new(|_| Admission::Admitted),
+            opened: Arc::new(|_| ()),
             answer_timeout: ANSWER_TIMEOUT,
             hedge_after: HEDGE_AFTER,
         }
@@ -197,7 +203,7 @@ impl Blobs {
             return Err(SpawnError::AlreadyServed(protocol));
         };
         let stats = Arc::new(BlobStats::default());
-        let server = Server::new(store.clone(), Arc::clone(&stats), config.admit, config.answer_timeout);
+        let server = Server::new(store.clone(), Arc::clone(&stats), &config);
         let (reports_tx, reports) = mpsc::channel(REPORT_CAPACITY);
         let (events_tx, events) = mpsc::channel(EVENT_CAPACITY);
         let context = LinkContext {

@@ -12,8 +12,9 @@ use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
 /// The variable that chooses what is logged, for example `ALTHING_LOG=althing_node::net=debug`.
 pub const VARIABLE: &str = "ALTHING_LOG";
 
-/// What is logged when the variable is not set.
-const DEFAULT: &str = "warn,althing=info";
+/// What is logged when the variable is not set. Gossip would warn of every message that a slow peer makes it drop, with
+/// all its bytes: whoever reads nothing could fill a disk.
+const DEFAULT: &str = "warn,althing=info,libp2p_gossipsub=error";
 
 /// Longest filter, in bytes.
 pub const FILTER_BYTES_MAX: usize = 1_024;

@@ -13,7 +13,7 @@ use libp2p_stream::IncomingStreams;
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 use super::{
-    Admission, Admit, BlobStats,
+    Admission, Admit, BlobConfig, BlobStats, Opened,
     store::{Health, Reader, SliceError, Store},
     wire::{REQUEST_BYTES, Request, Status},
 };
@@ -35,6 +35,7 @@ pub(super) struct Server {
     pub(super) store: Store,
     pub(super) stats: Arc<BlobStats>,
     pub(super) admit: Admit,
+    pub(super) opened: Opened,
     /// How long a peer may take to read one answer.
     pub(super) answer_timeout: Duration,
     uploads: Arc<Semaphore>,
@@ -42,9 +43,10 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(store: Store, stats: Arc<BlobStats>, admit: Admit, answer_timeout: Duration) -> Self {
+    pub(super) fn new(store: Store, stats: Arc<BlobStats>, config: &BlobConfig) -> Self {
         let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
-        Self { store, stats, admit, answer_timeout, uploads, streams: Arc::default() }
+        let (admit, opened) = (Arc::clone(&config.admit), Arc::clone(&config.opened));
+        Self { store, stats, admit, opened, answer_timeout: config.answer_timeout, uploads, streams: Arc::default() }
     }
 
     /// Accepts streams until it is aborted. It only spawns: a stream that arrives while it is busy would be lost.
@@ -62,6 +64,7 @@ impl Server {
     }
 
     async fn serve(self, peer: PeerId, stream: Stream) {
+        (self.opened)(peer);
         if (self.admit)(peer) == Admission::Refused {
             tracing::debug!(%peer, "blob stream refused");
             return;

@@ -274,6 +274,10 @@ fn share(
     let config = BlobConfig {
         max_blob_bytes: federation.genesis.limits.max_update_bytes,
         admit: Arc::new(may_ask),
+        opened: Arc::new({
+            let network = network.clone();
+            move |peer| network.opened(peer)
+        }),
         ..BlobConfig::default()
     };
     Blobs::spawn(network.streams(), protocol, store, config).map_err(Failure::machine)

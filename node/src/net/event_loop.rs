@@ -28,7 +28,7 @@ use super::{
     bootstrap::Bootstrap,
     config::{Admission, Door, NetConfig},
     handle::{Command, RequestError, Stats},
-    limits::{Bans, Meters},
+    limits::{Bans, Excess, Meters},
     outbox::Outbox,
     peers::AddressBook,
     protocols::Protocols,
@@ -107,6 +107,8 @@ pub(super) struct Actor {
     book: AddressBook,
     sessions: Sessions,
     meters: Meters,
+    /// Whether the node has taken all that came since the last census.
+    has_kept_up: bool,
     bans: Bans,
     /// Strangers that may knock for a moment, and where they listen.
     at_the_door: BTreeMap<PeerId, Vec<Multiaddr>>,
@@ -143,6 +145,7 @@ impl Actor {
             bootstrap: Bootstrap::new(config.bootstrap, now),
             sessions: Sessions::default(),
             meters: Meters::default(),
+            has_kept_up: true,
             bans: Bans::default(),
             at_the_door: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -217,6 +220,11 @@ impl Actor {
     /// Forgives, forgets, and passes on to gossip what it must know of those who said too much.
     fn take_census(&mut self) {
         let now = Instant::now();
+        // A busy machine reads slowly, and a flood must not hide behind that: it is what the machine is busy with.
+        let heaviest = self.meters.heaviest();
+        if let (Some((peer, count)), false) = (heaviest, std::mem::replace(&mut self.has_kept_up, true)) {
+            self.exceeds(peer, Excess::Messages(count), now);
+        }
         for (peer, points) in self.meters.penalties(now) {
             self.swarm.behaviour_mut().gossip.set_application_score(&peer, points);
         }

@@ -1,7 +1,7 @@
 //! The handle through which the node speaks to the network.
 
 use althing_protocol::ids::MemberId;
-use libp2p::{Multiaddr, StreamProtocol};
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -72,6 +72,7 @@ pub(super) enum Command {
     Knock { at: MemberId, bytes: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, RequestError>> },
     Respond { token: ReplyToken, bytes: Vec<u8> },
     Ban { member: MemberId, why: String },
+    Opened { peer: PeerId },
     Admit { admission: Admission },
     Dial { address: Multiaddr },
     ListenAddresses { answer: oneshot::Sender<Vec<Multiaddr>> },
@@ -162,6 +163,12 @@ impl Network {
     /// Disconnects `member` and blocks it for [`BAN_FOR`](super::BAN_FOR).
     pub async fn ban(&self, member: MemberId, why: impl Into<String>) {
         self.send(Command::Ban { member, why: why.into() }).await;
+    }
+
+    /// `peer` has opened a raw stream, which counts as a request.
+    pub fn opened(&self, peer: PeerId) {
+        // While the network has much else to do, some of a flood goes uncounted; the rest still is one.
+        let _ = self.commands.try_send(Command::Opened { peer });
     }
 
     /// Changes who may stay connected. Those that no longer may are disconnected.

@@ -46,6 +46,27 @@ const EXCESS_FORGIVEN_PER_SECOND: f64 = 20.0;
 /// Most points that excess takes: enough for gossip to ignore the peer altogether, and forgiven within seconds.
 const EXCESS_MAX: f64 = 100.0;
 
+/// Excess that makes a flood, gossip and requests together: the peer is cut off. An honest node that was held up for
+/// seconds says all at once what it had to say, which is less than a burst. Gossip ignores a peer for a second or two
+/// long before, and what it ignores is not counted, so this may not be much more.
+const FLOOD: f64 = 400.0;
+
+/// What a request above its rate counts for: whoever catches up may ask quickly for a while.
+const REQUEST_EXCESS: f64 = 0.1;
+
+/// Excess per second that never makes a flood.
+const FLOOD_FORGIVEN_PER_SECOND: f64 = 50.0;
+
+/// Messages by which a peer can be what keeps this node from keeping up, from one census to the next.
+const MUCH: u32 = 300;
+
+/// Reports that a peer lets messages pile up, forgiven ones not counted, after which it is cut off: some ten seconds of
+/// them in a row. It may come back at once, and catches up then.
+const SLOW: f64 = 10.0;
+
+/// Such reports per second that are forgiven.
+const SLOW_FORGIVEN_PER_SECOND: f64 = 0.2;
+
 /// A counter that leaks: `level` units now, losing `per_second`.
 #[derive(Debug, Clone, Copy)]
 struct Leaky {
@@ -85,6 +106,15 @@ pub(super) enum Pour {
     Spilt,
 }
 
+/// What was above a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// So many messages.
+    Messages(u32),
+    /// A request, of whatever kind, or a stream.
+    Request,
+}
+
 /// What one neighbour brings of one author.
 #[derive(Debug)]
 struct Flow {
@@ -97,6 +127,8 @@ struct Flow {
 struct Blame {
     rejects: Leaky,
     excess: Leaky,
+    flood: Leaky,
+    slow: Leaky,
 }
 
 /// The rates of all peers.
@@ -107,6 +139,8 @@ struct Blame {
 pub(super) struct Meters {
     flows: HashMap<(PeerId, PeerId), Flow>,
     requests: HashMap<PeerId, Leaky>,
+    /// Messages that each peer has brought of its own since the last census.
+    brought: HashMap<PeerId, u32>,
     blame: BTreeMap<PeerId, Blame>,
 }
 
@@ -115,6 +149,9 @@ impl Meters {
     pub(super) fn gossip(&mut self, via: PeerId, author: PeerId, len: usize, now: Instant) -> Pour {
         if self.flows.len() >= FLOWS_MAX && !self.flows.contains_key(&(via, author)) {
             return Pour::Spilt;
+        }
+        if via == author {
+            *self.brought.entry(via).or_default() += 1;
         }
         let fresh = || Flow { messages: Leaky::new(now), bytes: Leaky::new(now) };
         let flow = self.flows.entry((via, author)).or_insert_with(fresh);
@@ -125,16 +162,40 @@ impl Meters {
         flow.messages.pour(1.0, GOSSIP_PER_SECOND, GOSSIP_BURST, now)
     }
 
+    /// Begins to count anew what each peer brings, and returns who has brought most of it, if that was much.
+    pub(super) fn heaviest(&mut self) -> Option<(PeerId, u32)> {
+        let brought = std::mem::take(&mut self.brought);
+        let all: u32 = brought.values().sum();
+        brought.into_iter().find(|(_, count)| *count >= MUCH && 2 * count > all)
+    }
+
     /// Counts a request of `peer`.
     pub(super) fn request(&mut self, peer: PeerId, now: Instant) -> Pour {
         let requests = self.requests.entry(peer).or_insert_with(|| Leaky::new(now));
         requests.pour(1.0, REQUESTS_PER_SECOND, REQUESTS_BURST, now)
     }
 
-    /// Blames `peer` for a message above its rate.
-    pub(super) fn exceed(&mut self, peer: PeerId, now: Instant) {
-        // Beyond the most that is ever held against a peer, further excess changes nothing.
-        let _ = self.blame_of(peer, now).excess.pour(1.0, EXCESS_FORGIVEN_PER_SECOND, EXCESS_MAX, now);
+    /// Blames `peer` for what was above its rate. Returns whether it may still stay.
+    pub(super) fn exceed(&mut self, peer: PeerId, excess: Excess, now: Instant) -> Pour {
+        let amount = match excess {
+            Excess::Messages(count) => f64::from(count),
+            Excess::Request => REQUEST_EXCESS,
+        };
+        let blame = self.blame_of(peer, now);
+        // Beyond the most points that are ever taken off a score, further excess takes none.
+        let _ = blame.excess.pour(amount, EXCESS_FORGIVEN_PER_SECOND, EXCESS_MAX, now);
+        blame.flood.pour(amount, FLOOD_FORGIVEN_PER_SECOND, FLOOD, now)
+    }
+
+    /// Counts a report that `peer` takes messages more slowly than they come. Returns whether it may still stay.
+    pub(super) fn lag(&mut self, peer: PeerId, now: Instant) -> Pour {
+        let slow = &mut self.blame_of(peer, now).slow;
+        let poured = slow.pour(1.0, SLOW_FORGIVEN_PER_SECOND, SLOW, now);
+        if poured == Pour::Spilt {
+            // It is cut off, and begins anew.
+            *slow = Leaky::new(now);
+        }
+        poured
     }
 
     /// Blames `peer` for a wrong message. Returns whether it may still stay.
@@ -158,12 +219,18 @@ impl Meters {
         self.requests.retain(|_, requests| requests.level(REQUESTS_PER_SECOND, now) > 0.0);
         let per_second = 1.0 / REJECT_FORGIVEN.as_secs_f64();
         self.blame.retain(|_, blame| {
-            blame.rejects.level(per_second, now) > 0.0 || blame.excess.level(EXCESS_FORGIVEN_PER_SECOND, now) > 0.0
+            blame.rejects.level(per_second, now) > 0.0
+                || blame.excess.level(EXCESS_FORGIVEN_PER_SECOND, now) > 0.0
+                || blame.flood.level(FLOOD_FORGIVEN_PER_SECOND, now) > 0.0
+                || blame.slow.level(SLOW_FORGIVEN_PER_SECOND, now) > 0.0
         });
     }
 
     fn blame_of(&mut self, peer: PeerId, now: Instant) -> &mut Blame {
-        self.blame.entry(peer).or_insert_with(|| Blame { rejects: Leaky::new(now), excess: Leaky::new(now) })
+        self.blame.entry(peer).or_insert_with(|| {
+            let empty = Leaky::new(now);
+            Blame { rejects: empty, excess: empty, flood: empty, slow: empty }
+        })
     }
 }
 
@@ -241,9 +308,47 @@ mod tests {
     fn excess_costs_points_and_is_forgiven() {
         let (mut meters, start) = (Meters::default(), Instant::now());
         let peer = PeerId::random();
-        (0..1000).for_each(|_| meters.exceed(peer, start));
+        assert!((0..300).all(|_| meters.exceed(peer, Excess::Messages(1), start) == Pour::Held));
         assert_eq!(meters.penalties(start), vec![(peer, -100.0)]);
         assert_eq!(meters.penalties(start + Duration::from_secs(20)), vec![(peer, 0.0)]);
+    }
+
+    #[test]
+    fn ten_thousand_messages_a_second_are_a_flood_within_a_second_and_a_held_up_peer_makes_none() {
+        let (mut meters, start) = (Meters::default(), Instant::now());
+        let (flooder, held_up) = (PeerId::random(), PeerId::random());
+        let stays = |meters: &mut Meters, peer, now| {
+            meters.gossip(peer, peer, 100, now) == Pour::Held
+                || meters.exceed(peer, Excess::Messages(1), now) == Pour::Held
+        };
+        let at = |tenths: u32| start + Duration::from_micros(100) * tenths;
+        let cut_off = (0..100_000).find(|tenths| !stays(&mut meters, flooder, at(*tenths)));
+        assert!(cut_off.is_some_and(|tenths| tenths < 10_000), "{cut_off:?} tenths of a millisecond");
+        // Two hundred messages a second, nine seconds of which come at once, again and again.
+        for burst in 1..100 {
+            let now = start + Duration::from_secs(9) * burst;
+            assert!((0..1_800).all(|_| stays(&mut meters, held_up, now)), "burst {burst}");
+        }
+    }
+
+    #[test]
+    fn who_brings_most_is_known_only_if_it_is_much() {
+        let (mut meters, now) = (Meters::default(), Instant::now());
+        let [quiet, loud, louder] = [0; 3].map(|_| PeerId::random());
+        let bring =
+            |meters: &mut Meters, peer, count| (0..count).all(|_| meters.gossip(peer, peer, 1, now) == Pour::Held);
+        for (of_loud, of_louder, heaviest) in [
+            (0, MUCH - 1, None),
+            (0, MUCH, Some((louder, MUCH))),
+            (MUCH, MUCH, None),
+            (MUCH, 2 * MUCH, Some((louder, 2 * MUCH))),
+        ] {
+            bring(&mut meters, quiet, 1);
+            bring(&mut meters, loud, of_loud);
+            bring(&mut meters, louder, of_louder);
+            assert_eq!(meters.heaviest(), heaviest, "{of_loud} and {of_louder}");
+        }
+        assert_eq!(meters.heaviest(), None, "counted anew");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod doctor;
 mod endpoint;
 mod epidemic;
 mod fake_endpoint;
+mod flood;
 mod harness;
 mod hostile;
 mod joining;

@@ -57,6 +57,12 @@ impl Instructions {
     /// Takes an instruction that would be carried out after those of its account that wait.
     fn take(&mut self, state: &State, new: Waiting) -> std::result::Result<(), SubmitError> {
         let owner = new.signed.signer;
+        // Found out before anything is copied: whoever floods members with instructions sends mostly such.
+        let (next, _) = state.ledger.standing(&owner).unwrap_or_default();
+        if !(next..next.saturating_add(MAX_WAITING_OF_ONE as u64)).contains(&new.what.nonce) {
+            let out_of_turn = InstructionError::OutOfTurn { account: owner, want: next, got: new.what.nonce };
+            return Err(out_of_turn.into());
+        }
         let waiting = self.0.get(&owner).map_or(&[][..], Vec::as_slice);
         if waiting.iter().any(|known| known.what.nonce == new.what.nonce) {
             return Err(SubmitError::Taken(new.what.nonce));

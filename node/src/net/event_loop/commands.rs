@@ -17,7 +17,7 @@ use super::{
         event::{Event, MessageToken, Verdict},
         handle::{Command, RequestError, Stats},
         identity,
-        limits::Pour,
+        limits::{Excess, Pour},
         protocols::REPLY_BYTES_MAX,
         topic::Topic,
     },
@@ -49,6 +49,9 @@ impl Actor {
                 if let Some(peer) = identity::peer_id(&member) {
                     self.ban(peer, member, why);
                 }
+            }
+            Command::Opened { peer } => {
+                self.is_within_rate(peer, Instant::now());
             }
             Command::Admit { admission } => self.admit(admission),
             Command::Dial { address } => self.dial(address, Instant::now()),
@@ -105,6 +108,15 @@ impl Actor {
             && let Some(member) = identity::member_id(&peer)
         {
             self.ban(peer, member, why.to_owned());
+        }
+    }
+
+    /// Counts what `peer` has sent above its rate, and bans it when that is a flood.
+    pub(super) fn exceeds(&mut self, peer: PeerId, excess: Excess, now: Instant) {
+        if self.meters.exceed(peer, excess, now) == Pour::Spilt
+            && let Some(member) = identity::member_id(&peer)
+        {
+            self.ban(peer, member, "it floods this node with messages".to_owned());
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
         door,
         event::Event,
         identity,
+        limits::Pour,
         peers::News,
         protocols,
         sessions::{Allegiance, Closed, Link, Ping, Pulse},
@@ -93,6 +94,10 @@ impl Actor {
             }
             BehaviourEvent::Gossip(gossipsub::Event::SlowPeer { peer_id, failed_messages }) => {
                 tracing::debug!(peer = %peer_id, ?failed_messages, "a peer takes messages too slowly");
+                if self.meters.lag(peer_id, now) == Pour::Spilt {
+                    tracing::warn!(peer = %peer_id, "cut off: it takes messages too slowly; it may come back");
+                    let _ = self.swarm.disconnect_peer_id(peer_id);
+                }
             }
             BehaviourEvent::Requests(event) => self.on_request_event(event, now),
             BehaviourEvent::Exchange(event) => self.on_exchange_event(event, now),
@@ -147,6 +152,9 @@ impl Actor {
 
     /// The peer said who it is: keep it if it belongs here.
     fn on_introduction(&mut self, peer: PeerId, info: &identify::Info, now: Instant) {
+        if !self.is_within_rate(peer, now) {
+            return;
+        }
         let Some((member, locality)) = self.sessions.get(&peer).map(|session| (session.member, session.locality()))
         else {
             return;

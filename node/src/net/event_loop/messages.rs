@@ -18,7 +18,7 @@ use super::{
         exchange::{self, Hint, RECORDS_MAX},
         handle::RequestError,
         identity,
-        limits::Pour,
+        limits::{Excess, Pour},
         sessions::Session,
     },
     Actor,
@@ -41,7 +41,7 @@ impl Actor {
         };
         if self.meters.gossip(via, source, message.data.len(), now) == Pour::Spilt {
             if via == source {
-                self.meters.exceed(via, now);
+                self.exceeds(via, Excess::Messages(1), now);
             }
             return self.drop_gossip(&via, &id);
         }
@@ -52,6 +52,7 @@ impl Actor {
         let token = MessageToken { id: id.clone(), via };
         let event = Event::Gossip { topic, author, via: bearer, token, bytes: message.data };
         if self.outbox.offer(event).is_err() {
+            self.has_kept_up = false;
             self.drop_gossip(&via, &id);
         }
     }
@@ -114,7 +115,7 @@ impl Actor {
         let Question::Bytes(bytes) = question else {
             return self.blame(peer, "it kept knocking with what is too long");
         };
-        if self.meters.request(peer, now) == Pour::Held
+        if self.is_within_rate(peer, now)
             && self.outbox.offer(Event::Knock { from, bytes, reply: ReplyToken(channel) }).is_err()
         {
             tracing::debug!(?from, "a knock was not heard: the node does not keep up");
@@ -139,7 +140,16 @@ impl Actor {
     /// Who asks, if it is admitted and within its rate.
     fn may_ask(&mut self, peer: PeerId, now: Instant) -> Option<MemberId> {
         let member = identity::member_id(&peer).filter(|member| self.admission.admits(member))?;
-        (self.meters.request(peer, now) == Pour::Held).then_some(member)
+        self.is_within_rate(peer, now).then_some(member)
+    }
+
+    /// Counts a request of `peer`, of whatever kind.
+    pub(super) fn is_within_rate(&mut self, peer: PeerId, now: Instant) -> bool {
+        let held = self.meters.request(peer, now) == Pour::Held;
+        if !held {
+            self.exceeds(peer, Excess::Request, now);
+        }
+        held
     }
 
     fn refusal(&self, peer: &PeerId, error: OutboundFailure) -> RequestError {

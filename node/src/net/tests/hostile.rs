@@ -13,6 +13,14 @@ use super::{
     *,
 };
 
+/// A swarm with `behaviour` that speaks for `number`.
+fn swarm(number: u8, behaviour: Behaviour) -> Swarm<Behaviour> {
+    let key = libp2p_keypair(&keypair(number)).unwrap();
+    let transport = transport::build(&key, &mut Registry::default()).unwrap();
+    let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(PATIENCE);
+    Swarm::new(transport, behaviour, key.public().to_peer_id(), settings)
+}
+
 /// A node of ours whose gossip claims that `author` wrote what it publishes, without a signature.
 fn forger(number: u8, author: MemberId) -> Swarm<Behaviour> {
     let (key, protocols) = (libp2p_keypair(&keypair(number)).unwrap(), Protocols::new(NETWORK));
@@ -29,9 +37,36 @@ fn forger(number: u8, author: MemberId) -> Swarm<Behaviour> {
     topics.iter().for_each(|topic| {
         behaviour.gossip.subscribe(topic).unwrap();
     });
-    let transport = transport::build(&key, &mut Registry::default()).unwrap();
-    let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(PATIENCE);
-    Swarm::new(transport, behaviour, key.public().to_peer_id(), settings)
+    swarm(number, behaviour)
+}
+
+/// A peer that has joined, and reads nothing more, is cut off before its connection counts as dead; nobody else waits.
+#[tokio::test]
+async fn a_peer_that_reads_nothing_is_cut_off() {
+    let (mut left, mut honest) = pair().await;
+    let (key, protocols) = (libp2p_keypair(&keypair(3)).unwrap(), Protocols::new(NETWORK));
+    let mut deaf = swarm(3, Behaviour::new(&key, &protocols, &config(&[])).unwrap());
+    deaf.dial(left.net.listen_addrs().await.remove(0)).unwrap();
+    let up = async {
+        tokio::select! {
+            () = left.until_up(member(3)) => {}
+            () = async { while deaf.next().await.is_some() {} } => {}
+        }
+    };
+    up.await;
+    let publisher = left.net.clone();
+    let talk = tokio::spawn(async move {
+        loop {
+            publisher.publish(Topic::Bodies, vec![7; 64 * 1024]).await;
+            tokio::time::sleep(Duration::from_millis(4)).await;
+        }
+    });
+    let began = std::time::Instant::now();
+    left.until_down(member(3)).await;
+    println!("cut off after {:.1} s", began.elapsed().as_secs_f64());
+    assert_eq!(honest.message().await.0, left.me);
+    talk.abort();
+    drop(deaf);
 }
 
 /// A thousand forged messages come over a real connection; none is heard, and a true one afterwards is.
