@@ -1,0 +1,222 @@
+//! Real bytes for the fuzz targets to start from: one value of every kind, and the decisions of simulated federations.
+
+use std::fs;
+
+use althing_protocol::{
+    body::{Body, Evidence},
+    codec,
+    crypto::{Signed, Statement},
+    genesis::Exchange,
+    sim::{self, Scenario},
+    state::State,
+    update::Codec,
+    wire::{Decision, Message},
+};
+
+use super::{
+    corpus,
+    targets::{
+        BREAK,
+        machine::{Step, siege},
+        signer::{VILLAGE, village},
+    },
+};
+
+#[path = "../wire/samples.rs"]
+#[allow(dead_code, reason = "the tests of the wire use the rest")]
+mod samples;
+
+/// Heights that the seeds are made of: two rounds.
+const HEIGHTS: usize = 4;
+
+#[test]
+#[ignore = "it writes the seeds of the corpus anew"]
+fn write() {
+    for (target, seeds) in [
+        ("audit", audit()),
+        ("body", body()),
+        ("genesis", genesis()),
+        ("machine", machine()),
+        ("statement", statement()),
+        ("update", update()),
+        ("wire", wire()),
+    ] {
+        let folder = corpus(target);
+        fs::create_dir_all(&folder).unwrap();
+        for (place, seed) in seeds.into_iter().enumerate() {
+            fs::write(folder.join(format!("seed-{place:02}")), seed).unwrap();
+        }
+    }
+}
+
+/// The bodies that a federation decides when it is left alone.
+fn chain(scenario: &Scenario) -> Vec<Body> {
+    let report = sim::run(scenario);
+    assert_eq!(report.complaint(), None);
+    report.chain.into_values().collect()
+}
+
+fn body() -> Vec<Vec<u8>> {
+    let chain: Vec<Vec<u8>> = chain(&village()).iter().map(Body::encode).collect();
+    (1..=chain.len()).map(|heights| chain[..heights].join(BREAK)).collect()
+}
+
+fn audit() -> Vec<Vec<u8>> {
+    let mut state = State::genesis(&VILLAGE.federation);
+    let mut decisions = Vec::new();
+    for body in chain(&village()) {
+        let (round, body) = (body.header.agreement_round, body.encode());
+        let certificate = VILLAGE.certify(&state, round, Body::id_of(&body));
+        (state, ..) = state.apply(&VILLAGE.federation, &body).unwrap();
+        decisions.push(codec::encode(&Decision { body: body.into(), certificate }));
+    }
+    (1..=decisions.len()).map(|heights| decisions[..heights].join(BREAK)).collect()
+}
+
+fn genesis() -> Vec<Vec<u8>> {
+    let drawn = (0..8).map(Scenario::from_seed);
+    let exchange = Exchange { topology: "epidemic:3".parse().unwrap(), ..Exchange::default() };
+    let epidemic = Scenario { exchange, ..Scenario::quiet(1, 5) };
+    let all = drawn.chain([epidemic, village(), siege()]);
+    all.map(|scenario| codec::encode(&scenario.genesis())).collect()
+}
+
+fn wire() -> Vec<Vec<u8>> {
+    let messages = samples::messages().into_iter().map(|(_, message)| message.encode());
+    let bodies = samples::bodies().into_iter().map(|(_, body)| body.encode());
+    let others = [samples::request().encode(), samples::offered_model().encode(), samples::response().encode()];
+    messages.chain(bodies).chain(others).collect()
+}
+
+fn statement() -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = samples::messages().iter().flat_map(|(_, message)| within(message)).collect();
+    for (_, body) in samples::bodies() {
+        if let Evidence::Settle(settle) = body.evidence {
+            all.extend(settle.equivocations.iter().map(codec::encode));
+        }
+    }
+    let state = State::genesis(&VILLAGE.federation);
+    all.push(codec::encode(&VILLAGE.certify(&state, 0, state.head)));
+    all
+}
+
+/// What a message holds, by itself.
+fn within(message: &Message) -> Vec<Vec<u8>> {
+    fn both<T: Statement>(signed: &Signed<T>) -> Vec<Vec<u8>> {
+        vec![codec::encode(signed), codec::encode(&signed.peek().unwrap())]
+    }
+    match message {
+        Message::Commit(signed) => both(signed),
+        Message::Marks(signed) => both(signed),
+        Message::Reveal(signed) => both(signed),
+        Message::CounterOffers(signed) => both(signed),
+        Message::CounterReply(signed) => both(signed),
+        Message::Update(signed) => both(signed),
+        Message::Appraisal(signed) => both(signed),
+        Message::Instruction(signed) => both(signed),
+        Message::Body(signed) => both(signed),
+        Message::Agreement(message) => vec![message.encode()],
+        Message::Have(_) | Message::Tip(_) => Vec::new(),
+    }
+}
+
+/// Three updates of each codec, of different widths.
+fn update() -> Vec<Vec<u8>> {
+    let codecs = [Codec::F32, Codec::Q8, Codec::TopK { permille: 250 }, Codec::TopK { permille: 1_000 }];
+    let base: Vec<f32> = althing_protocol::aggregate::parameters(&Scenario::first_model()).collect();
+    let coded = |(choice, codec): (usize, Codec)| {
+        let parts: Vec<Vec<u8>> = [12, 6, 2]
+            .into_iter()
+            .enumerate()
+            .map(|(width, parameters)| {
+                let base = &base[..parameters];
+                let trained: Vec<f32> =
+                    base.iter().enumerate().map(|(place, value)| value + place as f32 / 8.0).collect();
+                let coded = codec.encode(base, &trained, &mut vec![0.0; parameters], &mut || 1 << 31).unwrap();
+                [&[width as u8][..], &coded].concat()
+            })
+            .collect();
+        let choice = [choice as u8];
+        vec![[&choice[..], &parts[0]].concat(), [&choice[..], &parts.join(BREAK)].concat()]
+    };
+    codecs.into_iter().enumerate().flat_map(coded).collect()
+}
+
+/// Sieges in which the hostile members keep to the protocol, propose, forge, and in which the machine dies now and then.
+fn machine() -> Vec<Vec<u8>> {
+    let chain: Vec<Body> = chain(&siege()).into_iter().take(2 * HEIGHTS).collect();
+    let good: Vec<Vec<u8>> = opening().into_iter().chain(chain.iter().flat_map(follow)).collect();
+    let crashing = good.iter().flat_map(|line| [line.clone(), self::line(Step::Crash, 0, &[])]);
+    let proposing = opening().into_iter().chain(chain.iter().flat_map(propose));
+    let mut scripts = vec![good.join(BREAK), crashing.collect::<Vec<_>>().join(BREAK)];
+    scripts.push(proposing.collect::<Vec<_>>().join(BREAK));
+    scripts.extend((1..=HEIGHTS).map(|heights| {
+        let lines = opening().into_iter().chain(chain.iter().take(heights).flat_map(follow));
+        lines.collect::<Vec<_>>().join(BREAK)
+    }));
+    for (place, (_, message)) in samples::messages().iter().enumerate() {
+        let bytes = message.encode();
+        let lines = [line(Step::Gossip, place as u8, &bytes), line(Step::Say, 0, &bytes), line(Step::Run, 9, &[])];
+        scripts.push([opening(), lines.to_vec()].concat().join(BREAK));
+    }
+    let talk = [
+        line(Step::Ask, 0, &samples::request().encode()),
+        line(Step::Ask, 0, &samples::offered_model().encode()),
+        line(Step::Say, 0, &Message::Tip(althing_protocol::ids::Height(9)).encode()),
+        line(Step::Answer, 0, &samples::response().encode()),
+        line(Step::Fail, 1, &[]),
+        line(Step::Go, 1, &[]),
+        line(Step::Fire, 0, &[]),
+        line(Step::Do, 0, &[30]),
+    ];
+    scripts.push([opening(), talk.to_vec()].concat().join(BREAK));
+    scripts
+}
+
+fn line(step: Step, which: u8, rest: &[u8]) -> Vec<u8> {
+    [&[step as u8, which][..], rest].concat()
+}
+
+fn opening() -> Vec<Vec<u8>> {
+    vec![line(Step::Come, 0, &[]), line(Step::Come, 1, &[]), line(Step::Run, 2, &[])]
+}
+
+fn say(message: &Message) -> Vec<u8> {
+    line(Step::Say, 0, &message.encode())
+}
+
+/// What others have said for a body, in the order of the phases.
+fn follow(body: &Body) -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    match &body.evidence {
+        Evidence::Plan(plan) => {
+            for signed in &plan.instructions {
+                let message = Message::Instruction(signed.clone());
+                lines.extend([say(&message), line(Step::Submit, 0, &message.encode())]);
+            }
+            lines.extend(plan.bids.iter().map(|(commit, _)| say(&Message::Commit(commit.clone()))));
+            lines.push(line(Step::Run, 4, &[]));
+            lines.extend(plan.marks.iter().map(|marks| say(&Message::Marks(marks.clone()))));
+            lines.extend(plan.bids.iter().map(|(_, reveal)| say(&Message::Reveal(reveal.clone()))));
+            lines.push(line(Step::Run, 4, &[]));
+            lines.extend(plan.counter_offers.iter().map(|offers| say(&Message::CounterOffers(offers.clone()))));
+            lines.extend(plan.replies.iter().map(|reply| say(&Message::CounterReply(reply.clone()))));
+        }
+        Evidence::Settle(settle) => {
+            lines.extend(settle.updates.iter().map(|update| say(&Message::Update(update.clone()))));
+            lines.push(line(Step::Run, 8, &[]));
+            lines.extend(settle.appraisals.iter().map(|appraisal| say(&Message::Appraisal(appraisal.clone()))));
+        }
+    }
+    lines.push(line(Step::Run, 8, &[]));
+    lines
+}
+
+/// The same, with a body proposed by whoever may, and votes for it and for none.
+fn propose(body: &Body) -> Vec<Vec<u8>> {
+    let mut lines = follow(body);
+    let propose = line(Step::Propose, 0, &body.encode());
+    lines.extend([propose, line(Step::Vote, 0, &[0]), line(Step::Vote, 0x11, &[0]), line(Step::Vote, 0x31, &[0])]);
+    lines.push(line(Step::Run, 16, &[]));
+    lines
+}
