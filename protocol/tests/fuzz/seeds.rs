@@ -6,18 +6,19 @@ use althing_protocol::{
     body::{Body, Evidence},
     codec,
     crypto::{Signed, Statement},
-    genesis::Exchange,
+    ids::MemberId,
     sim::{self, Scenario},
     state::State,
+    statement::ModelOffer,
     update::Codec,
-    wire::{Decision, Message},
+    wire::{Decision, Message, Request},
 };
 
 use super::{
     corpus,
     targets::{
         BREAK,
-        machine::{Step, siege},
+        machine::{EXCHANGE, Step, exchange, siege},
         signer::{VILLAGE, village},
     },
 };
@@ -35,6 +36,7 @@ fn write() {
     for (target, seeds) in [
         ("audit", audit()),
         ("body", body()),
+        ("epidemic", epidemic()),
         ("genesis", genesis()),
         ("machine", machine()),
         ("statement", statement()),
@@ -75,9 +77,7 @@ fn audit() -> Vec<Vec<u8>> {
 
 fn genesis() -> Vec<Vec<u8>> {
     let drawn = (0..8).map(Scenario::from_seed);
-    let exchange = Exchange { topology: "epidemic:3".parse().unwrap(), ..Exchange::default() };
-    let epidemic = Scenario { exchange, ..Scenario::quiet(1, 5) };
-    let all = drawn.chain([epidemic, village(), siege()]);
+    let all = drawn.chain([exchange(), village(), siege()]);
     all.map(|scenario| codec::encode(&scenario.genesis())).collect()
 }
 
@@ -171,6 +171,25 @@ fn machine() -> Vec<Vec<u8>> {
     ];
     scripts.push([opening(), talk.to_vec()].concat().join(BREAK));
     scripts
+}
+
+/// Steps of an exchange in which the hostile members offer models for a few steps, and for one step two.
+fn epidemic() -> Vec<Vec<u8>> {
+    let model = EXCHANGE.federation.genesis.task.initial_model;
+    let offer = |place: u8, member: &MemberId| {
+        let offer = ModelOffer { step: althing_protocol::ids::Step(u64::from(place / 2)), model };
+        let keypair = EXCHANGE.key_of(member).unwrap();
+        line(Step::Ask, place % 2, &Request::Model(Signed::new(keypair, EXCHANGE.network(), &offer)).encode())
+    };
+    let members: Vec<MemberId> = EXCHANGE.accounts().take(2).collect();
+    let offers = (0..8).map(|place| offer(place, &members[usize::from(place % 2)]));
+    let steps = offers.flat_map(|offer| [offer, line(Step::Run, 3, &[])]);
+    let quiet: Vec<Vec<u8>> = opening().into_iter().chain(steps).collect();
+    let crashing = quiet.iter().flat_map(|line| [line.clone(), self::line(Step::Crash, 0, &[])]);
+    let parting =
+        quiet.iter().flat_map(|line| [line.clone(), self::line(Step::Go, 0, &[]), self::line(Step::Come, 0, &[])]);
+    let scripts = [crashing.collect(), parting.collect(), opening(), quiet];
+    scripts.iter().map(|lines: &Vec<Vec<u8>>| lines.join(BREAK)).collect()
 }
 
 fn line(step: Step, which: u8, rest: &[u8]) -> Vec<u8> {

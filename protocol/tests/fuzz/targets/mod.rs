@@ -17,9 +17,10 @@ mod wire;
 type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its corpus too.
-pub(crate) const ALL: [(&str, Target); 7] = [
+pub(crate) const ALL: [(&str, Target); 8] = [
     ("audit", audit::run),
     ("body", body::run),
+    ("epidemic", machine::run_epidemic),
     ("genesis", genesis::run),
     ("machine", machine::run),
     ("statement", statement::run),

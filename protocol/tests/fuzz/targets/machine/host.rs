@@ -6,8 +6,11 @@ use althing_protocol::{
     body::{Body, Evidence},
     crypto::Signed,
     detection::Signs,
+    epidemic,
     ids::{BlobRef, Hash, MemberId},
-    machine::{Attributed, Commit, Durable, Effect, Input, JournalEntry, Machine, MachineError, Made, Score, Timer},
+    machine::{
+        Attributed, Commit, Durable, Effect, Input, JournalEntry, Machine, MachineError, Made, Score, Timer, Voice,
+    },
     state::State,
     statement::{Bid, HeldOut, Instruction, Reply},
     time::Time,
@@ -27,6 +30,7 @@ pub(super) struct Host {
     /// What is durable.
     state: Option<Vec<u8>>,
     journal: Vec<JournalEntry>,
+    step: Option<Vec<u8>>,
     blobs: BTreeSet<BlobRef>,
     /// When each timer that runs is due.
     timers: BTreeMap<Timer, Time>,
@@ -46,6 +50,7 @@ impl Host {
             now: Time(0),
             state: None,
             journal: Vec::new(),
+            step: None,
             blobs,
             timers: BTreeMap::new(),
             orders: Vec::new(),
@@ -53,6 +58,10 @@ impl Host {
         };
         host.take(Ok(effects));
         host
+    }
+
+    pub(super) const fn signer(&self) -> &'static Signer {
+        self.signer
     }
 
     pub(super) fn state(&self) -> &State {
@@ -112,9 +121,10 @@ impl Host {
         }
     }
 
-    pub(super) fn crash(&mut self) {
+    pub(super) fn crash(&mut self, voice: Voice) {
         let journal = self.journal.iter().map(|entry| entry.bytes.to_vec()).collect();
-        let durable = Durable { state: self.state.clone(), journal, blobs: self.blobs.clone(), ..Durable::default() };
+        let (state, step, blobs) = (self.state.clone(), self.step.clone(), self.blobs.clone());
+        let durable = Durable { state, journal, step, blobs, voice };
         let (machine, effects) = recover(self.signer, durable, self.now);
         // It may already have decided more, since it decides alone; what it commits then is looked at as ever.
         assert!(machine.state().height >= self.state().height, "a crash has made a decision undone");
@@ -137,6 +147,8 @@ impl Host {
             Effect::Publish { bytes, .. } => drop(Message::decode(&bytes).expect("what is said can be read")),
             Effect::SetTimer(timer, span) => drop(self.timers.insert(timer, self.now + span)),
             Effect::CancelTimer(timer) => drop(self.timers.remove(&timer)),
+            Effect::Save(bytes) => self.step = Some(bytes),
+            Effect::Forget(blobs) => self.blobs.retain(|blob| !blobs.contains(blob)),
             Effect::Keep(blobs) => self.blobs.retain(|blob| blobs.contains(blob)),
             order if self.orders.len() < MOST_ORDERS => self.orders.push(order),
             _ => {}
@@ -205,6 +217,14 @@ impl Host {
             Effect::Aggregate(order) => {
                 let mean = self.mean(taste, order.batch.0);
                 Input::Aggregated { batch: order.batch, mean: Ok(mean) }
+            }
+            Effect::TrainStep(order) => {
+                let (step, model) = (order.step, self.store(Hash::of(&[taste])));
+                Input::Epidemic(epidemic::Input::Trained { step, model, samples: 100, training_ms: taste.into() })
+            }
+            Effect::Mix(order) => {
+                let model = self.store(Hash::of(&order.step.0.to_le_bytes()));
+                Input::Epidemic(epidemic::Input::Mixed { step: order.step, model, refused: BTreeMap::new() })
             }
             _ => return None,
         })
