@@ -3,10 +3,11 @@
 use std::fs;
 
 use althing_protocol::{
+    aggregate,
     body::{Body, Evidence},
     codec,
     crypto::{Signed, Statement},
-    ids::MemberId,
+    ids::{self, Height, MemberId},
     sim::{self, Scenario},
     state::State,
     statement::ModelOffer,
@@ -20,6 +21,7 @@ use super::{
         BREAK,
         machine::{EXCHANGE, Step, exchange, siege},
         signer::{VILLAGE, village},
+        update::{CODECS, IS_LONG, LONG_PARAMETERS},
     },
 };
 
@@ -72,7 +74,10 @@ fn audit() -> Vec<Vec<u8>> {
         (state, ..) = state.apply(&VILLAGE.federation, &body).unwrap();
         decisions.push(codec::encode(&Decision { body: body.into(), certificate }));
     }
-    (1..=decisions.len()).map(|heights| decisions[..heights].join(BREAK)).collect()
+    let mut seeds: Vec<Vec<u8>> = (1..=decisions.len()).map(|heights| decisions[..heights].join(BREAK)).collect();
+    decisions.push(codec::encode(&state));
+    seeds.push(decisions.join(BREAK));
+    seeds
 }
 
 fn genesis() -> Vec<Vec<u8>> {
@@ -120,56 +125,50 @@ fn within(message: &Message) -> Vec<Vec<u8>> {
     }
 }
 
-/// Three updates of each codec, of different widths.
+/// One update of each codec, three of different widths, and one of the long slice.
 fn update() -> Vec<Vec<u8>> {
-    let codecs = [Codec::F32, Codec::Q8, Codec::TopK { permille: 250 }, Codec::TopK { permille: 1_000 }];
-    let base: Vec<f32> = althing_protocol::aggregate::parameters(&Scenario::first_model()).collect();
-    let coded = |(choice, codec): (usize, Codec)| {
-        let parts: Vec<Vec<u8>> = [12, 6, 2]
-            .into_iter()
-            .enumerate()
-            .map(|(width, parameters)| {
-                let base = &base[..parameters];
-                let trained: Vec<f32> =
-                    base.iter().enumerate().map(|(place, value)| value + place as f32 / 8.0).collect();
-                let coded = codec.encode(base, &trained, &mut vec![0.0; parameters], &mut || 1 << 31).unwrap();
-                [&[width as u8][..], &coded].concat()
-            })
-            .collect();
-        let choice = [choice as u8];
-        vec![[&choice[..], &parts[0]].concat(), [&choice[..], &parts.join(BREAK)].concat()]
-    };
-    codecs.into_iter().enumerate().flat_map(coded).collect()
+    let base: Vec<f32> = aggregate::parameters(&Scenario::first_model()).collect();
+    let seeds = CODECS.into_iter().enumerate().flat_map(|(choice, codec)| {
+        let choice = choice as u8;
+        let part = |(width, parameters)| [vec![width], coded(codec, &base[..parameters])].concat();
+        let parts = [(0, 12), (1, 6), (2, 2)].map(part);
+        let long = coded(codec, &[0.0; LONG_PARAMETERS]);
+        [
+            [vec![choice], parts[0].clone()].concat(),
+            [vec![choice], parts.join(BREAK)].concat(),
+            [vec![choice | IS_LONG], long].concat(),
+        ]
+    });
+    seeds.collect()
+}
+
+fn coded(codec: Codec, base: &[f32]) -> Vec<u8> {
+    let trained: Vec<f32> = base.iter().zip(0_u16..).map(|(value, place)| value + f32::from(place) / 8.0).collect();
+    codec.encode(base, &trained, &mut vec![0.0; base.len()], &mut || 1 << 31).unwrap()
 }
 
 /// Sieges in which the hostile members keep to the protocol, propose, forge, and in which the machine dies now and then.
 fn machine() -> Vec<Vec<u8>> {
     let chain: Vec<Body> = chain(&siege()).into_iter().take(2 * HEIGHTS).collect();
-    let good: Vec<Vec<u8>> = opening().into_iter().chain(chain.iter().flat_map(follow)).collect();
+    let good: Vec<Line> = chain.iter().flat_map(follow).collect();
     let crashing = good.iter().flat_map(|line| [line.clone(), self::line(Step::Crash, 0, &[])]);
-    let proposing = opening().into_iter().chain(chain.iter().flat_map(propose));
-    let mut scripts = vec![good.join(BREAK), crashing.collect::<Vec<_>>().join(BREAK)];
-    scripts.push(proposing.collect::<Vec<_>>().join(BREAK));
-    scripts.extend((1..=HEIGHTS).map(|heights| {
-        let lines = opening().into_iter().chain(chain.iter().take(heights).flat_map(follow));
-        lines.collect::<Vec<_>>().join(BREAK)
-    }));
+    let mut scripts = vec![script(good.clone()), script(crashing), script(chain.iter().flat_map(propose))];
+    scripts.extend((1..=HEIGHTS).map(|heights| script(chain[..heights].iter().flat_map(follow))));
     for (place, (_, message)) in samples::messages().iter().enumerate() {
         let bytes = message.encode();
-        let lines = [line(Step::Gossip, place as u8, &bytes), line(Step::Say, 0, &bytes), line(Step::Run, 9, &[])];
-        scripts.push([opening(), lines.to_vec()].concat().join(BREAK));
+        let said = [line(Step::Gossip, place as u8, &bytes), line(Step::Say, 0, &bytes), line(Step::Run, 9, &[])];
+        scripts.push(script(said));
     }
-    let talk = [
+    scripts.push(script([
         line(Step::Ask, 0, &samples::request().encode()),
         line(Step::Ask, 0, &samples::offered_model().encode()),
-        line(Step::Say, 0, &Message::Tip(althing_protocol::ids::Height(9)).encode()),
+        line(Step::Say, 0, &Message::Tip(Height(9)).encode()),
         line(Step::Answer, 0, &samples::response().encode()),
         line(Step::Fail, 1, &[]),
         line(Step::Go, 1, &[]),
         line(Step::Fire, 0, &[]),
         line(Step::Do, 0, &[30]),
-    ];
-    scripts.push([opening(), talk.to_vec()].concat().join(BREAK));
+    ]));
     scripts
 }
 
@@ -177,35 +176,39 @@ fn machine() -> Vec<Vec<u8>> {
 fn epidemic() -> Vec<Vec<u8>> {
     let model = EXCHANGE.federation.genesis.task.initial_model;
     let offer = |place: u8, member: &MemberId| {
-        let offer = ModelOffer { step: althing_protocol::ids::Step(u64::from(place / 2)), model };
+        let offer = ModelOffer { step: ids::Step(u64::from(place / 2)), model };
         let keypair = EXCHANGE.key_of(member).unwrap();
         line(Step::Ask, place % 2, &Request::Model(Signed::new(keypair, EXCHANGE.network(), &offer)).encode())
     };
     let members: Vec<MemberId> = EXCHANGE.accounts().take(2).collect();
     let offers = (0..8).map(|place| offer(place, &members[usize::from(place % 2)]));
     let steps = offers.flat_map(|offer| [offer, line(Step::Run, 3, &[])]);
-    let quiet: Vec<Vec<u8>> = opening().into_iter().chain(steps).collect();
+    let quiet: Vec<Line> = steps.collect();
     let crashing = quiet.iter().flat_map(|line| [line.clone(), self::line(Step::Crash, 0, &[])]);
     let parting =
         quiet.iter().flat_map(|line| [line.clone(), self::line(Step::Go, 0, &[]), self::line(Step::Come, 0, &[])]);
-    let scripts = [crashing.collect(), parting.collect(), opening(), quiet];
-    scripts.iter().map(|lines: &Vec<Vec<u8>>| lines.join(BREAK)).collect()
+    vec![script(crashing), script(parting), script([]), script(quiet.clone())]
 }
 
-fn line(step: Step, which: u8, rest: &[u8]) -> Vec<u8> {
+/// A line of a script.
+type Line = Vec<u8>;
+
+/// A script in which the peers come first.
+fn script(lines: impl IntoIterator<Item = Line>) -> Vec<u8> {
+    let opening = [line(Step::Come, 0, &[]), line(Step::Come, 1, &[]), line(Step::Run, 2, &[])];
+    opening.into_iter().chain(lines).collect::<Vec<Line>>().join(BREAK)
+}
+
+fn line(step: Step, which: u8, rest: &[u8]) -> Line {
     [&[step as u8, which][..], rest].concat()
 }
 
-fn opening() -> Vec<Vec<u8>> {
-    vec![line(Step::Come, 0, &[]), line(Step::Come, 1, &[]), line(Step::Run, 2, &[])]
-}
-
-fn say(message: &Message) -> Vec<u8> {
+fn say(message: &Message) -> Line {
     line(Step::Say, 0, &message.encode())
 }
 
 /// What others have said for a body, in the order of the phases.
-fn follow(body: &Body) -> Vec<Vec<u8>> {
+fn follow(body: &Body) -> Vec<Line> {
     let mut lines = Vec::new();
     match &body.evidence {
         Evidence::Plan(plan) => {
@@ -232,7 +235,7 @@ fn follow(body: &Body) -> Vec<Vec<u8>> {
 }
 
 /// The same, with a body proposed by whoever may, and votes for it and for none.
-fn propose(body: &Body) -> Vec<Vec<u8>> {
+fn propose(body: &Body) -> Vec<Line> {
     let mut lines = follow(body);
     let propose = line(Step::Propose, 0, &body.encode());
     lines.extend([propose, line(Step::Vote, 0, &[0]), line(Step::Vote, 0x11, &[0]), line(Step::Vote, 0x31, &[0])]);

@@ -1,11 +1,13 @@
-//! Ledgers from strangers: whoever has the genesis can check them.
+//! Ledgers and receipts from strangers: whoever has the genesis can check them.
 
 use althing_protocol::{
     audit::{audit, follow},
     body::Body,
     codec,
+    ids::{Hash, JobId},
     limits::MAX_MESSAGE_BYTES,
     passbook::Passbook,
+    receipt::Receipt,
     state::State,
     wire::Decision,
 };
@@ -26,6 +28,18 @@ pub(super) fn run(bytes: &[u8]) {
         let sum: i128 = passbook.entries.iter().map(|entry| entry.change).sum();
         assert_eq!(sum, passbook.balance.into(), "the passbook of {account} leaves something out");
     }
+    if let Some(decision) = decided.last() {
+        parts(bytes).for_each(|part| check_receipt(decision, part));
+    }
+}
+
+/// A receipt carries a state, under a checksum that anybody can make.
+fn check_receipt(decision: &Decision, state: &[u8]) {
+    let state = [Hash::of(state).as_bytes(), state].concat();
+    let is_read = State::decode(&state).is_ok();
+    let receipt = Receipt { decision: decision.clone(), state };
+    let checked = receipt.verify(&VILLAGE.federation, JobId(1));
+    assert!(is_read || checked.is_err(), "a receipt without a state proves nothing");
 }
 
 /// Those of the decisions that can be made, decided by everybody, and the state after them.

@@ -10,7 +10,7 @@ mod genesis;
 pub(crate) mod machine;
 pub(crate) mod signer;
 mod statement;
-mod update;
+pub(crate) mod update;
 mod wire;
 
 /// What takes bytes, and panics over what must not be.

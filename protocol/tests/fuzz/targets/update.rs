@@ -8,14 +8,15 @@ use althing_protocol::{
     detection::{Handed, inspect},
     genesis::Noise,
     ids::MemberId,
-    model::Slice,
+    model::{Slice, Width},
     sim::Scenario,
     update::{Codec, Format},
 };
 
 use super::parts;
 
-const CODECS: [Codec; 4] = [Codec::F32, Codec::Q8, Codec::TopK { permille: 250 }, Codec::TopK { permille: 1_000 }];
+pub(crate) const CODECS: [Codec; 4] =
+    [Codec::F32, Codec::Q8, Codec::TopK { permille: 250 }, Codec::TopK { permille: 1_000 }];
 
 /// Members, each with an update, at the most.
 const MEMBERS: usize = 8;
@@ -23,14 +24,30 @@ const MEMBERS: usize = 8;
 /// What the members of a federation with one of the codecs hold in common.
 static FORMATS: LazyLock<Vec<(Format, Vec<u8>)>> = LazyLock::new(|| {
     let formats = CODECS.iter().map(|codec| {
-        let widths = althing_protocol::model::Width::ALL[..3].to_vec();
+        let widths = Width::ALL[..3].to_vec();
         Format::of(&Scenario { codec: *codec, widths, ..Scenario::quiet(1, MEMBERS) }.genesis())
     });
     formats.map(|format| (format, Scenario::first_model())).collect()
 });
 
+/// A slice of two blocks of one byte a parameter and a part of a third, since the model of the simulator fills none.
+const LONG: [u8; 4 * LONG_PARAMETERS] = [0; 4 * LONG_PARAMETERS];
+pub(crate) const LONG_PARAMETERS: usize = 520;
+
+/// Set in the first byte of an input for an update of the long slice.
+pub(crate) const IS_LONG: u8 = 0x80;
+
 pub(super) fn run(bytes: &[u8]) {
     let Some((&choice, updates)) = bytes.split_first() else { return };
+    if choice & IS_LONG == 0 {
+        aggregate_all(choice, updates);
+    } else if let Ok(update) = CODECS[usize::from(choice) % CODECS.len()].decode(&LONG, updates) {
+        assert_eq!(update.len(), LONG.len());
+    }
+}
+
+/// What is sound by itself can be looked through and put together with anything else that is.
+fn aggregate_all(choice: u8, updates: &[u8]) {
     let (format, base) = &FORMATS[usize::from(choice) % FORMATS.len()];
     let opened = parts(updates).take(MEMBERS).filter_map(|part| open(format, base, part));
     let opened: Vec<(&Slice, Vec<u8>)> = opened.collect();
