@@ -1,4 +1,4 @@
-//! The corpus of the fuzz targets, replayed: what was found once stays mended. See `fuzz/` at the root of the repository.
+//! The corpus of the fuzz targets, replayed: what was found once stays mended. CONTRIBUTING.md says how to find more.
 
 mod seeds;
 mod targets;

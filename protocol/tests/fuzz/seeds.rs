@@ -147,7 +147,7 @@ fn coded(codec: Codec, base: &[f32]) -> Vec<u8> {
     codec.encode(base, &trained, &mut vec![0.0; base.len()], &mut || 1 << 31).unwrap()
 }
 
-/// Sieges in which the hostile members keep to the protocol, propose, forge, and in which the machine dies now and then.
+/// Sieges in which the hostile members keep to the protocol, propose and forge, and the machine dies now and then.
 fn machine() -> Vec<Vec<u8>> {
     let chain: Vec<Body> = chain(&siege()).into_iter().take(2 * HEIGHTS).collect();
     let good: Vec<Line> = chain.iter().flat_map(follow).collect();

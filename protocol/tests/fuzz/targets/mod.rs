@@ -1,8 +1,8 @@
 //! What hostile bytes are let loose on. `cargo fuzz` makes the bytes up (see `fuzz/` at the root of the repository), and
-//! an ordinary test replays the corpus, so that what was found once stays mended.
+//! an ordinary test replays the corpus.
 //!
-//! Signatures stop bytes that are made up before they reach anything. So most targets sign again what names one of their
-//! members: a member is an attacker like any other, only one that can sign.
+//! Signatures stop made-up bytes before they reach anything. So most targets sign again what names one of their members:
+//! a member is an attacker like any other, only one that can sign.
 
 mod audit;
 mod body;

@@ -39,7 +39,7 @@ pub(super) fn run(bytes: &[u8]) {
     check_agreement(bytes);
 }
 
-/// What a statement says is what was signed, whether the bytes are the statement itself or somebody's signature over it.
+/// What a statement says is what was signed, whether the bytes are the statement itself or come with a signature.
 fn open<T: Statement + PartialEq + Debug>(bytes: &[u8]) -> Option<T> {
     if let Ok(signed) = codec::decode::<Signed<T>>(bytes, MAX_MESSAGE_BYTES) {
         let opened = signed.open(VILLAGE.network());
