@@ -20,7 +20,7 @@ use super::{
     targets::{
         BREAK,
         machine::{EXCHANGE, Step, exchange, siege},
-        signer::{VILLAGE, village},
+        signer::{VILLAGE, markets, village},
         update::{CODECS, IS_LONG, LONG_PARAMETERS},
     },
 };
@@ -61,8 +61,13 @@ fn chain(scenario: &Scenario) -> Vec<Body> {
 }
 
 fn body() -> Vec<Vec<u8>> {
-    let chain: Vec<Vec<u8>> = chain(&village()).iter().map(Body::encode).collect();
-    (1..=chain.len()).map(|heights| chain[..heights].join(BREAK)).collect()
+    let bodies = |scenario: &Scenario| chain(scenario).iter().map(Body::encode).collect::<Vec<_>>();
+    let all = bodies(&village());
+    let mut seeds: Vec<Vec<u8>> = (1..=all.len()).map(|heights| all[..heights].join(BREAK)).collect();
+    for (choice, market) in markets().iter().enumerate() {
+        seeds.push([&[vec![choice as u8]], &bodies(market)[..HEIGHTS]].concat().join(BREAK));
+    }
+    seeds
 }
 
 fn audit() -> Vec<Vec<u8>> {

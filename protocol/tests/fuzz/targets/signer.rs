@@ -8,6 +8,7 @@ use althing_protocol::{
     crypto::{Keypair, Signed, Statement},
     ids::{Hash, MemberId, NetworkId},
     machine::Identity,
+    market::Mechanism,
     sim::Scenario,
     state::{Federation, State},
     statement::{Action, BidCommit, BidReveal, CounterReply, Instruction},
@@ -29,6 +30,16 @@ pub(crate) fn village() -> Scenario {
 
 /// The village, where everybody may lie.
 pub(crate) static VILLAGE: LazyLock<Signer> = LazyLock::new(|| Signer::with_all(&village()));
+
+/// Villages with other mechanisms for their market. Where all are paid the same, nobody haggles.
+pub(crate) fn markets() -> Vec<Scenario> {
+    let others = Mechanism::all(3_000).into_iter().filter(|mechanism| *mechanism != village().mechanism);
+    let offers = |mechanism| if mechanism == Mechanism::Fixed { 0 } else { 2 };
+    others.map(|mechanism| Scenario { mechanism, max_counter_offers: offers(mechanism), ..village() }).collect()
+}
+
+/// The same, where everybody may lie.
+pub(crate) static MARKETS: LazyLock<Vec<Signer>> = LazyLock::new(|| markets().iter().map(Signer::with_all).collect());
 
 /// A federation, and the keys of those who may lie in it.
 pub(crate) struct Signer {
