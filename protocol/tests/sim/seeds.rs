@@ -26,45 +26,48 @@ fn complaint(seed: u64) -> (Option<String>, Option<Report>) {
     }
 }
 
+/// What `run` makes of the seeds below `seeds`, in their order, on all processors.
+pub(super) fn in_parallel<T: Send>(seeds: u64, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mine = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        mine.take_while(|seed| *seed < seeds).map(|seed| (seed, run(seed))).collect::<Vec<_>>()
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let mut made: Vec<(u64, T)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    made.sort_unstable_by_key(|(seed, _)| *seed);
+    made.into_iter().map(|(_, made)| made).collect()
+}
+
+/// How much of what a run has seen.
+fn counted(report: &Report) -> [u64; 9] {
+    let c = &report.counts;
+    let hired = |by| report.awards.values().flatten().filter(|award| award.hired_by == by).count() as u64;
+    [
+        report.chain.len() as u64,
+        c.messages,
+        c.forgeries,
+        c.crashes,
+        c.lies,
+        c.takeovers,
+        c.empty_rounds,
+        hired(HiredBy::Floor),
+        hired(HiredBy::CounterOffer),
+    ]
+}
+
 #[test]
 fn a_thousand_seeds_hold() {
     let seeds = std::env::var("ALTHING_SIM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SEEDS);
-    let next = AtomicU64::new(0);
-    let work = || {
-        let mut complaints = Vec::new();
-        let mut sums = [0_u64; 9];
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
-                return (complaints, sums);
-            }
-            let (complaint, report) = complaint(seed);
-            complaints.extend(complaint);
-            if let Some(report) = report {
-                let c = &report.counts;
-                let hired = |by| report.awards.values().flatten().filter(|award| award.hired_by == by).count() as u64;
-                let all = [
-                    report.chain.len() as u64,
-                    c.messages,
-                    c.forgeries,
-                    c.crashes,
-                    c.lies,
-                    c.takeovers,
-                    c.empty_rounds,
-                    hired(HiredBy::Floor),
-                    hired(HiredBy::CounterOffer),
-                ];
-                sums.iter_mut().zip(all).for_each(|(sum, n)| *sum += n);
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let results: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    let results = in_parallel(seeds, |seed| {
+        let (complaint, report) = complaint(seed);
+        (complaint, report.map(|report| counted(&report)).unwrap_or_default())
     });
-    let complaints: Vec<_> = results.iter().flat_map(|(complaints, _)| complaints.clone()).collect();
-    let sum = |place: usize| results.iter().map(|(_, sums)| sums[place]).sum::<u64>();
+    let complaints: Vec<_> = results.iter().filter_map(|(complaint, _)| complaint.clone()).collect();
+    let sum = |place: usize| results.iter().map(|(_, counted)| counted[place]).sum::<u64>();
     println!(
         "{seeds} seeds: {} decisions, {} messages, {} forgeries, {} crashes, {} lies, {} takeovers, {} empty rounds, \
          {} hired first, {} by counter-offers",
