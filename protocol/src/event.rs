@@ -306,6 +306,13 @@ pub enum Event {
         /// How.
         why: String,
     },
+    /// A peer has done what an honest one may do, but not often: it is not counted against it.
+    Doubted {
+        /// Who.
+        member: MemberId,
+        /// What.
+        why: String,
+    },
     /// A node was refused before it could say anything.
     Refused {
         /// Its key.

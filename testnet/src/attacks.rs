@@ -10,13 +10,10 @@ use std::{
 
 use althing_protocol::{
     aggregate::{Mixing, Rule},
-    contribution::Contribution,
     epidemic::{Acceptance, Topology},
     genesis::Aggregation,
     limits::MAX_MEMBERS,
-    model::Width,
     sim::attack::Attack,
-    update::Codec,
 };
 use clap::{Args, value_parser};
 
@@ -156,23 +153,14 @@ impl AttacksOptions {
             rule: Some(rule),
             mixing: Some(mixing),
             winners: Some(self.nodes),
-            pause_ms: None,
-            codec: Codec::F32,
-            contribution: Contribution::Shapley,
-            widths: vec![Width::Full],
             report,
             exchange: self.exchange,
             acceptance: self.acceptance,
-            continue_when_halted: false,
-            endpoint: None,
-            asking: "each-alone".into(),
-            epsilon: None,
-            delta: 1e-5,
-            kill_aggregator_every: None,
             json: true,
             timeout_s: self.timeout_s,
             althing: self.althing.clone(),
             data: self.data.clone(),
+            ..RunOptions::default()
         }
     }
 }

@@ -1,150 +1,196 @@
-//! Whom to kill and when to bring it back: decisions only.
+//! A federation of real processes in which everything goes wrong, and a judge of what is left.
+//!
+//! A scenario says what goes wrong and how often; a seed draws when and at whom ([`schedule`]); [`play`] does it; [`judge`]
+//! reads the ledgers and the lines that the nodes leave behind. The same under virtual time, a thousand times, is the
+//! simulator of `althing-protocol`; here are the real disks, sockets and clocks.
 
-use std::num::NonZeroU64;
+pub mod judge;
+mod machine;
+mod play;
+pub mod scenario;
+pub mod schedule;
+mod tear;
 
-/// A killed node is started again once its round has settled, or after this long: a federation of fewer than four
-/// cannot settle without it.
-pub const RESTART_AFTER_MS: u64 = 10_000;
+use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 
-/// What is to be done to a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Kill it, at once and without warning.
-    Kill(usize),
-    /// Start it again.
-    Restart(usize),
+use clap::{Args, value_parser};
+use serde::Serialize;
+
+pub use self::play::Played;
+use self::{
+    judge::Property,
+    machine::Machine,
+    play::{Stage, play},
+    scenario::Scenario,
+};
+use crate::{
+    althing::Althing,
+    error::Error,
+    folder,
+    options::RunOptions,
+    setup::{self, Site},
+};
+
+/// Options of `testnet chaos`.
+#[derive(Debug, Clone, Args)]
+pub struct ChaosOptions {
+    /// What goes wrong, and how often: a TOML file, see docs/testnet.md
+    #[arg(long, value_name = "FILE")]
+    pub scenario: PathBuf,
+
+    /// Federations that it befalls, one after the other, each with the next seed
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u64).range(1..=100_000))]
+    pub runs: u64,
+
+    /// Draws when what befalls whom in the first run
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub seed: u64,
+
+    /// What is trained: 2nn, lenet, fedavg-cnn or mlp
+    #[arg(long, default_value = "2nn", value_name = "MODEL")]
+    pub model: String,
+
+    /// Folder of the report; it must be new, empty or an earlier report, which is replaced. A run that fails stays there
+    #[arg(long, default_value = "testnet-chaos", value_name = "DIR")]
+    pub report: PathBuf,
+
+    /// Print summary.json and nothing else on the standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// The node binary [default: `althing` beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub althing: Option<PathBuf>,
+
+    /// Folder of the training data
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"), value_name = "DIR")]
+    pub data: PathBuf,
 }
 
-/// A kill, and what came of it. Times are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kill {
-    /// The round in which it happened.
-    pub round: u64,
-    /// The node that chaired it.
-    pub node: usize,
-    /// When.
-    pub killed_ms: u64,
-    /// When it was started again.
-    pub restarted_ms: Option<u64>,
-    /// When it had the decision of that round, and with it all before.
-    pub back_ms: Option<u64>,
+/// What came of all runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Whether everything held. Nothing was played if this machine could not.
+    pub passed: bool,
+    /// Why nothing was played.
+    pub skipped: Option<String>,
+    /// The runs.
+    pub runs: Vec<Played>,
 }
 
-/// Kills the elected aggregator of every Kth round.
-#[derive(Debug, Default)]
-pub struct Chaos {
-    every: Option<NonZeroU64>,
-    kills: Vec<Kill>,
-}
-
-impl Chaos {
-    /// Kills in every `every`th round, or never.
-    pub const fn new(every: Option<NonZeroU64>) -> Self {
-        Self { every, kills: Vec::new() }
+impl Summary {
+    /// As JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Everything done so far.
-    pub fn kills(&self) -> &[Kill] {
-        &self.kills
-    }
-
-    /// A Plan is decided, so its winners train now: is it the hour of the node that was elected to chair the round?
-    ///
-    /// Every node reports the Plan; only the first report counts. A victim that has not come back is spared.
-    pub fn planned(&mut self, round: u64, elected: usize, now_ms: u64) -> Option<Order> {
-        let due = self.every.is_some_and(|every| round.is_multiple_of(every.get()));
-        let done = self.kills.iter().any(|kill| kill.round >= round);
-        let down = self.kills.iter().any(|kill| kill.node == elected && kill.restarted_ms.is_none());
-        if !due || done || down {
-            return None;
+    /// As people read it.
+    pub fn table(&self) -> String {
+        if let Some(why) = &self.skipped {
+            return format!("skipped: {why}");
         }
-        let (restarted_ms, back_ms) = (None, None);
-        self.kills.push(Kill { round, node: elected, killed_ms: now_ms, restarted_ms, back_ms });
-        Some(Order::Kill(elected))
+        let sum = |of: fn(&Played) -> u64| self.runs.iter().map(of).sum::<u64>();
+        let slowest = self.runs.iter().filter_map(|run| run.settled_after_ms).max().unwrap_or_default();
+        let mut broken: BTreeMap<Property, usize> = BTreeMap::new();
+        for violation in self.runs.iter().flat_map(|run| &run.violations) {
+            *broken.entry(violation.property).or_default() += 1;
+        }
+        let mut table = format!(
+            "  runs         {} ({} with a violation)\n  deeds        {}, {} of them kills\n  rounds       {} settled\n  \
+             settled      two rounds within {:.1} s of the last fault\n",
+            self.runs.len(),
+            self.runs.iter().filter(|run| !run.violations.is_empty()).count(),
+            sum(|run| run.deeds as u64),
+            sum(|run| run.kills as u64),
+            sum(|run| run.rounds),
+            slowest as f64 / 1_000.0,
+        );
+        for property in Property::ALL {
+            let found =
+                broken.get(&property).map_or_else(|| "holds".to_owned(), |times| format!("BROKEN {times} times"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(table, "  {:<12} {found}", property.words());
+        }
+        table
     }
+}
 
-    /// Time passes, and `settled` is the last round that the others have settled: who is to be started again?
-    pub fn tick(&mut self, settled: u64, now_ms: u64) -> Option<Order> {
-        let is_due = |kill: &&mut Kill| {
-            let waited_ms = now_ms.saturating_sub(kill.killed_ms);
-            kill.restarted_ms.is_none() && (settled >= kill.round || waited_ms >= RESTART_AFTER_MS)
-        };
-        let kill = self.kills.iter_mut().find(is_due)?;
-        kill.restarted_ms = Some(now_ms);
-        Some(Order::Restart(kill.node))
-    }
-
-    /// `node` has everything up to the end of round `has`.
-    pub fn caught_up(&mut self, node: usize, has: u64, now_ms: u64) {
-        for kill in &mut self.kills {
-            let here = kill.node == node && has >= kill.round && kill.restarted_ms.is_some();
-            if here && kill.back_ms.is_none() {
-                kill.back_ms = Some(now_ms);
+/// Plays all runs.
+///
+/// # Errors
+/// [`Error`] if one could not be made at all. One that was made but went wrong is in a summary that did not pass.
+pub async fn run(options: &ChaosOptions) -> Result<Summary, Error> {
+    let scenario = Scenario::load(&options.scenario)?;
+    let report = folder::prepare(&options.report)?;
+    let mut summary = Summary { passed: true, skipped: None, runs: Vec::new() };
+    for seed in (options.seed..).take(usize::try_from(options.runs).unwrap_or(usize::MAX)) {
+        eprintln!("seed {seed}");
+        match run_one(options, &scenario, seed, report.join(format!("seed-{seed}"))).await? {
+            Ok(played) => {
+                summary.passed &= played.violations.is_empty();
+                for violation in &played.violations {
+                    eprintln!("  seed {seed} fails: {violation}");
+                }
+                summary.runs.push(played);
+            }
+            Err(why) => {
+                summary.skipped = Some(why);
+                break;
             }
         }
+        fs::write(report.join("summary.json"), summary.to_json()).map_err(Error::io("write summary.json"))?;
     }
+    Ok(summary)
+}
 
-    /// Whether some victim has not been started again.
-    pub fn is_anybody_down(&self) -> bool {
-        self.kills.iter().any(|kill| kill.restarted_ms.is_none())
+/// What the federation of a run is, beyond what the scenario says.
+fn run_options(options: &ChaosOptions, scenario: &Scenario, seed: u64, report: PathBuf) -> RunOptions {
+    RunOptions {
+        nodes: u16::try_from(scenario.nodes()).unwrap_or(u16::MAX),
+        seed,
+        partition: "iid".to_owned(),
+        model: options.model.clone(),
+        epsilon: scenario.epsilon,
+        report,
+        althing: options.althing.clone(),
+        data: options.data.clone(),
+        ..RunOptions::default()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What happens at a step.
-    enum Step {
-        Planned(u64, usize),
-        Settled(u64),
-        Back(usize, u64),
+/// One run; or why this machine cannot play it. Its folder is left where something did not hold.
+async fn run_one(
+    options: &ChaosOptions,
+    scenario: &Scenario,
+    seed: u64,
+    folder: PathBuf,
+) -> Result<Result<Played, String>, Error> {
+    let machine = match Machine::of(scenario) {
+        Ok(machine) => machine,
+        Err(why) => return Ok(Err(why.to_string())),
+    };
+    fs::create_dir_all(&folder).map_err(Error::io(format!("make {}", folder.display())))?;
+    let options = run_options(options, scenario, seed, folder.clone());
+    let (althing, data) = (Althing::find(&options)?, setup::find_data(&options)?);
+    let site = |(node, plot): (usize, &Option<_>)| Site { address: machine.address(node), plot: *plot };
+    let sites: Vec<Site> = scenario.plots.iter().enumerate().map(site).collect();
+    let federation = setup::prepare(&althing, &options, &sites, &data, folder.clone()).await?;
+    let acts = schedule::draw(scenario, seed);
+    let stage = Stage {
+        althing: &althing,
+        federation: &federation,
+        machine: &machine,
+        scenario,
+        acts: &acts,
+        seed,
+        tell: &|words| eprintln!("  {words}"),
+    };
+    let played = match play(&stage).await? {
+        Ok(played) => played,
+        Err(why) => return Ok(Err(why.to_string())),
+    };
+    if played.violations.is_empty() {
+        fs::remove_dir_all(&folder).map_err(Error::io(format!("remove {}", folder.display())))?;
     }
-    use Step::{Back, Planned, Settled};
-
-    #[test]
-    fn the_chair_of_every_second_round_dies_once_and_returns() {
-        let mut chaos = Chaos::new(NonZeroU64::new(2));
-        let steps = [
-            ("a round between is left alone", 100, Planned(1, 4), None),
-            ("the second is not", 200, Planned(2, 5), Some(Order::Kill(5))),
-            ("another report of the same plan changes nothing", 201, Planned(2, 5), None),
-            ("it stays down during the round", 300, Settled(1), None),
-            ("and returns when it has settled", 400, Settled(2), Some(Order::Restart(5))),
-            ("once", 401, Settled(2), None),
-            ("a report from somebody else is not its return", 402, Back(4, 2), None),
-            ("its own is, if it has the round", 403, Back(5, 1), None),
-            ("its own is", 404, Back(5, 2), None),
-            ("the next kill", 500, Planned(4, 6), Some(Order::Kill(6))),
-            ("an old plan that arrives late does nothing", 501, Planned(2, 1), None),
-            ("a chair that is still down is spared", 502, Planned(6, 6), None),
-            (
-                "a round that cannot settle is not waited for",
-                500 + RESTART_AFTER_MS,
-                Settled(3),
-                Some(Order::Restart(6)),
-            ),
-        ];
-        for (what, now, step, expected) in steps {
-            let got = match step {
-                Planned(round, elected) => chaos.planned(round, elected, now),
-                Settled(round) => chaos.tick(round, now),
-                Back(node, round) => {
-                    chaos.caught_up(node, round, now);
-                    None
-                }
-            };
-            assert_eq!(got, expected, "{what}");
-        }
-        assert!(!chaos.is_anybody_down());
-        let [first, second] = chaos.kills() else { panic!("two kills") };
-        assert_eq!((first.killed_ms, first.restarted_ms, first.back_ms), (200, Some(400), Some(404)));
-        assert_eq!(second.back_ms, None);
-    }
-
-    #[test]
-    fn without_an_order_nobody_is_killed() {
-        let mut chaos = Chaos::new(None);
-        assert!((1..100).all(|round| chaos.planned(round, 0, 0).is_none()));
-    }
+    Ok(Ok(played))
 }

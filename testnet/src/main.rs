@@ -5,6 +5,7 @@ use std::{path::Path, process::ExitCode};
 use althing_testnet::{
     arena::{self, AgentsOptions},
     attacks::{self, AttacksOptions},
+    chaos::{self, ChaosOptions},
     error::{EXIT_FAULT, EXIT_MISTAKE, Error},
     hostile::{self, HostileArgs},
     market::{self, MarketOptions},
@@ -21,6 +22,9 @@ async fn main() -> ExitCode {
         Command::Run(options) => run_and_tell(&options).await.map_err(|error| (error.to_string(), error.exit_code())),
         Command::Attacks(options) => {
             attacks_and_tell(&options).await.map_err(|error| (error.to_string(), error.exit_code()))
+        }
+        Command::Chaos(options) => {
+            chaos_and_tell(&options).await.map_err(|error| (error.to_string(), error.exit_code()))
         }
         Command::Agents(options) => {
             agents_and_tell(options).await.map_err(|error| (error.to_string(), error.exit_code()))
@@ -50,6 +54,12 @@ async fn attacks_and_tell(options: &AttacksOptions) -> Result<ExitCode, Error> {
     let summary = attacks::run(options).await?;
     tell(options.json, &summary.to_json(), &summary.table(), &options.report);
     Ok(verdict(options.require, summary.holds))
+}
+
+async fn chaos_and_tell(options: &ChaosOptions) -> Result<ExitCode, Error> {
+    let summary = run::unless_interrupted(chaos::run(options)).await?;
+    tell(options.json, &summary.to_json(), &summary.table(), &options.report);
+    Ok(if summary.passed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAULT) })
 }
 
 /// On a thread of its own, where who decides may take its time.

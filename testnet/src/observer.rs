@@ -280,6 +280,7 @@ impl Observer {
             | Event::ExchangeBegun { .. }
             | Event::ExchangeEnded { .. }
             | Event::Misbehaved { .. }
+            | Event::Doubted { .. }
             | Event::Refused { .. }
             | Event::Hindered { .. } => {}
         }

@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use crate::{
     arena::AgentsOptions,
     attacks::AttacksOptions,
+    chaos::ChaosOptions,
     hostile::HostileArgs,
     market::MarketOptions,
     replay::ReplayOptions,
@@ -47,6 +48,15 @@ pub enum Command {
     /// Exit code 2: an option or a file is wrong.
     #[command(after_help = ATTACKS_EXAMPLES)]
     Attacks(AttacksOptions),
+
+    /// Let everything go wrong in a federation of real processes, and judge what is left
+    ///
+    /// Nodes are killed, frozen, parted, run out of disk and lose their clocks, at instants that a seed draws. Then their
+    /// ledgers and their lines must tell of no fork, no lost decision, no false accusation and no overspent budget.
+    /// Exit code 0: all held, or this machine cannot play it, and says why. Exit code 1: something did not hold; the run's
+    /// folder is kept. Exit code 2: an option or the file is wrong.
+    #[command(after_help = CHAOS_EXAMPLES)]
+    Chaos(ChaosOptions),
 
     /// Have rules, rivals and a language model answer the questions of a node's agents, and report who decides best and at what cost
     ///
@@ -106,6 +116,16 @@ Examples:
   testnet attacks                              ten nodes, three of which attack, in ten ways under two rules: long
   testnet attacks --attack sign-flip,alie      two of the ways
   testnet attacks --resume                     go on where it was broken off";
+
+const CHAOS_EXAMPLES: &str = "\
+Examples:
+  testnet chaos --scenario testnet/scenarios/chaos/kills.toml
+                                               kill -9 at random instants, for a minute
+  testnet chaos --scenario testnet/scenarios/chaos/partitions.toml --runs 10
+                                               ten federations, seeds 1 to 10; needs root
+  testnet chaos --scenario testnet/scenarios/chaos/everything.toml --seed 7
+                                               the seed of a run that failed, again
+  testnet chaos --scenario mine.toml --json    for a script; what happens is told on the error stream";
 
 const AGENTS_EXAMPLES: &str = "\
 Examples:
@@ -282,6 +302,18 @@ fn positive(text: &str) -> Result<f64, String> {
 fn probability(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|value: &f64| *value > 0.0 && *value < 1.0);
     number.ok_or_else(|| "give a number above 0 and below 1, as 1e-5".into())
+}
+
+impl Default for RunOptions {
+    /// As without any argument.
+    fn default() -> Self {
+        #[derive(Parser)]
+        struct Alone {
+            #[command(flatten)]
+            options: RunOptions,
+        }
+        Alone::parse_from(["run"]).options
+    }
 }
 
 impl RunOptions {

@@ -64,8 +64,35 @@ pub struct Launch<'a> {
     pub life: Life,
     /// Addresses of nodes that run already.
     pub bootstrap: Vec<String>,
+    /// Where it runs.
+    pub place: &'a Place,
     /// The warden's process group.
     pub group: i32,
+}
+
+/// Where a node runs. By default it is a process of this machine like any other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The command that starts another there, word by word; it must become that other.
+    pub within: Vec<String>,
+    /// Variables that the node finds set.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    /// `program`, to be started there.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = match self.within.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
 }
 
 /// What it takes to start a node that attacks.
@@ -78,13 +105,13 @@ pub struct Hostile<'a> {
 }
 
 /// The program of a node, with what it is called with before the addresses.
-fn command(binary: &Path, node: &Node, hostile: &Hostile<'_>) -> Command {
+fn command(binary: &Path, node: &Node, hostile: &Hostile<'_>, place: &Place) -> Command {
     let Some(Plot { attack, from_round }) = node.plot else {
-        let mut command = Command::new(binary);
+        let mut command = place.command(binary);
         command.args(["run", "--json", "--config"]).arg(node.config());
         return command;
     };
-    let mut command = Command::new(hostile.binary);
+    let mut command = place.command(hostile.binary);
     command.arg("hostile").args(["--attack", &attack.to_string(), "--from-round", &from_round.to_string()]);
     for member in &hostile.accomplices {
         command.args(["--accomplice", &member.to_string()]);
@@ -98,8 +125,8 @@ fn command(binary: &Path, node: &Node, hostile: &Hostile<'_>) -> Command {
 /// # Errors
 /// [`Error::Io`] if the process or its files cannot be made.
 pub fn launch(launch: Launch<'_>, inputs: Sender<Input>) -> Result<Process, Error> {
-    let Launch { binary, node, hostile, life, bootstrap, group } = launch;
-    let mut command = command(binary, node, &hostile);
+    let Launch { binary, node, hostile, life, bootstrap, place, group } = launch;
+    let mut command = command(binary, node, &hostile, place);
     for address in bootstrap {
         command.args(["--bootstrap", &address]);
     }
@@ -112,7 +139,7 @@ pub fn launch(launch: Launch<'_>, inputs: Sender<Input>) -> Result<Process, Erro
     let vanished = || Error::io(starting())(std::io::Error::other("it ended at once"));
     let pid = child.id().ok_or_else(vanished)?;
     let stdout = child.stdout.take().ok_or_else(vanished)?;
-    let record = append(&node.folder.join("events.jsonl"))?;
+    let record = append(&node.events())?;
     tokio::spawn(follow(life, child, stdout, record, inputs));
     Ok(Process { life, pid })
 }
@@ -181,17 +208,20 @@ mod tests {
             folder: "/report/node-1".into(),
             plot,
         };
-        let called = |plot| {
+        let called = |plot, place: Place| {
             let hostile = Hostile { binary: Path::new("/bin/testnet"), accomplices: vec![MemberId([1; 32])] };
-            let command = command(Path::new("/bin/althing"), &node(plot), &hostile);
+            let command = command(Path::new("/bin/althing"), &node(plot), &hostile, &place);
             let arguments: Vec<_> =
                 command.as_std().get_args().map(|word| word.to_string_lossy().into_owned()).collect();
             (command.as_std().get_program().to_string_lossy().into_owned(), arguments.join(" "))
         };
         let honest = ("/bin/althing".to_owned(), "run --json --config /report/node-1/node.toml".to_owned());
-        assert_eq!(called(None), honest);
+        assert_eq!(called(None, Place::default()), honest);
+        let elsewhere = Place { within: vec!["ip".into(), "netns".into()], variables: Vec::new() };
+        let (program, words) = called(None, elsewhere);
+        assert_eq!((program.as_str(), words), ("ip", format!("netns {} {}", honest.0, honest.1)));
         let attack = "scaled:10".parse().unwrap();
-        let (program, words) = called(Some(Plot { attack, from_round: 4 }));
+        let (program, words) = called(Some(Plot { attack, from_round: 4 }), Place::default());
         assert_eq!(program, "/bin/testnet");
         let wanted = format!(
             "hostile --attack scaled:10 --from-round 4 --accomplice {} --config /report/node-1/node.toml",

@@ -18,7 +18,7 @@ pub use self::{
     table::table,
 };
 use crate::{
-    audit::Audit, chaos::Kill, error::Error, observer::Observer, options::RunOptions, setup::Federation,
+    audit::Audit, error::Error, hunt::Kill, observer::Observer, options::RunOptions, setup::Federation,
     traffic::Traffic,
 };
 

@@ -1,7 +1,5 @@
 //! One run from the first key to the report.
 
-mod fleet;
-
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -19,14 +17,14 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until},
 };
 
-use self::fleet::Fleet;
 use crate::{
     accuracy::{Examiner, Judge},
     althing::Althing,
     audit::{self, Audit},
-    chaos::{Chaos, Order},
     error::Error,
+    fleet::Fleet,
     folder,
+    hunt::{Hunt, Order},
     observer::{Line, Observer},
     options::RunOptions,
     process::{Input, Life},
@@ -52,7 +50,10 @@ pub async fn run(options: &RunOptions) -> Result<Summary, Error> {
 }
 
 /// Drops `work`, and with it every node, at ctrl-c and at SIGTERM.
-async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+///
+/// # Errors
+/// [`Error::Interrupted`] then, or what `work` fails with.
+pub async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let listen = |kind| signal(kind).map_err(Error::io("listen for signals"));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
@@ -67,7 +68,7 @@ async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
     let althing = Althing::find(options)?;
     let data = setup::find_data(options)?;
     let folder = folder::prepare(&options.report)?;
-    let federation = setup::prepare(&althing, options, &data, folder).await?;
+    let federation = setup::prepare(&althing, options, &setup::sites(options)?, &data, folder).await?;
     let judge = start_judge(&althing, &federation)?;
     let progress = Progress::start(options.rounds);
     progress.say(&format!(
@@ -80,8 +81,8 @@ async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
     let begun = Instant::now();
     let mut run = Run {
         observer: Observer::new(federation.nodes.len()),
-        fleet: Fleet::new(&althing, &federation)?,
-        chaos: Chaos::new(options.kill_aggregator_every.and_then(NonZeroU64::new)),
+        fleet: Fleet::local(&althing, &federation)?,
+        hunt: Hunt::new(options.kill_aggregator_every.and_then(NonZeroU64::new)),
         traffic: Traffic::default(),
         judge: Some(judge),
         accuracies: BTreeMap::new(),
@@ -108,7 +109,7 @@ async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
         accuracies: &run.accuracies,
         accuracy_source: Some(format!("test set of {}, judged by althing model evaluate", options.dataset)),
         audit: &audit,
-        kills: run.chaos.kills(),
+        kills: run.hunt.kills(),
         peak_rss_bytes: &peak_rss_bytes,
         wall,
         complaints,
@@ -126,7 +127,7 @@ fn start_judge(althing: &Althing, federation: &Federation) -> Result<Judge, Erro
 struct Run<'a> {
     fleet: Fleet<'a>,
     observer: Observer,
-    chaos: Chaos,
+    hunt: Hunt,
     traffic: Traffic,
     /// Gone when it has judged everything.
     judge: Option<Judge>,
@@ -166,7 +167,7 @@ impl Run<'_> {
 
     fn is_finished(&self) -> bool {
         let all = 0..self.observer.nodes().len();
-        !self.chaos.is_anybody_down() && all.into_iter().all(|node| self.has_reached(node, self.rounds))
+        !self.hunt.is_anybody_down() && all.into_iter().all(|node| self.has_reached(node, self.rounds))
     }
 
     /// Whether `node`, in its present life, is known to have come through this round or step.
@@ -207,7 +208,7 @@ impl Run<'_> {
         match &line.event {
             Event::Planned { round, elected, .. } if round.0 <= self.rounds => {
                 if let Some(elected) = self.fleet.federation().index_of(elected) {
-                    let order = self.chaos.planned(round.0, elected, now_ms());
+                    let order = self.hunt.planned(round.0, elected, now_ms());
                     self.carry_out(order, round.0).await?;
                 }
             }
@@ -237,7 +238,7 @@ impl Run<'_> {
         }
         self.fleet.ask_all(&self.observer, step);
         let victim = usize::try_from(step).unwrap_or_default() % self.observer.nodes().len();
-        let order = self.chaos.planned(step, victim, now_ms());
+        let order = self.hunt.planned(step, victim, now_ms());
         self.carry_out(order, step).await
     }
 
@@ -272,10 +273,10 @@ impl Run<'_> {
     }
 
     fn look_for_returns(&mut self) {
-        let waiting = |kill: &&crate::chaos::Kill| kill.back_ms.is_none() && kill.restarted_ms.is_some();
-        let here = |kill: &crate::chaos::Kill| self.has_reached(kill.node, kill.round);
+        let waiting = |kill: &&crate::hunt::Kill| kill.back_ms.is_none() && kill.restarted_ms.is_some();
+        let here = |kill: &crate::hunt::Kill| self.has_reached(kill.node, kill.round);
         let returned: Vec<(usize, u64)> = self
-            .chaos
+            .hunt
             .kills()
             .iter()
             .filter(waiting)
@@ -283,7 +284,7 @@ impl Run<'_> {
             .map(|kill| (kill.node, kill.round))
             .collect();
         for (node, round) in returned {
-            self.chaos.caught_up(node, round, now_ms());
+            self.hunt.caught_up(node, round, now_ms());
             let name = &self.fleet.federation().nodes[node].name;
             self.progress.say(&format!("{} {round:>3}: {name} has caught up", self.unit()));
         }
@@ -299,7 +300,7 @@ impl Run<'_> {
         let reached = self.last_reached();
         // A node is killed when others have ended a step, and stays down until they have ended the next.
         let over = reached.saturating_sub(u64::from(matches!(self.topology, Topology::Epidemic { .. })));
-        if let Some(Order::Restart(node)) = self.chaos.tick(over, now_ms()) {
+        if let Some(Order::Restart(node)) = self.hunt.tick(over, now_ms()) {
             self.fleet.restart(node, &mut self.observer)?;
             let name = &self.fleet.federation().nodes[node].name;
             self.progress.say(&format!("{} {reached:>3}: {name} is started again", self.unit()));

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
@@ -43,6 +44,15 @@ pub struct Federation {
     pub nodes: Vec<Node>,
 }
 
+/// Where a node is to be, and what it is up to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Site {
+    /// Where it listens.
+    pub address: Ipv4Addr,
+    /// How it attacks, if it does.
+    pub plot: Option<Plot>,
+}
+
 /// One member of the federation.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -59,6 +69,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Its store and its blobs.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// Its configuration file.
     pub fn config(&self) -> PathBuf {
         self.folder.join("node.toml")
@@ -69,9 +84,19 @@ impl Node {
         self.folder.join("log.txt")
     }
 
+    /// Everything that it has printed, over all its lives.
+    pub fn events(&self) -> PathBuf {
+        self.folder.join("events.jsonl")
+    }
+
+    /// Where it keeps its blobs.
+    pub fn blobs(&self) -> PathBuf {
+        self.data().join("blobs")
+    }
+
     /// Where it keeps a blob.
     pub fn blob(&self, hash: &Hash) -> PathBuf {
-        self.folder.join("data").join("blobs").join(hash.to_string())
+        self.blobs().join(hash.to_string())
     }
 }
 
@@ -113,33 +138,42 @@ pub fn find_data(options: &RunOptions) -> Result<PathBuf, Error> {
     options.data.canonicalize().map_err(|_| Error::NoData(options.data.clone()))
 }
 
-/// Makes keys, genesis and configurations under `folder`, for training on `data`.
+/// The sites of a run: all on loopback, some of them attackers if there is a scenario.
+///
+/// # Errors
+/// [`Error::Usage`] if the scenario cannot be played.
+pub fn sites(options: &RunOptions) -> Result<Vec<Site>, Error> {
+    let count = options.node_count();
+    let plots = match &options.scenario {
+        Some(file) => scenario::load(file, count)?,
+        None => vec![None; count],
+    };
+    Ok(plots.into_iter().map(|plot| Site { address: Ipv4Addr::LOCALHOST, plot }).collect())
+}
+
+/// Makes keys, genesis and configurations under `folder` for a node at each of `sites`, for training on `data`.
 ///
 /// # Errors
 /// [`Error::Command`] if the node binary refuses the model or another number; [`Error::Io`] if a file cannot be written.
 pub async fn prepare(
     althing: &Althing,
     options: &RunOptions,
+    sites: &[Site],
     data: &Path,
     folder: PathBuf,
 ) -> Result<Federation, Error> {
     let mut nodes = Vec::new();
     let mut members = Vec::new();
-    let count = options.node_count();
-    let plots = match &options.scenario {
-        Some(file) => scenario::load(file, count)?,
-        None => vec![None; count],
-    };
-    for (index, plot) in plots.into_iter().enumerate() {
-        let (node, anchor) = make_node(althing, &folder, &label(index, count)).await?;
+    for (index, site) in sites.iter().enumerate() {
+        let (node, anchor) = make_node(althing, &folder, &label(index, sites.len())).await?;
         members.push(format!("{}:{}:{anchor}", node.name, node.id));
-        nodes.push(Node { plot, ..node });
+        nodes.push(Node { plot: site.plot, ..node });
     }
     let genesis = folder.join("genesis.toml");
     let NewGenesis { network, widths } = make_genesis(althing, options, &members, &genesis).await?;
     let costs = draw_costs(options.seed, nodes.len());
     for (part, (node, cost_per_sample)) in nodes.iter().zip(costs).enumerate() {
-        let config = Config::of(options, data, part, cost_per_sample);
+        let config = Config::of(options, &sites[part].address, data, part, cost_per_sample);
         let text = toml::to_string(&config).map_err(|error| Error::Io {
             doing: format!("write down the configuration of {}", node.name),
             source: std::io::Error::other(error),
@@ -245,7 +279,7 @@ struct Privacy {
 
 #[derive(Debug, Serialize)]
 struct Net {
-    listen: [&'static str; 1],
+    listen: [String; 1],
     bootstrap: [&'static str; 0],
     mdns: bool,
 }
@@ -278,13 +312,13 @@ struct Exchange {
 }
 
 impl Config {
-    fn of(options: &RunOptions, data: &Path, part: usize, cost_per_sample: u64) -> Self {
+    fn of(options: &RunOptions, address: &Ipv4Addr, data: &Path, part: usize, cost_per_sample: u64) -> Self {
         let (path, partition) = (data.to_owned(), options.partition.clone());
         Self {
             genesis: "../genesis.toml",
             key: "key.toml",
             data_dir: "data",
-            net: Net { listen: ["/ip4/127.0.0.1/tcp/0"], bootstrap: [], mdns: false },
+            net: Net { listen: [format!("/ip4/{address}/tcp/0")], bootstrap: [], mdns: false },
             http: Http { listen: "127.0.0.1:0" },
             data: Data { path, partition, parts: options.node_count(), part, seed: options.seed },
             agents: Agents { cost_per_sample, endpoint: options.endpoint.clone(), asking: options.asking.clone() },

@@ -61,6 +61,16 @@ impl From<DecodeError> for TraceError {
     }
 }
 
+/// The decisions of an exported ledger, unchecked.
+///
+/// # Errors
+/// [`TraceError`] when there is no such file, or it holds no ledger.
+pub fn decisions(ledger: &Path) -> Result<Vec<Decision>, TraceError> {
+    let file: LedgerFile = serde_json::from_str(&read(ledger)?).map_err(|why| malformed(ledger, &why))?;
+    let decisions: Result<Vec<Decision>, _> = file.decisions.into_iter().map(Exported::decision).collect();
+    decisions.map_err(|why| malformed(ledger, &why))
+}
+
 /// Rounds of a federation as its market saw them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
@@ -124,10 +134,7 @@ impl Trace {
     /// # Errors
     /// [`TraceError`] when there is no such file, or the ledger is not good.
     pub fn of_file(ledger: &Path, genesis: &Genesis) -> Result<Self, TraceError> {
-        let text = read(ledger)?;
-        let file: LedgerFile = serde_json::from_str(&text).map_err(|why| malformed(ledger, &why))?;
-        let decisions: Result<Vec<Decision>, _> = file.decisions.into_iter().map(Exported::decision).collect();
-        Self::of(&Federation::new(genesis.clone()), &decisions.map_err(|why| malformed(ledger, &why))?)
+        Self::of(&Federation::new(genesis.clone()), &decisions(ledger)?)
     }
 
     /// The trace in `file`.

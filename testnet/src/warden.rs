@@ -4,6 +4,8 @@
 //! the pipe closes, because we are done or because we were killed, it kills the group and itself with it. The same pipe
 //! carries the signals that we send to single nodes. Being in another group than ours, neither the warden nor the nodes
 //! hear a ctrl-c at the terminal: the testnet decides what happens then.
+//!
+//! Before it kills, it carries out a last will: commands that undo what has been done to this machine.
 
 use std::process::Stdio;
 
@@ -16,15 +18,19 @@ use crate::error::Error;
 
 /// `kill` is the shell's own, so a machine without that program will do. In a group of its own, 0 means the group.
 const SCRIPT: &str =
-    r#"while read -r signal process; do kill -s "$signal" "$process" 2>/dev/null; done; kill -s KILL 0"#;
+    r#"while read -r signal process; do kill -s "$signal" "$process" 2>/dev/null; done; eval "$1"; kill -s KILL 0"#;
 
-/// How a node is told to end.
+/// What a node's process is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Stop in good order.
     Term,
     /// Be gone, at once.
     Kill,
+    /// Stand still.
+    Freeze,
+    /// Go on.
+    Thaw,
 }
 
 /// The shell that holds all nodes' lives.
@@ -36,13 +42,17 @@ pub struct Warden {
 }
 
 impl Warden {
-    /// Starts it.
+    /// Starts it, with the commands of its last will.
     ///
     /// # Errors
     /// [`Error::Io`] if there is no `sh`.
-    pub fn start() -> Result<Self, Error> {
+    pub fn start(last_will: &str) -> Result<Self, Error> {
         let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-c", SCRIPT, "warden", last_will])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = command.process_group(0).spawn().map_err(Error::io("start `sh`"))?;
         let vanished = || std::io::Error::other("it ended at once");
         let group = child.id().and_then(|pid| i32::try_from(pid).ok());
@@ -65,6 +75,8 @@ impl Warden {
         let name = match signal {
             Signal::Term => "TERM",
             Signal::Kill => "KILL",
+            Signal::Freeze => "STOP",
+            Signal::Thaw => "CONT",
         };
         let order = format!("{name} {pid}\n");
         self.pipe.write_all(order.as_bytes()).await.map_err(Error::io(format!("signal process {pid}")))
@@ -97,17 +109,20 @@ mod tests {
 
     #[tokio::test]
     async fn when_the_pipe_closes_everybody_is_killed() {
-        let warden = Warden::start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sign = folder.path().join("sign");
+        let warden = Warden::start(&format!("touch {}", sign.display())).unwrap();
         let children = [sleeper(&warden), sleeper(&warden)];
         drop(warden);
         for child in children {
             ends(child).await;
         }
+        assert!(sign.exists(), "its last will is done before");
     }
 
     #[tokio::test]
     async fn a_signal_reaches_one_process_only() {
-        let mut warden = Warden::start().unwrap();
+        let mut warden = Warden::start("").unwrap();
         let (one, mut other) = (sleeper(&warden), sleeper(&warden));
         warden.signal(Signal::Term, one.id().unwrap()).await.unwrap();
         ends(one).await;

@@ -164,6 +164,7 @@ impl Names {
             Event::ExchangeEnded { step } => format!("step {step} is not taken: the ledger decides again"),
             Event::Synced { height } => format!("caught up to height {height}"),
             Event::Misbehaved { member, why } => format!("{} misbehaved: {why}", self.name(member)),
+            Event::Doubted { member, why } => format!("the proposal of {} is not accepted: {why}", self.name(member)),
             Event::Refused { member, why } => format!("refused {}: {why}", member.short()),
             Event::Hindered { why } => format!("hindered: {why}"),
             Event::Stopped => "stopped".to_owned(),

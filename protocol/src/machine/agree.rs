@@ -369,7 +369,9 @@ impl Machine {
         }
         let Evidence::Settle(evidence) = &body.evidence else { return Some(Verdict::Valid) };
         if let Some(member) = self.omitted(offer, evidence) {
-            return Some(self.refuse_body(proposer, &Invalid::Omission(member)));
+            // Others may have had it while the proposer had not.
+            self.tell(Event::Doubted { member: proposer, why: Invalid::Omission(member).to_string() });
+            return Some(Verdict::Invalid);
         }
         let verdict = self.judge_making(evidence)?;
         if verdict == Verdict::Invalid {

@@ -10,7 +10,10 @@ mod speech;
 mod sponsor;
 mod step;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{archive::Archive, node::Store};
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
     state::Stage,
     statement::ModelOffer,
     time::Time,
-    wire::Message,
+    wire::{Decision, Message},
 };
 
 /// Something that can be seen from outside of a member.
@@ -38,6 +41,8 @@ pub(super) enum Sight<'a> {
     Restored { who: usize, head: (Height, Hash) },
     /// An honest member offers its model.
     Offered { who: usize, said: &'a ModelOffer, store: &'a Store },
+    /// An honest member says that another has misbehaved.
+    Accused { who: usize, member: &'a MemberId, why: &'a str },
     /// A member has averaged.
     Mixed { own: &'a [u8], received: &'a [(MemberId, &'a [u8])], mixture: &'a Mixture },
     /// A forgery has reached a member.
@@ -81,6 +86,8 @@ pub(super) struct Witness {
 pub(super) struct Record {
     /// Every decided body.
     pub(super) chain: BTreeMap<Height, Body>,
+    /// Every decision, as it came first.
+    pub(super) decisions: BTreeMap<Height, Decision>,
     /// When each was first decided.
     pub(super) decided_at: BTreeMap<Height, Time>,
     /// Whom each Plan hires.
@@ -89,7 +96,8 @@ pub(super) struct Record {
 }
 
 impl Witness {
-    pub(super) fn new(genesis: &Genesis) -> Self {
+    /// `honest` keep to the protocol in everything.
+    pub(super) fn new(genesis: &Genesis, honest: BTreeSet<MemberId>) -> Self {
         Self {
             properties: vec![
                 Box::new(chain::Agreement::default()),
@@ -100,6 +108,7 @@ impl Witness {
                 Box::new(speech::OneSay::default()),
                 Box::new(speech::LogFirst),
                 Box::new(speech::NoForgery),
+                Box::new(speech::NoSlander::new(honest)),
                 Box::new(mean::TrueMean::new(genesis)),
                 Box::new(step::OneModel::default()),
                 Box::new(step::TrueAverage::new(genesis.limits.max_update_norm)),
@@ -113,6 +122,7 @@ impl Witness {
             && let Ok(body) = Body::decode(&commit.decision.body)
         {
             self.record.chain.entry(commit.height).or_insert(body);
+            self.record.decisions.entry(commit.height).or_insert_with(|| commit.decision.clone());
             self.record.decided_at.entry(commit.height).or_insert(at);
             if let Stage::Settling(awards) = &commit.state.stage {
                 self.record.awards.entry(commit.height).or_insert_with(|| awards.clone());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{epidemic::Stepped, property::Violation};
-use crate::{body::Body, event::Award, ids::Hash, ids::Height, state::State, time::Time};
+use crate::{body::Body, event::Award, ids::Hash, ids::Height, state::State, time::Time, wire::Decision};
 
 /// How much of what happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Report {
     pub steps: Vec<Vec<Stepped>>,
     /// Every decided body.
     pub chain: BTreeMap<Height, Body>,
+    /// Every decision with a certificate of it, from the first height on.
+    pub decisions: Vec<Decision>,
     /// When each was first decided by anybody honest.
     pub decided_at: BTreeMap<Height, Time>,
     /// Whom each Plan hires.

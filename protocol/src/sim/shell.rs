@@ -70,6 +70,9 @@ impl World<'_> {
             Effect::Tell(Told::PhaseEntered { round, phase }) => self.spring_ambush(who, round, phase),
             Effect::Tell(Told::MemberJoined { .. } | Told::MemberLeft { .. }) => self.look_around(),
             Effect::Tell(told @ Told::Stepped { .. }) => self.stepped(who, &told),
+            Effect::Tell(Told::Misbehaved { member, why }) if self.nodes[who].liar.is_none() => {
+                self.witness.see(self.queue.now(), &Sight::Accused { who, member: &member, why: &why });
+            }
             // A training that nobody waits for any more ends by itself, and its update is of no use.
             Effect::StopTraining | Effect::Blame { .. } | Effect::Tell(_) => {}
         }

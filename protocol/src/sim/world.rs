@@ -93,6 +93,8 @@ impl<'a> World<'a> {
                 identity,
             });
         }
+        let is_honest = |place: &usize| !scenario.attackers.contains_key(place);
+        let honest = scenario.honest().filter(is_honest).map(|place| nodes[place].id).collect();
         Self {
             scenario,
             queue: Queue::default(),
@@ -101,7 +103,7 @@ impl<'a> World<'a> {
             link: scenario.link,
             archive,
             workshop: Workshop::default(),
-            witness: Witness::new(&federation.genesis),
+            witness: Witness::new(&federation.genesis, honest),
             forger: Forger::new(&federation, rng.fork()),
             trace: Trace::new(),
             counts: Counts::default(),
@@ -224,7 +226,7 @@ impl<'a> World<'a> {
     }
 
     fn report(self) -> Report {
-        let Record { chain, decided_at, awards, violations } = self.witness.finish();
+        let Record { chain, decisions, decided_at, awards, violations } = self.witness.finish();
         let takeovers = chain.values().filter(|body| body.header.agreement_round > 0).count() as u64;
         let is_empty = |body: &&Body| matches!(&body.evidence, Evidence::Settle(settle) if settle.updates.is_empty());
         let empty_rounds = chain.values().filter(is_empty).count() as u64;
@@ -238,6 +240,7 @@ impl<'a> World<'a> {
             states: self.nodes.iter().map(|node| node.state().clone()).collect(),
             steps: self.nodes.iter().map(|node| node.steps.clone()).collect(),
             chain,
+            decisions: decisions.into_values().collect(),
             decided_at,
             awards,
             counts: Counts { takeovers, empty_rounds, ..self.counts },

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{ExchangeSummary, Findings, RoundRow, StepRow, rounded};
 use crate::{
-    chaos::Kill,
+    hunt::Kill,
     observer::{AdviceSummary, Decisions, Observer, median},
     scenario::Plot,
     setup::Federation,

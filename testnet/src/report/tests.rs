@@ -14,7 +14,7 @@ use althing_protocol::{
 use super::*;
 use crate::{
     audit::Ledger,
-    chaos::Chaos,
+    hunt::Hunt,
     observer::{
         Line,
         tests::{fold, member, model, opened, planned, settled, trained},
@@ -33,7 +33,7 @@ pub(crate) struct Sample {
     traffic: Traffic,
     accuracies: BTreeMap<Hash, f64>,
     audit: Audit,
-    chaos: Chaos,
+    hunt: Hunt,
 }
 
 impl Sample {
@@ -53,10 +53,10 @@ impl Sample {
             burned: 0,
             balances: BTreeMap::new(),
         };
-        let mut chaos = Chaos::new(NonZeroU64::new(2));
-        chaos.planned(2, 2, 1_000);
-        chaos.tick(2, 3_500);
-        chaos.caught_up(2, 2, 4_000);
+        let mut hunt = Hunt::new(NonZeroU64::new(2));
+        hunt.planned(2, 2, 1_000);
+        hunt.tick(2, 3_500);
+        hunt.caught_up(2, 2, 4_000);
         let mut traffic = Traffic::default();
         for round in 1..=rounds {
             let wire = Wire { sent_bytes: 900_000 * round, blob_sent_bytes: 800_000 * round, ..Wire::default() };
@@ -75,7 +75,7 @@ impl Sample {
             traffic,
             accuracies: (1..=rounds).map(|round| (model(round).hash, 1.0 - 0.6 / round as f64)).collect(),
             audit: Audit { ledgers: vec![Some(ledger); 3], ..Audit::default() },
-            chaos,
+            hunt,
         }
     }
 
@@ -88,7 +88,7 @@ impl Sample {
             accuracies: &self.accuracies,
             accuracy_source: Some("a test".to_owned()),
             audit: &self.audit,
-            kills: self.chaos.kills(),
+            kills: self.hunt.kills(),
             peak_rss_bytes: &[61_000_000, 62_500_000, 63_000_000],
             wall: Duration::from_millis(12_345),
             complaints: vec![],
@@ -184,7 +184,7 @@ fn every_shortcoming_is_a_failure() {
             sample.audit.ledgers[1].as_mut().unwrap().supply_conserved = false;
         }),
         ("did not come back", |sample| {
-            sample.chaos.planned(4, 1, 9_000);
+            sample.hunt.planned(4, 1, 9_000);
         }),
         ("pays otherwise", |sample| sample.audit.replayed = Some(false)),
         ("not verified", |sample| sample.audit.complaints.push("not verified".into())),

@@ -236,7 +236,11 @@ impl Property for TrueMean {
                     return self.check_vote(body, archive);
                 }
             }
-            Sight::Forgery { .. } | Sight::Restored { .. } | Sight::Offered { .. } | Sight::Mixed { .. } => {}
+            Sight::Forgery { .. }
+            | Sight::Accused { .. }
+            | Sight::Restored { .. }
+            | Sight::Offered { .. }
+            | Sight::Mixed { .. } => {}
         }
         Ok(())
     }

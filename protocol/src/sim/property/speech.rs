@@ -1,6 +1,6 @@
 //! What members say: one thing in each place, for ever, never before it is durable; and what they make of forgeries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Property, Sight};
 use crate::{
@@ -34,6 +34,33 @@ impl Property for OneSay {
             return Ok(());
         }
         Err(format!("{} says two different things as its {kind} at {height}/{round}", id.short()))
+    }
+}
+
+/// Whatever goes wrong, nobody honest says of somebody honest that it has misbehaved.
+#[derive(Debug)]
+pub(super) struct NoSlander {
+    honest: BTreeSet<MemberId>,
+}
+
+impl NoSlander {
+    pub(super) const fn new(honest: BTreeSet<MemberId>) -> Self {
+        Self { honest }
+    }
+}
+
+impl Property for NoSlander {
+    fn name(&self) -> &'static str {
+        "nobody honest is called a liar"
+    }
+
+    fn check(&mut self, sight: &Sight<'_>) -> Result<(), String> {
+        match sight {
+            Sight::Accused { who, member, why } if self.honest.contains(member) => {
+                Err(format!("{who} says that {} misbehaved: {why}", member.short()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

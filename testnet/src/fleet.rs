@@ -11,7 +11,7 @@ use crate::{
     althing::Althing,
     error::Error,
     observer::Observer,
-    process::{self, Hostile, INPUTS_MAX, Input, Launch, Life, Process, peak_rss_bytes},
+    process::{self, Hostile, INPUTS_MAX, Input, Launch, Life, Place, Process, peak_rss_bytes},
     setup::Federation,
     status::{self, Wire},
     traffic::Traffic,
@@ -46,11 +46,13 @@ impl State {
 }
 
 /// All node processes of a run.
-pub(super) struct Fleet<'a> {
+pub(crate) struct Fleet<'a> {
     althing: &'a Althing,
     /// This program, which nodes that attack run in.
     own: PathBuf,
     federation: &'a Federation,
+    /// Where each node runs.
+    places: Vec<Place>,
     warden: Warden,
     states: Vec<State>,
     /// Starts of each node so far.
@@ -61,15 +63,26 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    /// Nobody runs yet.
-    pub(super) fn new(althing: &'a Althing, federation: &'a Federation) -> Result<Self, Error> {
+    /// Processes of this machine like any other. Nobody runs yet.
+    pub(crate) fn local(althing: &'a Althing, federation: &'a Federation) -> Result<Self, Error> {
+        Self::new(althing, federation, vec![Place::default(); federation.nodes.len()], "")
+    }
+
+    /// Processes in `places`, one for each node. However this ends, the commands of `last_will` are carried out.
+    pub(crate) fn new(
+        althing: &'a Althing,
+        federation: &'a Federation,
+        places: Vec<Place>,
+        last_will: &str,
+    ) -> Result<Self, Error> {
         let (sender, inputs) = channel(INPUTS_MAX);
         let count = federation.nodes.len();
         Ok(Self {
             althing,
             own: std::env::current_exe().map_err(Error::io("find this program"))?,
             federation,
-            warden: Warden::start()?,
+            places,
+            warden: Warden::start(last_will)?,
             states: vec![State::Down; count],
             starts: vec![0; count],
             peaks: vec![0; count],
@@ -78,12 +91,12 @@ impl<'a> Fleet<'a> {
         })
     }
 
-    pub(super) const fn federation(&self) -> &'a Federation {
+    pub(crate) const fn federation(&self) -> &'a Federation {
         self.federation
     }
 
     /// What happens next at any node, in its present life.
-    pub(super) async fn next_input(&mut self) -> Input {
+    pub(crate) async fn next_input(&mut self) -> Input {
         loop {
             match self.inputs.recv().await {
                 Some(Input::Line(life, _)) if !self.is_present(life) => {}
@@ -99,7 +112,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Starts the first node and, once it listens, all others.
-    pub(super) async fn start_all(&mut self, observer: &mut Observer) -> Result<(), Error> {
+    pub(crate) async fn start_all(&mut self, observer: &mut Observer) -> Result<(), Error> {
         self.launch(0, observer)?;
         let deadline = Instant::now() + LISTEN_PATIENCE;
         while observer.nodes()[0].address.is_none() {
@@ -137,6 +150,7 @@ impl<'a> Fleet<'a> {
             },
             life,
             bootstrap,
+            place: &self.places[node],
             group: self.warden.group(),
         };
         self.states[node] = State::Up(process::launch(launch, self.sender.clone())?);
@@ -145,13 +159,13 @@ impl<'a> Fleet<'a> {
     }
 
     /// Starts a node again.
-    pub(super) fn restart(&mut self, node: usize, observer: &mut Observer) -> Result<(), Error> {
+    pub(crate) fn restart(&mut self, node: usize, observer: &mut Observer) -> Result<(), Error> {
         observer.restarted(node);
         self.launch(node, observer)
     }
 
     /// Kills a node, without warning to itself. Returns what its counters showed just before.
-    pub(super) async fn kill(&mut self, node: usize, observer: &Observer) -> Result<Option<(Life, Wire)>, Error> {
+    pub(crate) async fn kill(&mut self, node: usize, observer: &Observer) -> Result<Option<(Life, Wire)>, Error> {
         let State::Up(process) = self.states[node] else { return Ok(None) };
         let mut wire = None;
         if let Some(address) = &observer.nodes()[node].http
@@ -159,19 +173,38 @@ impl<'a> Fleet<'a> {
         {
             wire = Some((process.life, status.wire));
         }
-        self.read_memory();
-        self.states[node] = State::Ending(process);
-        self.warden.signal(Signal::Kill, process.pid).await?;
+        self.end(node).await?;
         Ok(wire)
     }
 
+    /// Kills a node, without a word.
+    pub(crate) async fn end(&mut self, node: usize) -> Result<(), Error> {
+        let State::Up(process) = self.states[node] else { return Ok(()) };
+        self.read_memory();
+        self.states[node] = State::Ending(process);
+        self.warden.signal(Signal::Kill, process.pid).await
+    }
+
+    /// Lets a node that runs stand still, or go on.
+    pub(crate) async fn signal(&mut self, node: usize, signal: Signal) -> Result<(), Error> {
+        match self.states[node] {
+            State::Up(process) => self.warden.signal(signal, process.pid).await,
+            State::Down | State::Ending(_) => Ok(()),
+        }
+    }
+
+    /// Whether a node has no process.
+    pub(crate) fn is_down(&self, node: usize) -> bool {
+        matches!(self.states[node], State::Down)
+    }
+
     /// Whether some node was told to end and has not yet.
-    pub(super) fn is_anybody_dying(&self) -> bool {
+    pub(crate) fn is_anybody_dying(&self) -> bool {
         self.states.iter().any(|state| matches!(state, State::Ending(_)))
     }
 
     /// A process has ended. If nobody told it to, that is an error.
-    pub(super) fn ended(&mut self, life: Life, status: ExitStatus) -> Option<Error> {
+    pub(crate) fn ended(&mut self, life: Life, status: ExitStatus) -> Option<Error> {
         let state = self.states[life.node];
         if !self.is_present(life) {
             return None;
@@ -187,7 +220,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Takes note of everybody's memory.
-    pub(super) fn read_memory(&mut self) {
+    pub(crate) fn read_memory(&mut self) {
         for (state, peak) in self.states.iter().zip(&mut self.peaks) {
             if let Some(bytes) = state.process().and_then(|process| peak_rss_bytes(process.pid)) {
                 *peak = (*peak).max(bytes);
@@ -196,7 +229,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Asks every node that serves for its counters; the answers are inputs.
-    pub(super) fn ask_all(&self, observer: &Observer, round: u64) {
+    pub(crate) fn ask_all(&self, observer: &Observer, round: u64) {
         for (state, view) in self.states.iter().zip(observer.nodes()) {
             let (State::Up(process), Some(address)) = (state, view.http.clone()) else { continue };
             let (life, sender) = (process.life, self.sender.clone());
@@ -210,7 +243,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Tells all nodes to stop and takes in what they still say. Returns who had to be killed.
-    pub(super) async fn stop_all(
+    pub(crate) async fn stop_all(
         &mut self,
         observer: &mut Observer,
         traffic: &mut Traffic,
@@ -251,7 +284,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// Everybody has stopped: ends the warden. Returns the most memory that each node had resident, in bytes.
-    pub(super) async fn dismiss(self) -> Vec<u64> {
+    pub(crate) async fn dismiss(self) -> Vec<u64> {
         self.warden.dismiss().await;
         self.peaks
     }
