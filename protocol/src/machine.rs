@@ -9,6 +9,7 @@
 
 mod agree;
 mod bid;
+mod blob;
 mod counter;
 mod deadlines;
 mod decide;
@@ -185,6 +186,7 @@ impl Machine {
             Input::ReplyChosen { round, reply } => self.reply_chosen(round, reply),
             Input::Trained { round, made } => self.trained(round, made)?,
             Input::BlobReady(blob) => self.blob_ready(blob)?,
+            Input::BlobLost(blob) => self.blob_lost(blob),
             Input::Appraised { round, maker, score } => self.appraised(round, maker, score)?,
             Input::Attributed { round, found } => self.attributed(round, found)?,
             Input::Inspected { batch, signs } => self.inspected(batch, signs)?,

@@ -197,8 +197,11 @@ impl Shell {
         match started {
             Ok(()) => Ok(()),
             Err(error @ (JobError::Learn(_) | JobError::Gone(_))) => {
-                tracing::error!(%round, %error, "a job could not be started; the round goes on without its result");
+                tracing::error!(%round, %error, "a job could not be started");
                 self.tell(&Event::Hindered { why: error.to_string() });
+                if let JobError::Gone(blob) = error {
+                    self.jobs.bring_soon(Input::BlobLost(blob));
+                }
                 Ok(())
             }
             Err(error) => Err(Failure::machine(error)),

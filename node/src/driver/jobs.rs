@@ -129,7 +129,7 @@ pub(super) struct Received {
 /// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobError {
-    #[error("blob {0} was here and is gone or damaged: start the node again, and it is fetched anew")]
+    #[error("blob {0} was here and is gone or damaged; it is fetched again if it is still needed")]
     Gone(BlobRef),
     #[error(transparent)]
     Blobs(#[from] crate::blobs::StoreError),
@@ -296,7 +296,7 @@ impl Jobs {
         let noise = self.genesis.market.noise;
         tokio::task::spawn_blocking(move || {
             let signs = look(&blobs, &format, noise, &order);
-            bring_unless_gone(&brought, signs.map(|signs| Input::Inspected { batch: order.batch, signs }));
+            bring_or_lost(&brought, signs.map(|signs| Input::Inspected { batch: order.batch, signs }));
         });
     }
 
@@ -306,7 +306,7 @@ impl Jobs {
         let aggregation = self.genesis.aggregation;
         tokio::task::spawn_blocking(move || {
             let mean = combine(&blobs, &format, aggregation, &order);
-            bring_unless_gone(&brought, mean.map(|mean| Input::Aggregated { batch: order.batch, mean }));
+            bring_or_lost(&brought, mean.map(|mean| Input::Aggregated { batch: order.batch, mean }));
         });
     }
 
@@ -349,11 +349,15 @@ fn bring(brought: &mpsc::Sender<Brought>, what: Brought) {
     let _ = brought.blocking_send(what);
 }
 
-/// Brings what came of a round's updates. They may be gone before they are looked at, if others decide the round first;
-/// then nobody needs it either.
-fn bring_unless_gone(brought: &mpsc::Sender<Brought>, what: Brought) {
+/// Brings what came of a round's updates, or which of the blobs that it takes is not here any more.
+///
+/// That may be so because others have decided the round, and it was collected; then nobody needs it either.
+fn bring_or_lost(brought: &mpsc::Sender<Brought>, what: Brought) {
     match what {
-        Err(error @ JobError::Gone(_)) => tracing::warn!(%error, "a job has no result; the round goes on without it"),
+        Err(error @ JobError::Gone(blob)) => {
+            tracing::warn!(%error, "a job has no result");
+            bring(brought, Ok(Input::BlobLost(blob)));
+        }
         what => bring(brought, what),
     }
 }

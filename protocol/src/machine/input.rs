@@ -91,6 +91,8 @@ pub enum Input {
     },
     /// A blob that was asked for is here, whole and verified.
     BlobReady(BlobRef),
+    /// An order names a blob that was here and is gone or damaged; nothing else comes of the order.
+    BlobLost(BlobRef),
     /// An update was scored on held-out data.
     Appraised {
         /// The round it was ordered for.

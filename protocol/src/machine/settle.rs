@@ -42,6 +42,14 @@ pub(super) struct Findings {
     means: BTreeMap<BatchId, Found<BlobRef>>,
 }
 
+impl Findings {
+    /// Forgets what was ordered and is not known: some of it rested on a blob that is lost.
+    pub(super) fn start_over(&mut self) {
+        self.signs.retain(|_, found| *found != Found::Ordered);
+        self.means.retain(|_, found| *found != Found::Ordered);
+    }
+}
+
 impl Machine {
     /// Updates that this member would settle: here, sound, and signed for.
     pub(super) fn sound_updates(&self) -> BTreeMap<MemberId, UpdateOffer> {

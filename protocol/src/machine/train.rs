@@ -9,9 +9,8 @@ use super::{AttributeOrder, Attributed, Effect, Machine, Made, Result, Score, Ti
 use crate::{
     contribution::Contribution,
     crypto::Signed,
-    epidemic,
     event::{Award, Event, Phase},
-    ids::{BlobRef, Hash, MemberId, Round},
+    ids::{Hash, MemberId, Round},
     state::Stage,
     statement::{Appraisal, HeldOut, UpdateOffer},
     time::Time,
@@ -50,6 +49,28 @@ impl Training {
         let is_most = 3 * self.sound.len() >= 2 * self.awards.len();
         let last = self.sound.values().max().copied().filter(|_| is_most);
         last.unwrap_or(now).since(since)
+    }
+
+    /// The model is lost: whatever was ordered on it has come to nothing.
+    pub(super) fn start_over(&mut self) {
+        self.ordered = false;
+        self.scoring.clear();
+    }
+
+    /// The update of `maker` is lost.
+    pub(super) fn lose(&mut self, maker: &MemberId) {
+        self.scoring.remove(maker);
+        self.sound.remove(maker);
+    }
+
+    /// This member's own update, which is sound, is here.
+    pub(super) fn own_is_here(&mut self, me: MemberId, now: Time) {
+        self.sound.entry(me).or_insert(now);
+    }
+
+    /// Whether this member was hired.
+    pub(super) fn is_hired(&self, member: &MemberId) -> bool {
+        self.awards.contains_key(member)
     }
 
     /// Who was hired, in the order of their ids.
@@ -134,7 +155,7 @@ impl Machine {
         Ok(())
     }
 
-    fn order_appraisal(&mut self, maker: &MemberId, offer: UpdateOffer) {
+    pub(super) fn order_appraisal(&mut self, maker: &MemberId, offer: UpdateOffer) {
         let Some(width) = self.federation.genesis.contract(offer.contract).map(|contract| contract.width) else {
             return;
         };
@@ -144,35 +165,6 @@ impl Machine {
         }
         let (round, base) = (self.state.round, self.state.model);
         self.effects.push(Effect::Appraise { round, maker: *maker, base, update: offer.update, width });
-    }
-
-    /// R27: a blob has come: an update to score and to pass on, or the model.
-    pub(super) fn blob_ready(&mut self, blob: BlobRef) -> Result {
-        if self.epidemic.awaits(&blob) {
-            self.exchange(epidemic::Input::BlobReady(blob));
-            if !self.rounds_want(&blob) {
-                return Ok(());
-            }
-        }
-        if !self.blobs.insert(blob) {
-            return Ok(());
-        }
-        if blob == self.state.model {
-            self.adopted();
-            self.order_training();
-        } else {
-            self.publish(&Message::Have(blob));
-        }
-        if matches!(self.state.stage, Stage::Settling(_)) {
-            let offers: Vec<_> = self.pool.updates.iter().map(|(maker, said)| (*maker, said.what)).collect();
-            for (maker, offer) in offers {
-                let wanted = self.training.awards.contains_key(&maker) && self.blobs.contains(&offer.update);
-                if wanted && maker != self.me {
-                    self.order_appraisal(&maker, offer);
-                }
-            }
-        }
-        self.judge_again()
     }
 
     /// R12: the score enters this member's appraisal.

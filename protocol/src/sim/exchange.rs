@@ -108,7 +108,7 @@ impl World<'_> {
             return self.step(who, Input::BlobReady(blob));
         }
         let gives = |peer: &usize| {
-            let has = self.nodes[*peer].store.blobs.contains(&blob) && self.archive.get(&blob).is_some();
+            let has = self.nodes[*peer].store.can_give(&blob) && self.archive.get(&blob).is_some();
             has && self.joined(who, *peer) && !self.lies(*peer, Lie::HoardBlobs)
         };
         let givers: Vec<usize> = named.iter().copied().filter(gives).collect();

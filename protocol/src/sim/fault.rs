@@ -60,6 +60,11 @@ pub enum Fault {
         /// Whether it knows that it comes from a copy.
         voice: Voice,
     },
+    /// What a member has stored of models and updates is damaged, which shows itself when it is needed.
+    Rot {
+        /// Whose.
+        member: usize,
+    },
     /// Members hear only those on their own side.
     Partition {
         /// The side of each member.

@@ -49,6 +49,7 @@ impl World<'_> {
                     self.witness.see(self.queue.now(), &Sight::Restored { who: *member, head });
                 }
             }
+            Fault::Rot { member } => self.nodes[*member].store.rot(),
             Fault::Partition { sides } => {
                 self.network.part(sides);
                 self.look_around();

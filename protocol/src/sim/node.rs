@@ -19,12 +19,36 @@ pub(super) struct Store {
     pub(super) step: Option<Vec<u8>>,
     pub(super) decisions: BTreeMap<Height, Decision>,
     pub(super) blobs: BTreeSet<BlobRef>,
+    /// Those of them that are damaged, which nobody has noticed yet.
+    rotten: BTreeSet<BlobRef>,
 }
 
 impl Store {
     /// A new store, with the first model in it.
     pub(super) fn holding(model: BlobRef) -> Self {
         Self { blobs: [model].into(), ..Self::default() }
+    }
+
+    /// Damages all blobs.
+    pub(super) fn rot(&mut self) {
+        self.rotten = self.blobs.clone();
+    }
+
+    /// Whether `blob` is here and whole.
+    pub(super) fn can_give(&self, blob: &BlobRef) -> bool {
+        self.blobs.contains(blob) && !self.rotten.contains(blob)
+    }
+
+    /// A damaged blob among those that are `needed`.
+    pub(super) fn find_rotten(&self, needed: &[BlobRef]) -> Option<BlobRef> {
+        needed.iter().copied().find(|blob| self.rotten.contains(blob) && self.blobs.contains(blob))
+    }
+
+    /// Deletes a damaged blob.
+    pub(super) fn clear(&mut self, blob: &BlobRef) {
+        if self.rotten.remove(blob) {
+            self.blobs.remove(blob);
+        }
     }
 
     /// The last decision, if there is one.

@@ -160,6 +160,12 @@ impl Scenario {
         scenario.pause_ms = rng.pick(&[0, 0, 100, 700]).copied().unwrap_or_default();
         scenario.draw_market(&mut rng);
         scenario.instructs_every_ms = rng.pick(&[0, 0, 300, 1_500]).copied().unwrap_or_default();
+        // One member's disk at the most: what nobody has any more does not come back.
+        if members > 1 && rng.chance(300) {
+            let at = Time(rng.within(500, calm_at.0 - 500));
+            scenario.faults.push((at, Fault::Rot { member: rng.below(members as u64) as usize }));
+            scenario.faults.sort_by_key(|(at, _)| *at);
+        }
         scenario
     }
 

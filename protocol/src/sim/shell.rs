@@ -13,9 +13,22 @@ use super::{
 use crate::{
     event::Event as Told,
     ids::BlobRef,
-    machine::{Answer, Effect, Machine},
+    machine::{Answer, Attributed, Effect, Input, Machine, OrderedUpdate},
     wire::Message,
 };
+
+/// The blobs that an order names.
+fn needed(effect: &Effect) -> Vec<BlobRef> {
+    let of = |updates: &[OrderedUpdate]| updates.iter().map(|ordered| ordered.update).collect::<Vec<_>>();
+    match effect {
+        Effect::Train(order) => order.progress.into_iter().chain([order.base]).collect(),
+        Effect::Appraise { base, update, .. } => vec![*base, *update],
+        Effect::Attribute(order) => [of(&order.updates), vec![order.base]].concat(),
+        Effect::Inspect(order) => [of(&order.updates), vec![order.base, order.previous]].concat(),
+        Effect::Aggregate(order) => [of(&order.updates), vec![order.base]].concat(),
+        _ => Vec::new(),
+    }
+}
 
 impl World<'_> {
     pub(super) fn carry_out(&mut self, who: usize, effects: Vec<Effect>) {
@@ -145,7 +158,11 @@ impl World<'_> {
 
     /// Lets an agent act, or the store; its answer comes later, if at all.
     fn order(&mut self, who: usize, effect: Effect) {
-        self.check_order(who, &effect);
+        let needed = needed(&effect);
+        self.check_blobs(who, &needed);
+        if let Some(lost) = self.nodes[who].store.find_rotten(&needed) {
+            return self.lose(who, lost, &effect);
+        }
         let poison = self.scenario.liars.get(&who).is_some_and(poisons);
         let (agent, archive, workshop) = (&mut self.nodes[who].agent, &mut self.archive, &mut self.workshop);
         let answer: Work = match &effect {
@@ -169,23 +186,15 @@ impl World<'_> {
         }
     }
 
-    fn check_order(&mut self, who: usize, effect: &Effect) {
-        let needed: Vec<BlobRef> = match effect {
-            Effect::Train(order) => order.progress.into_iter().chain([order.base]).collect(),
-            Effect::Appraise { base, update, .. } => vec![*base, *update],
-            Effect::Attribute(order) => {
-                order.updates.iter().map(|ordered| ordered.update).chain([order.base]).collect()
-            }
-            Effect::Inspect(order) => {
-                let updates = order.updates.iter().map(|ordered| ordered.update);
-                updates.chain([order.base, order.previous]).collect()
-            }
-            Effect::Aggregate(order) => {
-                order.updates.iter().map(|ordered| ordered.update).chain([order.base]).collect()
-            }
-            _ => Vec::new(),
-        };
-        self.check_blobs(who, &needed);
+    /// An order finds that a blob is damaged, and comes to nothing.
+    fn lose(&mut self, who: usize, lost: BlobRef, effect: &Effect) {
+        let life = self.nodes[who].life;
+        let mut come = |input| self.queue.put_in_ms(1, Event::Done { who, life, input, stored: None });
+        come(Input::BlobLost(lost));
+        // An appraisal is waited for, so this member says that it has nothing to say.
+        if let Effect::Attribute(order) = effect {
+            come(Input::Attributed { round: order.round, found: Attributed::default() });
+        }
     }
 
     /// No order names a blob that is not here.

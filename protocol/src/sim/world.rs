@@ -191,6 +191,9 @@ impl<'a> World<'a> {
             Event::Done { who, life, input, stored } => {
                 if self.nodes[who].life == life {
                     self.nodes[who].store.blobs.extend(stored);
+                    if let Input::BlobLost(blob) = &input {
+                        self.nodes[who].store.clear(blob);
+                    }
                     self.step(who, input);
                 }
             }

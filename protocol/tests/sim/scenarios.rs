@@ -85,6 +85,17 @@ fn three_go_on_without_the_fourth_which_catches_up() {
 }
 
 #[test]
+fn what_a_damaged_disk_has_lost_is_fetched_again() {
+    for at in (500..6_000).step_by(250) {
+        // Without the fourth, nothing is decided without the one whose disk is damaged.
+        let gone = Fault::Crash { member: 3, down_ms: None };
+        let faults =
+            vec![(Time(100), gone), (Time(at), Fault::Rot { member: 0 }), (Time(at + 700), Fault::Rot { member: 0 })];
+        hold(&Scenario { faults, calm_at: Time(at + 800), patience_ms: 20_000, ..Scenario::quiet(at, 4) });
+    }
+}
+
+#[test]
 fn a_member_that_was_long_away_catches_up_over_many_heights() {
     let habits = Habits { training_ms: 100, ..Habits::DILIGENT };
     let away = Fault::Crash { member: 3, down_ms: Some(25_000) };

@@ -17,8 +17,8 @@ use althing_protocol::{
 };
 
 use super::{
-    Aggregation, BaseScores, BlobStore, JobError, Jobs, MILLIONTHS, Opened, bring, bring_unless_gone, held_out, hold,
-    lock, open,
+    Aggregation, BaseScores, BlobStore, JobError, Jobs, MILLIONTHS, Opened, bring, bring_or_lost, held_out, hold, lock,
+    open,
 };
 use crate::learn::{
     job::EvaluateJob,
@@ -42,7 +42,11 @@ impl Jobs {
         let brought = self.brought.clone();
         tokio::task::spawn_blocking(move || match attribution.found(&order) {
             Ok(found) => bring(&brought, Ok(Input::Attributed { round: order.round, found })),
-            Err(Unfound::Failed(error)) => bring_unless_gone(&brought, Err(error)),
+            Err(Unfound::Failed(error)) => {
+                bring_or_lost(&brought, Err(error));
+                // An appraisal is waited for, so this member says that it has nothing to say.
+                bring(&brought, Ok(Input::Attributed { round: order.round, found: Attributed::default() }));
+            }
             Err(Unfound::Learn(LearnError::Stopped | LearnError::Cancelled)) => {
                 tracing::warn!(round = %order.round, "the round was over before its updates were appraised here");
             }
