@@ -135,6 +135,17 @@ pub struct Agreement {
     pub rebroadcast_ms: u64,
 }
 
+/// Members up to which repetitions come as often as the genesis says.
+const FEW: usize = 8;
+
+impl Agreement {
+    /// R23: time between repetitions among so many `members`, in milliseconds. Everybody hears everybody, so what all of
+    /// them repeat together grows with their number; what each of them hears in a second does not, if it does so less often.
+    pub fn repeat_ms(&self, members: usize) -> u64 {
+        self.rebroadcast_ms.saturating_mul(members.div_ceil(FEW).max(1) as u64)
+    }
+}
+
 /// What a member may send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -44,6 +44,9 @@ const UPDATE_PER_MODEL: u64 = 4;
 /// Bids that a member may lose in a row, where so many rounds can hire everybody twice.
 const MAX_LOSSES: u32 = 10;
 
+/// Members up to which the shortest waits of the agreement do.
+const FEW: usize = 16;
+
 /// The genesis of `draft` with defaults that suit MNIST on small machines.
 ///
 /// The result is not checked yet: a draft with too many members, for one, is refused when it is saved.
@@ -62,7 +65,7 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         },
         market: market(),
         phases: phases(),
-        agreement: Agreement { propose_ms: 3_000, vote_ms: 1_000, step_ms: 500, rebroadcast_ms: 1_000 },
+        agreement: agreement(draft.members.len()),
         limits: Limits {
             max_update_bytes: facts.initial_model.size.saturating_mul(UPDATE_PER_MODEL),
             max_samples: 1_000_000,
@@ -77,6 +80,12 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
     };
     let winners = genesis.market.max_winners;
     hiring(genesis, winners)
+}
+
+/// Waits that grow with the number of members: each of them hears, and checks, what each of the others says.
+fn agreement(members: usize) -> Agreement {
+    let times = members.div_ceil(FEW).max(1) as u64;
+    Agreement { propose_ms: 3_000 * times, vote_ms: 1_000 * times, step_ms: 500 * times, rebroadcast_ms: 1_000 }
 }
 
 /// `genesis` with rounds that hire so many members at the most, and a budget that pays each of them as well as before.

@@ -224,7 +224,7 @@ fn timeouts(genesis: &Genesis) -> Timeouts {
         propose_ms: agreement.propose_ms,
         prevote_ms: agreement.vote_ms,
         precommit_ms: agreement.vote_ms,
-        rebroadcast_ms: agreement.rebroadcast_ms,
+        rebroadcast_ms: agreement.repeat_ms(genesis.members.len()),
         per_round_ms: agreement.step_ms,
         max_ms: crate::limits::MAX_PHASE_MS,
     }

@@ -19,7 +19,8 @@ impl Machine {
         self.publish(&Message::Tip(self.state.height));
         self.fetch_what_is_missing();
         self.ask_for_decisions();
-        let pause = Duration::from_millis(self.federation.genesis.agreement.rebroadcast_ms);
+        let members = self.state.ledger.accounts.len();
+        let pause = Duration::from_millis(self.federation.genesis.agreement.repeat_ms(members));
         self.repeat_at = self.now + pause;
         self.effects.push(Effect::SetTimer(Timer::Repeat, pause));
     }
