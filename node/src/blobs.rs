@@ -35,6 +35,7 @@ use link::LinkContext;
 use schedule::Input;
 use serve::Server;
 
+pub use schedule::Transit;
 pub use serve::{MAX_STREAMS, MAX_STREAMS_PER_PEER, MAX_UPLOADS};
 pub use store::{Durability, Store, StoreError};
 
@@ -264,6 +265,11 @@ impl Blobs {
     /// Ends the fetch of `blob` without an event. What was fetched stays until [`Store::retain`] or a new fetch.
     pub fn cancel(&self, blob: BlobRef) {
         self.desk.handle(Input::Cancel(blob));
+    }
+
+    /// The first `most` fetches under way, the oldest first.
+    pub fn under_way(&self, most: usize) -> Vec<Transit> {
+        self.desk.under_way(most)
     }
 
     /// The store.

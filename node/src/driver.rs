@@ -22,7 +22,7 @@ mod writer;
 
 use std::future::Future;
 
-pub(crate) use machine_probe::available_memory;
+pub(crate) use machine_probe::{available_memory, look};
 pub(crate) use setup::{BLOBS_DIR, first_model, member};
 pub use telling::{Line, Sink};
 

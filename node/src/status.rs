@@ -24,7 +24,7 @@ use althing_protocol::{
 use serde::{Deserialize, Serialize};
 
 pub use client::{AskError, Door, SubmitFailure, ask, ask_decided, ask_decisions, log_filter};
-pub use guard::{TOKEN_CHARS_MIN, Token, TokenError, USER};
+pub use guard::{TOKEN_CHARS_MIN, Token, TokenError, USER, for_this_machine};
 pub use operate::Readiness;
 pub use server::{ADDRESS_FILE, Place, ServeError, Server, Told};
 pub use tally::{Questions, Spell, Tally};

@@ -11,6 +11,7 @@ use crate::{
     althing::Althing,
     error::Error,
     observer::Observer,
+    page::Doing,
     process::{self, Hostile, INPUTS_MAX, Input, Launch, Life, Place, Process, peak_rss_bytes},
     setup::Federation,
     status::{self, Wire},
@@ -196,6 +197,16 @@ impl<'a> Fleet<'a> {
     /// Whether a node has no process.
     pub(crate) fn is_down(&self, node: usize) -> bool {
         matches!(self.states[node], State::Down)
+    }
+
+    /// What each node's process is doing, and how often it was started.
+    pub(crate) fn doings(&self) -> Vec<(Doing, u32)> {
+        let doing = |state: &State| match state {
+            State::Down => Doing::Down,
+            State::Up(_) => Doing::Running,
+            State::Ending(_) => Doing::Ending,
+        };
+        self.states.iter().map(doing).zip(self.starts.iter().copied()).collect()
     }
 
     /// Whether some node was told to end and has not yet.

@@ -20,6 +20,7 @@ pub mod lan;
 pub mod market;
 pub mod observer;
 pub mod options;
+pub mod page;
 pub mod process;
 pub mod progress;
 pub mod replay;

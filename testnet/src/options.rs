@@ -1,6 +1,6 @@
 //! What the user may ask for.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use althing_protocol::{
     aggregate::{Mixing, Rule},
@@ -19,6 +19,7 @@ use crate::{
     chaos::ChaosOptions,
     hostile::HostileArgs,
     market::MarketOptions,
+    page,
     replay::ReplayOptions,
     trace::{self, command::TraceOptions},
 };
@@ -274,6 +275,10 @@ pub struct RunOptions {
     /// With --endpoint, how the model is asked to choose: each-alone, both-ways (its menu in two orders) or once
     #[arg(long, default_value = "each-alone", value_name = "WAY", value_parser = ["each-alone", "both-ways", "once"])]
     pub asking: String,
+
+    /// Where the page of all nodes is served while the run lasts; loopback only, and port 0 takes a free one
+    #[arg(long, default_value_t = page::ANYWHERE, value_name = "ADDRESS")]
+    pub page: SocketAddr,
 
     /// Print summary.json and nothing else on the standard output
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! What people see while a run goes on, on the error stream.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{collections::VecDeque, io::IsTerminal, sync::Mutex, sync::PoisonError, time::Duration};
 
 use althing_protocol::event::Phase;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,11 +10,15 @@ use crate::report::{Spread, format_credits};
 /// How often the bar's spinner moves.
 const SPIN: Duration = Duration::from_millis(150);
 
+/// Lines that the page of the run shows.
+const LINES_KEPT: usize = 40;
+
 /// A bar at a terminal, plain lines elsewhere.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     rounds: u64,
+    said: Mutex<VecDeque<String>>,
 }
 
 /// A settled round, in the words of the progress lines.
@@ -53,22 +57,32 @@ impl Progress {
     /// Begins to show a run of `rounds` rounds.
     pub fn start(rounds: u64) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self { bar: None, rounds };
+            return Self { bar: None, rounds, said: Mutex::default() };
         }
         let bar = ProgressBar::new(rounds);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:24.cyan/blue} {pos}/{len} {elapsed} {msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(SPIN);
-        Self { bar: Some(bar), rounds }
+        Self { bar: Some(bar), rounds, said: Mutex::default() }
     }
 
     /// Something worth a line of its own.
     pub fn say(&self, words: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.push_back(words.to_owned());
+        let more = said.len().saturating_sub(LINES_KEPT);
+        said.drain(..more);
+        drop(said);
         match &self.bar {
             Some(bar) => bar.println(words),
             None => eprintln!("{words}"),
         }
+    }
+
+    /// What was said last, the newest at the end.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// A round is over.
@@ -130,7 +144,8 @@ impl StepLine {
     }
 }
 
-const fn phase_name(phase: Phase) -> &'static str {
+/// What happens in a phase, for people.
+pub const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Wait => "members gather",
         Phase::Bid => "bids are sealed",

@@ -1,5 +1,7 @@
 //! One run from the first key to the report.
 
+mod sight;
+
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -27,10 +29,12 @@ use crate::{
     hunt::{Hunt, Order},
     observer::{Line, Observer},
     options::RunOptions,
+    page::{Page, View},
     process::{Input, Life},
     progress::{Progress, RoundLine, StepLine},
     report::{self, Findings, Spread, Summary},
     setup::{self, Federation, Node},
+    status::Status,
     traffic::Traffic,
 };
 
@@ -78,6 +82,9 @@ async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
         federation.folder.display(),
         options.endpoint.as_ref().map_or_else(|| "decide by rules".to_owned(), |endpoint| format!("ask {endpoint}")),
     ));
+    let view = sight::first(options, &federation);
+    let page = Page::start(options.page, view.clone()).await?;
+    progress.say(&format!("all nodes on one page: http://{}/", page.address()));
     let begun = Instant::now();
     let mut run = Run {
         observer: Observer::new(federation.nodes.len()),
@@ -90,6 +97,9 @@ async fn conduct(options: &RunOptions) -> Result<Summary, Error> {
         shown: 0,
         rounds: options.rounds,
         topology: options.exchange,
+        page,
+        view,
+        told: vec![None; federation.nodes.len()],
     };
     run.fleet.start_all(&mut run.observer).await?;
     let mut complaints = run.drive(options.timeout()).await?;
@@ -140,6 +150,11 @@ struct Run<'a> {
     rounds: u64,
     /// Whether nodes take rounds or steps.
     topology: Topology,
+    page: Page,
+    /// What the page shows.
+    view: View,
+    /// What each node has last told of itself when it was asked.
+    told: Vec<Option<Status>>,
 }
 
 impl Run<'_> {
@@ -190,7 +205,10 @@ impl Run<'_> {
     async fn take(&mut self, input: Input) -> Result<Option<String>, Error> {
         match input {
             Input::Line(life, line) => self.take_line(life, &line).await?,
-            Input::Status(life, round, status) => self.traffic.note(life, round, status.wire),
+            Input::Status(life, round, status) => {
+                self.traffic.note(life, round, status.wire);
+                self.told[life.node] = Some(status);
+            }
             Input::Ended(life, status) => {
                 if let Some(error) = self.fleet.ended(life, status) {
                     // Before the first decision there is nothing to report, and the reason is likely the user's to mend.
@@ -329,6 +347,7 @@ impl Run<'_> {
             let aggregator = view.elected.map_or_else(String::new, |id| self.fleet.federation().name_of(&id));
             self.progress.stands(*number, &aggregator, view.phase);
         }
+        self.show_page();
     }
 
     /// The next settled round to be shown. It waits for its accuracy, but for no more than the next round.

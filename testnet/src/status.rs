@@ -22,6 +22,8 @@ pub struct Status {
     pub height: u64,
     /// Members that it is connected to.
     pub peers: u64,
+    /// Its reputation.
+    pub reputation: Option<i64>,
     /// What went over its connections since it started.
     pub wire: Wire,
 }

@@ -29,18 +29,28 @@ impl Traffic {
 
     /// All that was counted so far.
     pub fn total(&self) -> Wire {
-        self.latest.values().fold(Wire::default(), |sum, wire| Wire {
-            sent_bytes: sum.sent_bytes + wire.sent_bytes,
-            received_bytes: sum.received_bytes + wire.received_bytes,
-            blob_sent_bytes: sum.blob_sent_bytes + wire.blob_sent_bytes,
-            blob_received_bytes: sum.blob_received_bytes + wire.blob_received_bytes,
-        })
+        sum(self.latest.values())
+    }
+
+    /// All that was counted so far of the lives of `node`.
+    pub fn of(&self, node: usize) -> Wire {
+        let lives = Life { node, number: 0 }..=Life { node, number: u32::MAX };
+        sum(self.latest.range(lives).map(|(_, wire)| wire))
     }
 
     /// All that was counted up to the end of `round`, if anything was.
     pub fn up_to(&self, round: u64) -> Option<Wire> {
         self.by_round.range(..=round).next_back().map(|(_, wire)| *wire)
     }
+}
+
+fn sum<'a>(wires: impl Iterator<Item = &'a Wire>) -> Wire {
+    wires.fold(Wire::default(), |sum, wire| Wire {
+        sent_bytes: sum.sent_bytes + wire.sent_bytes,
+        received_bytes: sum.received_bytes + wire.received_bytes,
+        blob_sent_bytes: sum.blob_sent_bytes + wire.blob_sent_bytes,
+        blob_received_bytes: sum.blob_received_bytes + wire.blob_received_bytes,
+    })
 }
 
 #[cfg(test)]
@@ -63,6 +73,7 @@ mod tests {
         traffic.note(second, 3, sent(5));
         traffic.note(other, 3, sent(7));
         assert_eq!(traffic.total(), sent(115));
+        assert_eq!((traffic.of(0), traffic.of(1), traffic.of(2)), (sent(105), sent(10), sent(0)));
         assert_eq!(traffic.up_to(2), Some(sent(110)), "nobody answered in round 2");
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
 use super::{
     BlobEvent,
     link::{self, LinkContext, Task},
-    schedule::{Effect, FetchId, Flight, Input, LinkEnd, MAX_FLIGHTS_PER_PEER, Outcome, Schedule},
+    schedule::{Effect, FetchId, Flight, Input, LinkEnd, MAX_FLIGHTS_PER_PEER, Outcome, Schedule, Transit},
     store::{Opening, Partial, Store},
 };
 
@@ -79,6 +79,11 @@ impl Desk {
     /// Whether one more blob may be fetched.
     pub(super) fn has_room(&self) -> bool {
         self.state().schedule.has_room()
+    }
+
+    /// The first `most` fetches under way.
+    pub(super) fn under_way(&self, most: usize) -> Vec<Transit> {
+        self.state().schedule.under_way(most)
     }
 
     fn take_effects(&self) -> VecDeque<Effect> {

@@ -22,6 +22,9 @@ use super::BlobEvent;
 
 #[cfg(test)]
 mod tests;
+mod transit;
+
+pub use transit::Transit;
 
 /// Requests in flight to one provider.
 pub(super) const MAX_FLIGHTS_PER_PEER: usize = 4;

@@ -8,7 +8,7 @@ use althing_agents::guardian::Machine;
 ///
 /// Load and memory come from `/proc`; where there is none, the load is taken for nothing and the memory for what the
 /// limit leaves.
-pub(super) fn look(limit_mb: u64) -> Machine {
+pub(crate) fn look(limit_mb: u64) -> Machine {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let resident = kib(&read("/proc/self/status"), "VmRSS:").unwrap_or(0);

@@ -38,6 +38,9 @@ use crate::{
 /// How often the status is brought up to date.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 
+/// Blobs under way that the page shows.
+const TRANSITS_SHOWN: usize = 16;
+
 /// Everything that a running node is made of.
 pub(super) struct Shell {
     pub(super) machine: Machine,
@@ -309,8 +312,11 @@ impl Shell {
         if height != state.height {
             self.books.send_replace(books(&self.machine, network));
         }
-        let present = self.machine.present();
-        self.board.send_modify(|board| board.count(&state.ledger, &self.me, present));
+        let (present, transits) = (self.machine.present(), self.blobs.under_way(TRANSITS_SHOWN));
+        self.board.send_modify(|board| {
+            board.count(&state.ledger, &self.me, present);
+            board.transits = transits;
+        });
     }
 }
 

@@ -5,15 +5,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use althing_protocol::{
     event::{DecidedBy, Event, Role},
     genesis::Genesis,
-    ids::{MemberId, Round},
+    ids::{BlobRef, MemberId, Round},
     ledger::Ledger,
+    model::Width,
 };
+
+use crate::blobs::Transit;
 
 /// Rounds that are shown.
 const ROUNDS_MAX: usize = 300;
 
 /// Faults that are shown.
 const FAULTS_MAX: usize = 20;
+
+/// Decisions of one agent in one round that are shown: more than there are questions to it.
+const SAID_MAX: usize = 4;
 
 /// What a node remembers of itself for its page. It begins anew with every start.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -28,12 +34,21 @@ pub struct Board {
     pub escrow: u64,
     /// Rounds that were settled, the oldest first.
     pub rounds: VecDeque<Past>,
-    /// What each agent decided last.
-    pub said: BTreeMap<Role, Said>,
+    /// What each agent decided in the last round in which it decided anything, in that order.
+    pub said: BTreeMap<Role, Vec<Said>>,
     /// What went wrong, the latest first.
     pub faults: VecDeque<Fault>,
+    /// Members whose updates of the open round are here.
+    pub arrived: BTreeSet<MemberId>,
+    /// Models and updates on their way to this node.
+    pub transits: Vec<Transit>,
+    /// The settled model, and the round that it came from.
+    pub model: Option<(Round, BlobRef)>,
+    /// The width of each contract on the menu.
+    widths: Vec<Width>,
     opened_ms: Option<u64>,
-    hired: usize,
+    /// Members hired for the open round, and for how much of the model.
+    hired: BTreeMap<MemberId, Width>,
 }
 
 /// A member.
@@ -120,6 +135,7 @@ impl Board {
             federation: genesis.name.clone(),
             task: format!("{} on {}", genesis.task.model, genesis.task.dataset),
             members: genesis.members.iter().map(|member| Row::new(member.id, &member.name)).collect(),
+            widths: genesis.contracts.iter().map(|contract| contract.width).collect(),
             ..Self::default()
         }
     }
@@ -129,23 +145,48 @@ impl Board {
         self.members.iter().find(|row| row.id == *id).map_or_else(|| id.short(), |row| row.name.clone())
     }
 
+    /// How much of the model a member was hired for in the open round, if it was.
+    pub fn hired_for(&self, id: &MemberId) -> Option<Width> {
+        self.hired.get(id).copied()
+    }
+
+    /// Members that were hired for the open round.
+    pub fn hired(&self) -> usize {
+        self.hired.len()
+    }
+
     /// Takes in what happened at `at_ms`.
     pub fn hear(&mut self, at_ms: u64, event: &Event) {
         match event {
-            Event::RoundOpened { .. } => (self.opened_ms, self.hired) = (Some(at_ms), 0),
-            Event::Planned { awards, .. } => self.hired = awards.len(),
-            Event::Settled { round, updates, refused, payments, agreement_round, .. } => {
+            Event::RoundOpened { .. } => {
+                self.opened_ms = Some(at_ms);
+                self.hired.clear();
+                self.arrived.clear();
+            }
+            Event::Planned { awards, .. } => {
+                let width = |place: u8| self.widths.get(usize::from(place)).copied().unwrap_or(Width::Full);
+                self.hired = awards.iter().map(|award| (award.member, width(award.contract))).collect();
+            }
+            Event::Received { member, .. } => {
+                self.arrived.insert(*member);
+            }
+            Event::Settled { round, updates, refused, payments, agreement_round, model, .. } => {
+                self.model = Some((*round, *model));
                 for (member, pretence) in refused {
                     self.went_wrong(at_ms, format!("round {round}: {} is not paid: {pretence}", self.name(member)));
                 }
                 let took_ms = self.opened_ms.take().map(|opened| at_ms.saturating_sub(opened));
                 let paid = payments.values().fold(0_u64, |sum, paid| sum.saturating_add(*paid));
                 let (updates, taken_over) = (*updates, *agreement_round > 0);
-                let hired = std::mem::take(&mut self.hired);
+                let hired = std::mem::take(&mut self.hired).len();
+                self.arrived.clear();
                 push(&mut self.rounds, Past { round: *round, took_ms, hired, updates, paid, taken_over, scored: None });
             }
             Event::Decided { round, role, by, choice } => {
-                self.said.insert(*role, Said { round: *round, by: *by, choice: choice.clone() });
+                let said = self.said.entry(*role).or_default();
+                said.retain(|earlier| earlier.round == *round);
+                said.truncate(SAID_MAX - 1);
+                said.push(Said { round: *round, by: *by, choice: choice.clone() });
             }
             Event::Forfeited { round, why } => self.went_wrong(at_ms, format!("round {round} is forfeited: {why}")),
             Event::Misbehaved { member, why } => {

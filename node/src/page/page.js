@@ -1,9 +1,23 @@
-// Asks the node for the parts of its page once a second, and puts in those that have changed.
+// Asks for the parts of the page once a second, and puts in those that have changed.
 "use strict";
 
 const EVERY_MS = 1000;
 const PATIENCE_MS = 5000;
 const shown = new Map();
+const state = document.getElementById("state");
+
+function say(name, words) {
+  document.body.dataset.state = name;
+  // What is said is read aloud, so it is said once.
+  if (state.textContent !== words) state.textContent = words;
+}
+
+function put(part, html) {
+  // A link that has the keyboard keeps it.
+  const held = part.contains(document.activeElement) ? document.activeElement.id : "";
+  part.innerHTML = html;
+  if (held) document.getElementById(held)?.focus({ preventScroll: true });
+}
 
 async function refresh() {
   try {
@@ -12,14 +26,14 @@ async function refresh() {
     for (const [id, html] of Object.entries(await answer.json())) {
       const part = document.getElementById(id);
       if (part && shown.get(id) !== html) {
-        part.innerHTML = html;
+        put(part, html);
         shown.set(id, html);
       }
     }
-    document.body.dataset.state = "live";
+    say("live", "live");
   } catch {
-    // The node is stopped or starts again; the page shows what it knew, and says so.
-    document.body.dataset.state = "away";
+    // Nobody answers, for now or for good; the page shows what it knew, and says so.
+    say("away", state.dataset.away);
   }
   setTimeout(refresh, EVERY_MS);
 }

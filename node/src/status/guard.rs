@@ -14,9 +14,10 @@ use std::{
 };
 
 use axum::{
+    Router,
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header, uri::Authority},
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 
@@ -125,6 +126,12 @@ pub(super) async fn admit(State(token): State<Arc<Option<Token>>>, request: Requ
     }
     let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"althing\", charset=\"UTF-8\"")];
     (StatusCode::UNAUTHORIZED, ask, "send the token, as `authorization: Bearer TOKEN`\n").into_response()
+}
+
+/// `routes`, for whoever is on this machine: a web page of elsewhere that points a name of its own at us is refused, as
+/// it is by a node without a token.
+pub fn for_this_machine(routes: Router) -> Router {
+    routes.layer(middleware::from_fn_with_state(Arc::new(None), admit))
 }
 
 /// Whether the request carries what a page of another origin cannot send unasked: a header of ours, or a body of a type

@@ -13,7 +13,7 @@ use axum::{
     extract::State,
     http::{StatusCode, header},
     middleware,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus_client::{encoding::text, registry::Registry};
@@ -32,10 +32,11 @@ use super::{
     teller::{self, Teller},
 };
 use crate::{
-    files,
+    driver, files,
     page::{
-        self, Board,
+        Board,
         html::{self, View},
+        sheet,
     },
     store::Store,
     transcript::{ENTRIES_MAX, Entry},
@@ -49,7 +50,10 @@ pub const ADDRESS_FILE: &str = "http.addr";
 const DECISIONS_MAX: usize = ENTRIES_MAX as usize;
 
 /// Entries of the transcript in which the page looks for the model's last word.
-const ENTRIES_SHOWN: usize = 64;
+const ENTRIES_SHOWN: usize = 128;
+
+/// A limit of memory that nothing reaches.
+const MEMORY_UNLIMITED_MB: u64 = u64::MAX >> 20;
 
 /// How long a stopping server waits for answers that are on their way.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -186,20 +190,18 @@ fn router(pages: Pages, teller: Teller, token: Option<Token>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/live", get(live))
-        .route("/page.css", get(async || ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE)))
-        .route("/page.js", get(async || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], page::SCRIPT)))
         .route("/api/status", get(status))
         .route("/api/decisions", get(decisions))
         .route("/metrics", get(scrape))
         .with_state(pages)
+        .merge(sheet::assets())
         .merge(teller::routes(teller))
         .merge(operating)
         .layer(middleware::from_fn_with_state(Arc::new(token), guard::admit))
 }
 
 async fn page(State(pages): State<Pages>) -> Response {
-    let headers = [(header::CONTENT_SECURITY_POLICY, page::POLICY), (header::REFERRER_POLICY, "no-referrer")];
-    pages.shown(html::page).await.map_or_else(IntoResponse::into_response, |html| (headers, Html(html)).into_response())
+    pages.shown(html::page).await.map_or_else(IntoResponse::into_response, sheet::answer)
 }
 
 /// The parts of the page, by the ids of the elements that they belong in.
@@ -219,7 +221,11 @@ impl Pages {
         let show = move || {
             let entries = self.store.transcript(ENTRIES_SHOWN).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
             let entries: Vec<Entry> = entries.iter().filter_map(|entry| serde_json::from_slice(entry).ok()).collect();
-            Ok(render(&View { status: &self.status(), board: &self.board.borrow(), entries: &entries }))
+            // What is left to the process itself is the guardian's concern; the page shows what the machine has.
+            let machine = driver::look(MEMORY_UNLIMITED_MB);
+            // A copy, so that the node's loop never waits for a page to be drawn.
+            let board = self.board.borrow().clone();
+            Ok(render(&View { status: &self.status(), machine, board: &board, entries: &entries }))
         };
         tokio::task::spawn_blocking(show).await.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
     }

@@ -4,6 +4,8 @@
 mod ask;
 mod backup;
 mod bad_input;
+#[path = "../browser/mod.rs"]
+mod browser;
 mod contribution;
 mod doctor;
 mod endpoint;
@@ -17,5 +19,6 @@ mod kill_nine;
 mod kill_private;
 mod lifecycle;
 mod orders;
+mod page;
 mod slices;
 mod sponsor;

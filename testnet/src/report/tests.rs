@@ -122,6 +122,7 @@ fn options(rounds: u64) -> RunOptions {
         kill_aggregator_every: Some(2),
         epsilon: None,
         delta: 1e-5,
+        page: crate::page::ANYWHERE,
         json: false,
         timeout_s: 60,
         althing: None,

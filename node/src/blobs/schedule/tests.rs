@@ -68,6 +68,25 @@ fn one_provider_gives_all() {
 }
 
 #[test]
+fn people_are_told_how_far_a_fetch_is() {
+    let large = BlobRef { size: 5 << 20, ..blob(1) };
+    let fetches = || {
+        [
+            step("", 0, Input::Fetch(large, vec![A]), [Effect::Open(F0, large)]),
+            step("without a provider", 0, Input::Fetch(blob(2), vec![]), []),
+        ]
+    };
+    let waiting = Transit { blob: large, pieces: 5, landed: 0, in_flight: 0, providers: 1 };
+    assert_eq!(run(fetches()).under_way(1), [waiting], "no more than was asked for");
+    let flights = [request(F0, 2, A), request(F0, 3, A), request(F0, 4, A)];
+    let opened = step("two pieces are left of an earlier attempt", 1, Input::Opened(F0, vec![2, 3, 4]), flights);
+    let landed = step("", 2, ended(F0, 3, A, Outcome::Landed), []);
+    let told = run(fetches().into_iter().chain([opened, landed])).under_way(9);
+    let other = Transit { blob: blob(2), pieces: 1, landed: 0, in_flight: 0, providers: 0 };
+    assert_eq!(told, [Transit { landed: 3, in_flight: 2, ..waiting }, other]);
+}
+
+#[test]
 fn a_liar_is_banned_and_another_takes_over() {
     run([
         step("", 0, Input::Fetch(blob(1), vec![A]), [Effect::Open(F0, blob(1))]),
