@@ -1,6 +1,11 @@
 //! What people see while a run goes on, on the error stream.
 
-use std::{collections::VecDeque, io::IsTerminal, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::IsTerminal,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use althing_protocol::event::Phase;
 use indicatif::{ProgressBar, ProgressStyle};

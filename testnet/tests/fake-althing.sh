@@ -4,6 +4,7 @@
 #   FAKE_CRASH=K   node K exits in round 2        FAKE_FORK=K    node K ends with another head
 #   FAKE_MUTE=1    no round ever settles          FAKE_LEAK=1    ledgers do not conserve supply
 #   FAKE_REFUSE=K  node K finds its configuration wrong
+# FAKE_SERVING=HOST:PORT is where every node says that its page is.
 set -eu
 
 period_ms=400
@@ -52,6 +53,7 @@ run() {
     say "\"started\",\"member\":\"$(id "$number")\",\"network\":\"$(id 7)\",\"height\":$height"
     say "\"hummed\",\"tune\":\"unknown to observers\""
     say "\"listening\",\"address\":\"/ip4/127.0.0.1/tcp/$((4000 + number))\""
+    if [ -n "${FAKE_SERVING:-}" ]; then say "\"serving\",\"address\":\"$FAKE_SERVING\""; fi
     if grep -q epidemic "$home/genesis.toml"; then take_steps; fi
     [ -e "$home/clock" ] || now_ms >"$home/clock"
     local begin round elected

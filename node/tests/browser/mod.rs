@@ -84,6 +84,9 @@ impl Browser {
         }}});
         let told = this.command("POST", "/session", &wanted);
         this.session = told["sessionId"].as_str().expect("a session").to_owned();
+        // A new tab shows a page of the browser's own, which is none of our business.
+        this.open("about:blank");
+        drop((this.reports(), this.requests()));
         Some(this)
     }
 
