@@ -72,27 +72,31 @@ impl Progress {
         Self { bar: Some(bar), rounds, said: Mutex::default() }
     }
 
-    /// Something worth a line of its own.
+    /// Something worth a line of its own, which the page shows too.
     pub fn say(&self, words: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.push_back(words.to_owned());
         let more = said.len().saturating_sub(LINES_KEPT);
         said.drain(..more);
         drop(said);
+        self.print(words);
+    }
+
+    fn print(&self, words: &str) {
         match &self.bar {
             Some(bar) => bar.println(words),
             None => eprintln!("{words}"),
         }
     }
 
-    /// What was said last, the newest at the end.
+    /// What was said last beside the lines of rounds and steps, the newest at the end.
     pub fn said(&self) -> Vec<String> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// A round is over.
     pub fn settled(&self, line: &RoundLine) {
-        self.say(&line.words(self.rounds));
+        self.print(&line.words(self.rounds));
         if let Some(bar) = &self.bar {
             bar.set_position(line.round.min(self.rounds));
         }
@@ -100,7 +104,7 @@ impl Progress {
 
     /// A step is over.
     pub fn stepped(&self, line: &StepLine) {
-        self.say(&line.words(self.rounds));
+        self.print(&line.words(self.rounds));
         if let Some(bar) = &self.bar {
             bar.set_position(line.step.min(self.rounds));
         }
@@ -165,6 +169,14 @@ pub const fn phase_name(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_said_last_is_kept_and_no_more() {
+        let progress = Progress::start(1);
+        (0..100).for_each(|line| progress.say(&line.to_string()));
+        let said = progress.said();
+        assert_eq!((said.len(), said.last().map(String::as_str)), (LINES_KEPT, Some("99")));
+    }
 
     #[test]
     fn a_line_tells_a_round() {

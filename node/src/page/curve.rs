@@ -9,7 +9,7 @@ const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 160.0;
 
 /// Room for the numbers at the left, above the line, and for the rounds below it.
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 80.0;
 const MARGIN: f64 = 14.0;
 const BELOW: f64 = 28.0;
 

@@ -34,8 +34,8 @@ fn parts(view: &View) -> Vec<Part> {
         Part::plain("now", "Now", Span::Whole, now(view)),
         Part::scroll("nodes", "Nodes", nodes(view)),
         Part::plain("accuracy", "Accuracy on the test set", Span::Third, accuracy(view)),
-        Part::plain("time", "Seconds", Span::Third, time(view)),
-        Part::plain("traffic", "Megabytes sent by all nodes", Span::Third, traffic(view)),
+        Part::plain("time", "Time taken", Span::Third, time(view)),
+        Part::plain("traffic", "Sent by all nodes so far", Span::Third, traffic(view)),
     ];
     parts.push(Part::scroll("rounds", if view.unit == "step" { "Last steps" } else { "Last rounds" }, rounds(view)));
     parts.push(Part::plain("said", "What has happened", Span::Whole, said(view)));
