@@ -89,6 +89,9 @@ fn all_nodes_of_a_run_are_on_one_page_until_it_ends() {
     browser.press(TAB);
     let link = "return document.activeElement.closest('#nodes a')?.href ?? document.activeElement.textContent";
     assert_eq!(browser.run(link), "http://127.0.0.1:9/", "the nodes' own pages come next");
+    let seen = browser.run(&format!("return {settled}"));
+    browser.wait("news", &format!("return {settled} > {seen}"));
+    assert_eq!(browser.run(link), "http://127.0.0.1:9/", "news do not take the keyboard away");
     assert_eq!(browser.run("return window.since"), "the first load");
     assert_eq!(browser.reports(), []);
 

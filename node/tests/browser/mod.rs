@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, Read, Write},
+    iter,
     net::TcpStream,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -22,9 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often the page is asked whether what is waited for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Time in which the driver must say where it listens; it takes a fraction of a second. One that does not is given up for
+/// another: it may have found the port that it was given taken by then.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+const STARTS_MAX: usize = 4;
+
 /// Runs a program in its own group and, when the pipe closes, because the test is over or was killed, kills the group:
-/// the program, every browser that it has started, and the shell itself.
-const SCRIPT: &str = r#""$@" & read -r _; kill -s KILL 0"#;
+/// the program, every browser that it has started, and the shell itself. The output is the program's alone, and closes
+/// when it ends.
+const SCRIPT: &str = r#""$@" & exec >&-; read -r _; kill -s KILL 0"#;
 
 /// The key that goes on to the next thing that takes the keyboard.
 pub(crate) const TAB: char = '\u{E004}';
@@ -40,11 +47,17 @@ pub(crate) struct Report {
 
 /// A browser with one tab.
 pub(crate) struct Browser {
+    driver: Driver,
+    session: String,
+    // After the driver, whose browser writes into it.
+    _folder: TempDir,
+}
+
+/// The program that drives browsers, and with it all that it has started.
+struct Driver {
     shell: Child,
     pipe: Option<ChildStdin>,
     port: u16,
-    session: String,
-    _folder: TempDir,
 }
 
 impl Browser {
@@ -57,16 +70,12 @@ impl Browser {
             return None;
         };
         let folder = TempDir::new().unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "sh"]).arg(driver).args(["--port=0"]);
-        command.env("TMPDIR", folder.path()).env("HOME", folder.path()).process_group(0);
-        let mut shell =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().expect("there is a shell");
-        let pipe = shell.stdin.take();
-        let port = told_port(shell.stdout.take().unwrap());
-        let mut this = Self { shell, pipe, port, session: String::new(), _folder: folder };
-        let profile = format!("--user-data-dir={}", this._folder.path().join("profile").display());
+        let log = folder.path().join("log");
+        let driver =
+            iter::repeat_with(|| Driver::start(&driver, folder.path(), &log)).take(STARTS_MAX).flatten().next();
+        let driver = driver.unwrap_or_else(|| panic!("chromedriver does not start: {:?}", fs::read_to_string(&log)));
+        let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
+        let mut this = Self { driver, session: String::new(), _folder: folder };
         // Without a sandbox, which root may not have: it opens nothing but our own pages.
         let arguments = [
             "--headless=new",
@@ -178,13 +187,13 @@ impl Browser {
     }
 
     fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<Value> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.driver.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.port,
+            self.driver.port,
             body.len()
         )?;
         let mut reader = BufReader::new(stream);
@@ -202,7 +211,22 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Driver {
+    /// Starts it; `None` if it says nothing of listening.
+    fn start(program: &Path, home: &Path, log: &Path) -> Option<Self> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "sh"]).arg(program).arg("--port=0").env("TMPDIR", home).env("HOME", home);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).process_group(0);
+        let mut shell = command.spawn().expect("there is a shell");
+        let (pipe, out) = (shell.stdin.take(), shell.stdout.take());
+        let mut driver = Self { shell, pipe, port: 0 };
+        driver.port = told_port(out?)?;
+        Some(driver)
+    }
+}
+
+impl Drop for Driver {
     fn drop(&mut self) {
         drop(self.pipe.take());
         // The shell kills itself last, so how it ended says nothing.
@@ -220,7 +244,7 @@ fn find(names: &[&str]) -> Option<PathBuf> {
 }
 
 /// The port that the driver says it has taken. What else it says is read and forgotten, so that it is never held up.
-fn told_port(out: impl Read + Send + 'static) -> u16 {
+fn told_port(out: impl Read + Send + 'static) -> Option<u16> {
     let (sender, told) = mpsc::sync_channel(1);
     thread::spawn(move || {
         for line in BufReader::new(out).lines().map_while(Result::ok) {
@@ -231,5 +255,5 @@ fn told_port(out: impl Read + Send + 'static) -> u16 {
             }
         }
     });
-    told.recv_timeout(PATIENCE).expect("chromedriver listens")
+    told.recv_timeout(START_PATIENCE).ok()
 }
