@@ -37,7 +37,7 @@ fn parts(view: &View) -> Vec<Part> {
         Part::plain("time", "Time taken", Span::Third, time(view)),
         Part::plain("traffic", "Sent by all nodes so far", Span::Third, traffic(view)),
     ];
-    parts.push(Part::scroll("rounds", if view.unit == "step" { "Last steps" } else { "Last rounds" }, rounds(view)));
+    parts.push(Part::scroll("rounds", if view.has_ledger() { "Last rounds" } else { "Last steps" }, rounds(view)));
     parts.push(Part::plain("said", "What has happened", Span::Whole, said(view)));
     parts
 }
@@ -46,7 +46,7 @@ fn now(view: &View) -> String {
     let View { unit, number, goal, phase, chair, takeovers, nodes, rounds, .. } = view;
     let running = nodes.iter().filter(|node| node.doing == Doing::Running).count();
     let mut facts = fact("nodes running", &format!("{running} of {}", nodes.len()));
-    if *unit == "round" {
+    if view.has_ledger() {
         facts += &fact("phase", phase.map_or("call", phase_name));
         facts += &fact("chaired by", &chair.as_deref().map_or_else(|| "nobody yet".to_owned(), escaped));
         facts += &fact("takeovers", &takeovers.to_string());
@@ -77,18 +77,21 @@ fn nodes(view: &View) -> String {
         let percent = node.accuracy.map_or_else(unknown, percent);
         let owned = node.credits.map_or_else(unknown, credits);
         let reputation = node.reputation.map_or_else(unknown, |reputation| reputation.to_string());
+        let standing = view.has_ledger().then(|| format!("<td>{owned}</td><td>{reputation}</td>"));
         format!(
             "<tr><td>{}{}{}</td><td><span class=\"{class}\">{doing}</span></td><td>{lives}</td><td>{reached}</td>\
-             <td>{owned}</td><td>{reputation}</td><td>{percent}</td><td>{}</td><td>{}</td><td>{page}</td></tr>",
+             {}<td>{percent}</td><td>{}</td><td>{}</td><td>{page}</td></tr>",
             escaped(name),
             if is_chair { " (chair)" } else { "" },
             attack.unwrap_or_default(),
+            standing.unwrap_or_default(),
             megabytes(*sent_bytes),
             megabytes(*received_bytes),
         )
     };
+    let standing: &[&str] = if view.has_ledger() { &["credits", "reputation"] } else { &[] };
     let headings =
-        ["node", "process", "starts", view.unit, "credits", "reputation", "accuracy", "sent", "received", "its page"];
+        [&["node", "process", "starts", view.unit], standing, &["accuracy", "sent", "received", "its page"]].concat();
     table(&headings, view.nodes.iter().enumerate().map(row))
 }
 
@@ -115,16 +118,20 @@ fn rounds(view: &View) -> String {
     }
     let row = |round: &RoundRow| {
         let seconds = round.duration_ms.map_or_else(unknown, |ms| format!("{:.2} s", ms as f64 / 1e3));
+        let pay = || {
+            let by = round.by.as_deref().map_or_else(unknown, escaped);
+            format!("<td>{}</td><td>{by}</td>", credits(round.paid))
+        };
         format!(
-            "<tr><td>{}</td><td>{seconds}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{seconds}</td><td>{}</td><td>{}</td>{}</tr>",
             round.number,
             round.updates,
             round.accuracy.map_or_else(unknown, percent),
-            credits(round.paid),
-            round.by.as_deref().map_or_else(unknown, escaped),
+            if view.has_ledger() { pay() } else { String::new() },
         )
     };
-    let headings = [view.unit, "took", "updates", "accuracy", "paid", "settled by"];
+    let pay: &[&str] = if view.has_ledger() { &["paid", "settled by"] } else { &[] };
+    let headings = [&[view.unit, "took", "updates", "accuracy"], pay].concat();
     table(&headings, view.rounds.iter().rev().take(ROUNDS_TOLD).map(row))
 }
 

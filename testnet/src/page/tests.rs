@@ -56,6 +56,7 @@ fn every_node_is_shown_with_what_it_does_and_where_its_own_page_is() {
 fn before_anything_has_happened_there_is_a_page_too() {
     let parts = html::live(&View { unit: "step", goal: 3, ..View::default() });
     assert!(parts["now"].contains("0 of 3 steps") && !parts["now"].contains("chaired"), "{}", parts["now"]);
+    assert!(!parts["nodes"].contains("credits"), "steps have no ledger: {}", parts["nodes"]);
 }
 
 /// What the server answers to somebody who calls it `host`.

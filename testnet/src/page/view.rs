@@ -118,10 +118,15 @@ pub struct Sight<'a> {
 }
 
 impl View {
+    /// Whether the run has rounds, a ledger and credits; an epidemic one has steps alone.
+    pub fn has_ledger(&self) -> bool {
+        self.unit == "round"
+    }
+
     /// Takes in what is known by now.
     pub fn look(&mut self, sight: Sight<'_>) {
         let Sight { federation, observer, traffic, processes, told, accuracy } = sight;
-        let is_epidemic = self.unit == "step";
+        let is_epidemic = !self.has_ledger();
         let open = observer.rounds().iter().next_back().filter(|_| !is_epidemic);
         (self.number, self.phase, self.chair) = match open {
             Some((number, round)) => (*number, round.phase, round.elected.map(|id| federation.name_of(&id))),
