@@ -22,7 +22,7 @@ use crate::{
     error::Error,
     folder,
     options::{RunOptions, bearing},
-    page, run,
+    run,
 };
 
 /// Options of `testnet attacks`.
