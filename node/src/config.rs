@@ -15,7 +15,7 @@ use std::{
 
 use althing_agents::orders::verdict::Asking;
 use althing_protocol::machine::WhenHalted;
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, multiaddr::Protocol};
 use serde::Deserialize;
 
 pub use self::privacy::Privacy;
@@ -23,6 +23,7 @@ use crate::{
     endpoint::Address,
     files::{self, FileError},
     learn::data::Format,
+    net::{Bulk, Relay},
 };
 
 /// Longest configuration, in bytes.
@@ -82,14 +83,45 @@ pub struct Net {
     /// Most connected peers, 1 to 1024. Default: 64.
     #[serde(deserialize_with = "bounds::number::<1, 1_024, _, _>")]
     pub max_peers: u32,
+    /// What is done about routers that let nobody in: `use` members that relay, `serve` as one that can be dialled from
+    /// everywhere, or `off`. Default: `use`; a node that listens on loopback alone has no use for them.
+    pub relay: Relay,
+    /// Where models may go: over `direct` connections, or `anywhere`, relays included. Default: `direct`.
+    pub relay_bulk: Bulk,
+    /// Whether the router is asked to pass the ports on, by UPnP. Default: true, but not on loopback alone.
+    pub upnp: bool,
+    /// Multiaddresses at which others reach this node and which it cannot know, as those of a router that passes a port
+    /// on, at most 64. Default: none.
+    #[serde(deserialize_with = "bounds::addresses")]
+    pub external: Vec<Multiaddr>,
+}
+
+impl Net {
+    /// Whether nobody but this machine can dial the node.
+    pub fn is_loopback_only(&self) -> bool {
+        self.listen.iter().all(|address| match address.iter().next() {
+            Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+            Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+            _ => false,
+        })
+    }
 }
 
 impl Default for Net {
     fn default() -> Self {
         let any = Multiaddr::from(Ipv4Addr::UNSPECIFIED);
-        let tcp = any.clone().with(libp2p::multiaddr::Protocol::Tcp(0));
-        let quic = any.with(libp2p::multiaddr::Protocol::Udp(0)).with(libp2p::multiaddr::Protocol::QuicV1);
-        Self { listen: vec![tcp, quic], bootstrap: Vec::new(), mdns: true, max_peers: 64 }
+        let tcp = any.clone().with(Protocol::Tcp(0));
+        let quic = any.with(Protocol::Udp(0)).with(Protocol::QuicV1);
+        Self {
+            listen: vec![tcp, quic],
+            bootstrap: Vec::new(),
+            mdns: true,
+            max_peers: 64,
+            relay: Relay::Use,
+            relay_bulk: Bulk::Direct,
+            upnp: true,
+            external: Vec::new(),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod behaviour;
 mod bootstrap;
 mod codec;
 mod config;
+mod direct;
 mod door;
 mod event;
 mod event_loop;
@@ -33,8 +34,11 @@ mod handle;
 mod identity;
 mod limits;
 mod outbox;
+mod paths;
 mod peers;
 mod protocols;
+mod relay;
+mod reservations;
 mod sessions;
 mod start;
 mod topic;
@@ -46,7 +50,7 @@ mod tests;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
 pub use self::{
-    config::{Admission, Door, Mdns, NetConfig},
+    config::{Admission, Bulk, Door, Mdns, NetConfig, Relay, Upnp},
     event::{Event, MessageToken, ReplyToken, Verdict},
     gossip::VERDICT_WITHIN,
     handle::{Network, RequestError, Stats},

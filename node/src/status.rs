@@ -54,6 +54,9 @@ pub struct Status {
     /// What each protocol carried since the node started, by its name.
     #[serde(default)]
     pub payload: BTreeMap<String, Traffic>,
+    /// What goes through relays.
+    #[serde(default)]
+    pub reach: Reach,
     /// What is kept on the disk.
     #[serde(default)]
     pub holdings: Holdings,
@@ -108,6 +111,26 @@ pub struct Traffic {
     pub received_bytes: u64,
 }
 
+/// How a node and others reach each other through relays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reach {
+    /// Members through which this node can be reached now.
+    pub relays: u64,
+    /// Connected peers that are reached through a relay and not otherwise.
+    pub relayed_peers: u64,
+    /// Peers met through a relay that were then met directly.
+    pub met_directly: u64,
+    /// Peers met through a relay that could not be met directly.
+    pub not_met: u64,
+    /// Bytes sent through relays, for this node itself.
+    pub sent_bytes: u64,
+    /// Bytes received through relays, for this node itself.
+    pub received_bytes: u64,
+    /// Circuits that this node has opened for others.
+    pub circuits: u64,
+}
+
 /// What a node keeps on its disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -160,6 +183,7 @@ impl Status {
             peers: 0,
             wire: Wire::default(),
             payload: BTreeMap::new(),
+            reach: Reach::default(),
             holdings: Holdings::default(),
             tally: Tally::default(),
             hindrances: Vec::new(),

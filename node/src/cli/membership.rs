@@ -85,6 +85,9 @@ pub struct InitArgs {
     /// The port at which others find this node, over TCP and over QUIC.
     #[arg(long, default_value_t = 4001, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
+    /// Relay for members behind routers that let nobody in: this machine can be dialled from everywhere.
+    #[arg(long)]
+    pub relay: bool,
     /// How many may join by the invitation that is printed.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub uses: u32,

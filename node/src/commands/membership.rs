@@ -26,6 +26,7 @@ use crate::{
     invitation::{MAX_ADDRESSES, Pass, Terms},
     keyfile::{KeyFile, check_name},
     learn::catalogue::Catalogue,
+    net::Relay,
     status::Door,
 };
 
@@ -37,7 +38,8 @@ pub(super) fn init(args: &InitArgs, catalogue: &Catalogue) -> Result<Answer, Fai
     let addresses = machine_addresses(args.port)?;
     let terms = Terms { uses: args.uses, last_round: Round(ROUNDS) };
     let pass = Pass::new(&key.keypair(), (genesis.network(), &federation), terms, &addresses)?;
-    let start = Start { port: Some(args.port), invitation: None, first_model: None };
+    let relay = if args.relay { Relay::Serve } else { Relay::Use };
+    let start = Start { port: Some(args.port), relay, invitation: None, first_model: None };
     let home = Home { dir: &args.dir, key: &key, genesis: &genesis, data: &args.data, start };
     let made = home.make(catalogue)?;
     let config = args.dir.join(home::CONFIG);
@@ -176,7 +178,8 @@ pub(super) fn join(args: &JoinArgs, catalogue: &Catalogue) -> Result<(Answer, Ru
     home::must_not_exist(&dir)?;
     let key = KeyFile::generate(&args.name)?;
     let genesis = ask::genesis(pass, &key)?;
-    let start = Start { port: None, invitation: Some(pass), first_model: args.first_model.as_deref() };
+    let first_model = args.first_model.as_deref();
+    let start = Start { port: None, relay: Relay::Use, invitation: Some(pass), first_model };
     let home = Home { dir: &dir, key: &key, genesis: &genesis, data: &args.data, start };
     let made = home.make(catalogue)?;
     let config = dir.join(home::CONFIG);

@@ -16,6 +16,9 @@ fn three_lines_suffice_and_paths_are_relative_to_the_file() {
     let listen: Vec<String> = config.net.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1"]);
     assert_eq!((config.net.max_peers, config.net.mdns), (64, true));
+    assert_eq!((config.net.relay, config.net.relay_bulk, config.net.upnp), (Relay::Use, Bulk::Direct, true));
+    assert!(!config.net.is_loopback_only());
+    assert!(parse("[net]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]").unwrap().net.is_loopback_only());
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:0");
     assert_eq!((config.data.parts, config.data.held_out, config.agents.cost_per_sample), (1, 256, 10));
     assert!((&config.agents.endpoint, &config.agents.model, &config.agents.key_env) == (&None, &None, &None));
@@ -32,6 +35,10 @@ fn every_field_can_be_said() {
         bootstrap = ["/dns4/hub.example/tcp/4001"]
         mdns = false
         max_peers = 8
+        relay = "serve"
+        relay_bulk = "anywhere"
+        upnp = false
+        external = ["/ip4/203.0.113.7/tcp/4001"]
         [http]
         listen = "[::1]:8080"
         [data]
@@ -56,6 +63,8 @@ fn every_field_can_be_said() {
     .unwrap();
     assert_eq!(config.net.bootstrap[0].to_string(), "/dns4/hub.example/tcp/4001");
     assert_eq!((config.net.mdns, config.net.max_peers), (false, 8));
+    assert_eq!((config.net.relay, config.net.relay_bulk, config.net.upnp), (Relay::Serve, Bulk::Anywhere, false));
+    assert_eq!(config.net.external[0].to_string(), "/ip4/203.0.113.7/tcp/4001");
     assert_eq!(config.http.listen.port(), 8080);
     assert_eq!(config.data.path, Path::new("/data/mnist"));
     assert_eq!(config.first_model.as_deref(), Some(Path::new("/nodes/one/model.bin")));
@@ -75,6 +84,8 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
         ("[net]\nmax_peers = -1", 5, "from 1 to 1024"),
         ("[net]\nmax_peers = \"many\"", 5, "expected i64"),
         ("[net]\nmax_peer = 3", 5, "expected one of `listen`, `bootstrap`, `mdns`, `max_peers`"),
+        ("[net]\nrelay = \"on\"", 5, "expected one of `off`, `use`, `serve`"),
+        ("[net]\nrelay_bulk = \"never\"", 5, "expected `direct` or `anywhere`"),
         ("[net]\nlisten = []", 5, "from 1 to 16"),
         ("[net]\nlisten = [\"0.0.0.0:1\"]", 5, "must be like \"/ip4/"),
         (&many, 5, "at most 64"),

@@ -43,7 +43,7 @@ use crate::{
     files, genesis_file,
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, throttle::Throttled, worker::WorkerHandle},
-    net::{self, Admission, Door, Mdns, NetConfig, Network},
+    net::{self, Admission, Door, Mdns, NetConfig, Network, Relay, Upnp},
     page::Board,
     status::{Place, SUBMISSIONS, Server, Status, Token, Told},
     store::{EXCHANGE, Origin, Store},
@@ -255,6 +255,12 @@ fn connect(
         max_memory_mb: u32::try_from(limits.memory_mb).unwrap_or(u32::MAX),
         admission: Admission::MembersOnly(roster.clone()),
         door,
+        // What is found on this machine alone is behind no router.
+        relay: if net.relay == Relay::Use && net.is_loopback_only() { Relay::Off } else { net.relay },
+        bulk: net.relay_bulk,
+        upnp: if net.upnp && !net.is_loopback_only() { Upnp::On } else { Upnp::Off },
+        external: net.external.clone(),
+        ..NetConfig::default()
     };
     Ok(net::spawn(&key.keypair(), federation.network, config)?)
 }

@@ -189,6 +189,15 @@ impl Shell {
                 self.feed(Input::PeerUp(member)).await?;
             }
             net::Event::PeerDown(member) => self.feed(Input::PeerDown(member)).await?,
+            net::Event::OnlyRelayed(member) => {
+                let why = format!(
+                    "{} is reached through a relay only, since the routers between let no direct connection through: models \
+                     are not fetched from it, but from others who have them; forward a port, or let them by \
+                     net.relay_bulk = \"anywhere\" at both",
+                    self.names.name(&member)
+                );
+                self.tell(&Event::Hindered { why });
+            }
             net::Event::Gossip { author, via, token, bytes, .. } => {
                 let now = self.now();
                 let (verdict, effects) = self.machine.receive(author, via, &bytes, now).map_err(Failure::machine)?;
@@ -301,6 +310,7 @@ impl Shell {
                 dropped: stats.gossip_dropped,
             };
             status.payload = payload(&stats, status.wire);
+            status.reach = stats.relayed;
             status.holdings = holdings;
             status.hindrances = hindrances;
             status.told_ms = unix_ms();

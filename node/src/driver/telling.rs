@@ -79,7 +79,7 @@ impl Names {
         }
     }
 
-    fn name(&self, member: &MemberId) -> String {
+    pub(super) fn name(&self, member: &MemberId) -> String {
         self.0.get(member).cloned().unwrap_or_else(|| member.short())
     }
 

@@ -1,9 +1,12 @@
 //! Which addresses are worth dialling.
 
-use libp2p::{Multiaddr, multiaddr::Protocol};
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
 /// Addresses that are kept per peer.
 pub(super) const ADDRESSES_PER_PEER: usize = 8;
+
+/// Addresses through relays that are kept per peer, out of them.
+const CIRCUITS_PER_PEER: usize = 2;
 
 /// Longest address, in bytes: the longest domain name and a port fit.
 const ADDRESS_BYTES_MAX: usize = 300;
@@ -39,16 +42,51 @@ pub(super) fn is_dialable(address: &Multiaddr, teller: Locality) -> bool {
     named && address.len() <= ADDRESS_BYTES_MAX && locality(address) <= teller
 }
 
-/// The first dialable ones of `addresses`, without the peer id that some of them end with.
+/// The first dialable ones of `addresses`, without the peer id that some of them end with. Those through relays have
+/// places of their own: a peer with many interfaces must not lose them.
 pub(super) fn dialable<'a>(addresses: impl IntoIterator<Item = &'a Multiaddr>, teller: Locality) -> Vec<Multiaddr> {
-    let mut kept: Vec<Multiaddr> = Vec::new();
+    let (mut direct, mut circuits): (Vec<Multiaddr>, Vec<Multiaddr>) = (Vec::new(), Vec::new());
     for address in addresses {
         let bare = without_peer(address);
-        if kept.len() < ADDRESSES_PER_PEER && is_dialable(&bare, teller) && !kept.contains(&bare) {
+        let (kept, places) = match route(&bare) {
+            Route::Direct => (&mut direct, ADDRESSES_PER_PEER),
+            Route::Relayed => (&mut circuits, CIRCUITS_PER_PEER),
+        };
+        if kept.len() < places && is_dialable(&bare, teller) && !kept.contains(&bare) {
             kept.push(bare);
         }
     }
-    kept
+    direct.truncate(ADDRESSES_PER_PEER - circuits.len());
+    direct.append(&mut circuits);
+    direct
+}
+
+/// How bytes get to the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// By themselves.
+    Direct,
+    /// Through another member, which passes them on.
+    Relayed,
+}
+
+/// How bytes get to `address`.
+pub(super) fn route(address: &Multiaddr) -> Route {
+    if address.iter().any(|part| part == Protocol::P2pCircuit) { Route::Relayed } else { Route::Direct }
+}
+
+/// Who relays to `address`, if anybody does.
+pub(super) fn relay(address: &Multiaddr) -> Option<PeerId> {
+    let before = || address.iter().take_while(|part| *part != Protocol::P2pCircuit);
+    match route(address) {
+        Route::Direct => None,
+        Route::Relayed => before().find_map(|part| if let Protocol::P2p(peer) = part { Some(peer) } else { None }),
+    }
+}
+
+/// The address of whoever `relay` relays to, where the relay itself is found at `address`.
+pub(super) fn circuit(address: &Multiaddr, relay: PeerId) -> Multiaddr {
+    without_peer(address).with(Protocol::P2p(relay)).with(Protocol::P2pCircuit)
 }
 
 /// Whether `address` is a TCP address. They are dialled first: a TCP peer that dies is noticed at once.
@@ -56,8 +94,15 @@ pub(super) fn is_tcp(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
 }
 
+/// `address` without the peer that it leads to; the relay on the way stays.
 fn without_peer(address: &Multiaddr) -> Multiaddr {
-    address.iter().take_while(|part| !matches!(part, Protocol::P2p(_))).collect()
+    let parts: Vec<_> = address.iter().collect();
+    let circuit = parts.iter().position(|part| *part == Protocol::P2pCircuit);
+    let end = match circuit {
+        Some(place) => place + 1,
+        None => parts.iter().position(|part| matches!(part, Protocol::P2p(_))).unwrap_or(parts.len()),
+    };
+    parts.into_iter().take(end).collect()
 }
 
 #[cfg(test)]
@@ -81,6 +126,21 @@ mod tests {
         for nowhere in ["/ip4/0.0.0.0/tcp/1", "/ip6/::/tcp/1", "/ip4/224.0.0.1/udp/1/quic-v1", "/memory/7"] {
             assert!(!is_dialable(&address(nowhere), Locality::Loopback), "{nowhere}");
         }
+    }
+
+    #[test]
+    fn an_address_through_a_relay_keeps_the_relay_and_a_place() {
+        let (relay, peer) = (PeerId::random(), PeerId::random());
+        let through = circuit(&address("/ip4/203.0.113.7/tcp/4001"), relay);
+        let whole = through.clone().with(Protocol::P2p(peer));
+        let many = (1..100).map(|port| address(&format!("/ip4/10.0.0.1/tcp/{port}"))).chain(vec![whole; 2]);
+        let kept = dialable(&many.collect::<Vec<_>>(), Locality::Remote);
+        assert_eq!((kept.len(), kept.last()), (ADDRESSES_PER_PEER, Some(&through)));
+        assert_eq!((route(&through), super::relay(&through)), (Route::Relayed, Some(relay)));
+        let direct = address("/ip4/203.0.113.7/tcp/4001").with(Protocol::P2p(peer));
+        assert_eq!((route(&direct), super::relay(&direct)), (Route::Direct, None));
+        let more = (0..9).map(|_| circuit(&address("/ip4/203.0.113.7/tcp/4001"), PeerId::random()));
+        assert_eq!(dialable(&more.collect::<Vec<_>>(), Locality::Remote).len(), CIRCUITS_PER_PEER);
     }
 
     #[test]

@@ -4,23 +4,32 @@ use std::{iter, time::Duration};
 
 use libp2p::{
     allow_block_list::{self, BlockedPeers},
+    autonat::v2 as autonat,
     connection_limits::{self, ConnectionLimits},
-    identify, identity, mdns, memory_connection_limits, ping,
+    dcutr, identify, identity, mdns, memory_connection_limits, ping,
+    relay::{self, client},
     request_response::{self, ProtocolSupport},
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
+    upnp,
 };
+use tokio::sync::watch;
 
 use super::{
     NetError,
     codec::BytesCodec,
-    config::{Mdns, NetConfig},
+    config::{Admission, Mdns, NetConfig, Relay, Upnp},
+    direct::Streams,
     door, exchange,
     gossip::{self, Gossip},
     protocols::{Protocols, REPLY_BYTES_MAX, REQUEST_BYTES_MAX},
+    relay::serve,
 };
 
 /// Connections to one peer: two, because both ends may dial at the same moment.
 const CONNECTIONS_PER_PEER: u32 = 2;
+
+/// Further ones where peers may meet through a relay: the relayed one, and one by which a peer tries our address.
+const CONNECTIONS_BY_RELAY: u32 = 2;
 
 /// Connections that may be in the middle of their handshake, in each direction.
 const PENDING_MAX: u32 = 64;
@@ -50,7 +59,21 @@ pub(super) struct Behaviour {
     pub(super) requests: request_response::Behaviour<BytesCodec>,
     pub(super) exchange: request_response::Behaviour<BytesCodec>,
     pub(super) door: request_response::Behaviour<BytesCodec>,
-    pub(super) streams: libp2p_stream::Behaviour,
+    pub(super) streams: Streams,
+    relay: Toggle<relay::Behaviour>,
+    through_relays: Toggle<client::Behaviour>,
+    punch: Toggle<dcutr::Behaviour>,
+    try_others: Toggle<autonat::server::Behaviour>,
+    ask_others: Toggle<autonat::client::Behaviour>,
+    upnp: Toggle<upnp::tokio::Behaviour>,
+}
+
+/// What the behaviours share with the rest of the network.
+pub(super) struct Shared {
+    /// The near end of the transport through relays, where there is one.
+    pub(super) through_relays: Option<client::Behaviour>,
+    /// Who is admitted at the moment.
+    pub(super) roster: watch::Receiver<Admission>,
 }
 
 impl Behaviour {
@@ -59,13 +82,15 @@ impl Behaviour {
         keypair: &identity::Keypair,
         protocols: &Protocols,
         config: &NetConfig,
+        shared: Shared,
     ) -> Result<Self, NetError> {
+        let (me, mode) = (keypair.public().to_peer_id(), config.relay);
         let requests = BytesCodec { request_max: REQUEST_BYTES_MAX, reply_max: REPLY_BYTES_MAX };
         let exchange = BytesCodec { request_max: exchange::QUESTION_BYTES_MAX, reply_max: exchange::ANSWER_BYTES_MAX };
         let door = BytesCodec { request_max: door::KNOCK_BYTES_MAX, reply_max: door::WELCOME_BYTES_MAX };
         let ping = ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_WITHIN);
         Ok(Self {
-            limits: connection_limits::Behaviour::new(limits(config.max_peers)),
+            limits: connection_limits::Behaviour::new(limits(config.max_peers, mode)),
             memory: memory_connection_limits::Behaviour::with_max_bytes(memory_bytes(config.max_memory_mb)),
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify_config(keypair, protocols)),
@@ -75,17 +100,27 @@ impl Behaviour {
             requests: request_response(requests, protocols, "request/1")?,
             exchange: request_response(exchange, protocols, "peers/1")?,
             door: request_response(door, protocols, "door/1")?,
-            streams: libp2p_stream::Behaviour::new(),
+            streams: Streams::new(config.bulk),
+            relay: (mode == Relay::Serve).then(|| serve(me, &shared.roster)).into(),
+            through_relays: shared.through_relays.into(),
+            punch: (mode == Relay::Use).then(|| dcutr::Behaviour::new(me)).into(),
+            try_others: (mode == Relay::Serve).then(autonat::server::Behaviour::default).into(),
+            ask_others: (mode == Relay::Use).then(autonat::client::Behaviour::default).into(),
+            upnp: (config.upnp == Upnp::On).then(upnp::tokio::Behaviour::default).into(),
         })
     }
 }
 
-fn limits(max_peers: u32) -> ConnectionLimits {
-    let all = max_peers.saturating_mul(CONNECTIONS_PER_PEER);
+fn limits(max_peers: u32, mode: Relay) -> ConnectionLimits {
+    let per_peer = match mode {
+        Relay::Off => CONNECTIONS_PER_PEER,
+        Relay::Use | Relay::Serve => CONNECTIONS_PER_PEER + CONNECTIONS_BY_RELAY,
+    };
+    let all = max_peers.saturating_mul(per_peer);
     ConnectionLimits::default()
         .with_max_pending_incoming(Some(PENDING_MAX))
         .with_max_pending_outgoing(Some(PENDING_MAX))
-        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
+        .with_max_established_per_peer(Some(per_peer))
         .with_max_established(Some(all))
 }
 

@@ -37,11 +37,12 @@ impl Bootstrap {
         Self(addresses.into_iter().map(entry).collect())
     }
 
-    /// The addresses to dial now, given who is connected. Each must be told of with [`Bootstrap::dialling`].
-    pub(super) fn due(&self, is_connected: impl Fn(&PeerId) -> bool, now: Instant) -> Vec<Multiaddr> {
+    /// The addresses to dial now, given who is connected, each with the dials of it that have failed. Each must be told
+    /// of with [`Bootstrap::dialling`].
+    pub(super) fn due(&self, is_connected: impl Fn(&PeerId) -> bool, now: Instant) -> Vec<(Multiaddr, u32)> {
         let lost = |entry: &&Entry| entry.peer.as_ref().is_none_or(|peer| !is_connected(peer));
         let ripe = |entry: &&Entry| matches!(entry.state, State::Due(at) if at <= now);
-        self.0.iter().filter(ripe).filter(lost).map(|entry| entry.address.clone()).collect()
+        self.0.iter().filter(ripe).filter(lost).map(|entry| (entry.address.clone(), entry.failures)).collect()
     }
 
     /// `address` is being dialled by `connection`.
@@ -108,19 +109,19 @@ mod tests {
         let address: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
         let (mut bootstrap, peer) = (Bootstrap::new(vec![address.clone()], start), PeerId::random());
         let later = start + Duration::from_secs(60);
-        assert_eq!(bootstrap.due(|_| false, start), vec![address.clone()]);
+        assert_eq!(bootstrap.due(|_| false, start), vec![(address.clone(), 0)]);
 
         bootstrap.dialling(&address, ConnectionId::new_unchecked(1));
         assert_eq!(bootstrap.due(|_| false, later), vec![], "one dial at a time");
 
         bootstrap.failed(ConnectionId::new_unchecked(1), start);
         assert_eq!(bootstrap.due(|_| false, start), vec![], "not at once");
-        assert_eq!(bootstrap.due(|_| false, later), vec![address.clone()]);
+        assert_eq!(bootstrap.due(|_| false, later), vec![(address.clone(), 1)]);
 
         bootstrap.dialling(&address, ConnectionId::new_unchecked(2));
         bootstrap.answered(ConnectionId::new_unchecked(2), peer, start);
         assert_eq!(bootstrap.due(|who| *who == peer, later), vec![], "its peer is there");
-        assert_eq!(bootstrap.due(|_| false, later), vec![address]);
+        assert_eq!(bootstrap.due(|_| false, later), vec![(address, 2)]);
 
         bootstrap.shun(&peer, Duration::from_secs(600), start);
         assert_eq!(bootstrap.due(|_| false, later), vec![]);

@@ -1,9 +1,13 @@
 //! What the network needs to know before it starts.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use althing_protocol::ids::MemberId;
 use libp2p::Multiaddr;
+use serde::Deserialize;
+
+/// Time in which two peers that have met through a relay are to meet directly: three attempts, each as long as a handshake.
+const DIRECT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Whether peers are searched on the local network by multicast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,39 @@ pub enum Door {
     Open,
 }
 
+/// What this node does about routers that let nobody in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Relay {
+    /// Nothing: whoever cannot be dialled is not reached.
+    Off,
+    /// Be reachable through members that relay, and meet others directly where the routers allow it.
+    #[default]
+    Use,
+    /// Relay for members: this node can be dialled from everywhere.
+    Serve,
+}
+
+/// Where raw streams, which carry models, may go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bulk {
+    /// Over direct connections and no others.
+    #[default]
+    Direct,
+    /// Over a relay too.
+    Anywhere,
+}
+
+/// Whether the router is asked to pass ports on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upnp {
+    /// It is, by UPnP.
+    On,
+    /// It is left alone.
+    Off,
+}
+
 /// The settings of the network.
 #[derive(Debug, Clone)]
 pub struct NetConfig {
@@ -59,6 +96,16 @@ pub struct NetConfig {
     pub admission: Admission,
     /// Whether others may ask to be let in.
     pub door: Door,
+    /// What is done about routers that let nobody in.
+    pub relay: Relay,
+    /// Where raw streams may go.
+    pub bulk: Bulk,
+    /// Time in which two peers that have met through a relay are to meet directly.
+    pub direct_within: Duration,
+    /// Whether the router is asked to pass ports on.
+    pub upnp: Upnp,
+    /// Addresses at which others reach this node and that it cannot know itself.
+    pub external: Vec<Multiaddr>,
 }
 
 impl Default for NetConfig {
@@ -71,6 +118,11 @@ impl Default for NetConfig {
             max_memory_mb: 1024,
             admission: Admission::Anyone,
             door: Door::Closed,
+            relay: Relay::Off,
+            bulk: Bulk::Direct,
+            direct_within: DIRECT_WITHIN,
+            upnp: Upnp::Off,
+            external: Vec::new(),
         }
     }
 }

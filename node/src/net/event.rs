@@ -14,6 +14,9 @@ pub enum Event {
     PeerUp(MemberId),
     /// The last connection to a peer that was up is closed.
     PeerDown(MemberId),
+    /// A peer that is up is reached through a relay, and will not be reached directly: models cannot be had from it, nor
+    /// it from us, unless they may go over relays.
+    OnlyRelayed(MemberId),
     /// A message was published by `author` and came through `via`. It waits for a [`Verdict`].
     Gossip {
         /// What it is about.

@@ -3,6 +3,7 @@
 mod commands;
 mod links;
 mod messages;
+mod reach;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,15 +12,11 @@ use std::{
 
 use althing_protocol::ids::MemberId;
 use libp2p::{
-    Multiaddr, PeerId, Swarm,
-    futures::StreamExt,
-    gossipsub::TopicHash,
-    metrics::Registry,
-    request_response::OutboundRequestId,
-    swarm::dial_opts::{DialOpts, PeerCondition},
+    Multiaddr, PeerId, Swarm, core::transport::PortUse, futures::StreamExt, gossipsub::TopicHash, metrics::Registry,
+    request_response::OutboundRequestId, swarm::dial_opts::DialOpts,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval, timeout},
 };
 
@@ -35,6 +32,8 @@ use super::{
     sessions::Sessions,
     topic::Topic,
 };
+
+use self::reach::Reach;
 
 /// Time between two looks at what is due.
 const TICK: Duration = Duration::from_millis(100);
@@ -87,6 +86,8 @@ pub(super) struct Ends {
     pub(super) commands: mpsc::Receiver<Command>,
     /// What the node is told.
     pub(super) outbox: Outbox,
+    /// What the relay is told of who is admitted.
+    pub(super) admitted: watch::Sender<Admission>,
 }
 
 /// Who waits for the answers to which of our questions, of one protocol.
@@ -101,11 +102,13 @@ pub(super) struct Actor {
     protocols: Protocols,
     topics: HashMap<TopicHash, Topic>,
     admission: Admission,
+    admitted: watch::Sender<Admission>,
     door: Door,
     max_peers: usize,
     bootstrap: Bootstrap,
     book: AddressBook,
     sessions: Sessions,
+    reach: Reach,
     meters: Meters,
     /// Whether the node has taken all that came since the last census.
     has_kept_up: bool,
@@ -140,10 +143,12 @@ impl Actor {
             topics: Topic::ALL.into_iter().map(|topic| (protocols.topic(topic).hash(), topic)).collect(),
             protocols,
             admission: config.admission,
+            admitted: ends.admitted,
             door: config.door,
             max_peers: usize::try_from(config.max_peers).unwrap_or(usize::MAX),
             bootstrap: Bootstrap::new(config.bootstrap, now),
             sessions: Sessions::default(),
+            reach: Reach::new(config.relay, config.direct_within, config.external),
             meters: Meters::default(),
             has_kept_up: true,
             bans: Bans::default(),
@@ -214,6 +219,7 @@ impl Actor {
                 self.ask_for_peers(peer);
             }
         }
+        self.look_at_reach(now);
         self.dial_due(now);
     }
 
@@ -238,19 +244,20 @@ impl Actor {
 
     /// Dials whoever is due: the configured addresses first, then the members in the book.
     fn dial_due(&mut self, now: Instant) {
-        for address in self.bootstrap.due(|peer| self.sessions.contains(peer), now) {
-            self.dial(address, now);
+        for (address, failures) in self.bootstrap.due(|peer| self.sessions.contains(peer), now) {
+            self.dial_from(self.reach.port(failures), address, now);
         }
         let room = self.max_peers.saturating_sub(self.sessions.len());
         let (sessions, admission, bans) = (&self.sessions, &self.admission, &self.bans);
         let wanted = |peer: &PeerId, member: &MemberId| {
             room > 0 && !sessions.contains(peer) && !bans.contains(peer) && admission.admits(member)
         };
-        for (peer, addresses) in self.book.due(wanted, now).into_iter().take(room) {
+        for (peer, mut addresses) in self.book.due(wanted, now).into_iter().take(room) {
+            addresses.retain(|address| self.reach.can_dial(address));
             // A shared source port would make two peers that dial each other meet on one pair of ports, where TCP sees
             // a single connection with two initiators. So every dial takes a port of its own.
             let options = DialOpts::peer_id(peer)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .condition(reach::condition(&addresses))
                 .addresses(addresses)
                 .allocate_new_port()
                 .build();
@@ -262,7 +269,16 @@ impl Actor {
 
     /// Dials an address without knowing who is there.
     fn dial(&mut self, address: Multiaddr, now: Instant) {
-        let options = DialOpts::unknown_peer_id().address(address.clone()).allocate_new_port().build();
+        self.dial_from(PortUse::New, address, now);
+    }
+
+    /// Dials an address without knowing who is there, from a port of its own or from the one that we listen at.
+    fn dial_from(&mut self, port: PortUse, address: Multiaddr, now: Instant) {
+        let options = DialOpts::unknown_peer_id().address(address.clone());
+        let options = match port {
+            PortUse::New => options.allocate_new_port().build(),
+            PortUse::Reuse => options.build(),
+        };
         let connection = options.connection_id();
         self.bootstrap.dialling(&address, connection);
         if let Err(error) = self.swarm.dial(options) {

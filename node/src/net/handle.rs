@@ -11,7 +11,7 @@ use super::{
     protocols::{Protocols, REQUEST_BYTES_MAX},
     topic::Topic,
 };
-use crate::status::Traffic;
+use crate::status::{Reach, Traffic};
 
 /// Commands that wait for the network. Callers wait when there are more.
 pub(super) const COMMANDS: usize = 256;
@@ -61,6 +61,8 @@ pub struct Stats {
     pub topics: [Traffic; Topic::ALL.len()],
     /// Payload of requests and of their answers.
     pub requests: Traffic,
+    /// What goes through relays.
+    pub relayed: Reach,
 }
 
 /// What the handle asks of the network's task.

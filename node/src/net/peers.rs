@@ -8,7 +8,7 @@ use std::{
 use althing_protocol::ids::MemberId;
 use libp2p::{Multiaddr, PeerId};
 
-use super::address;
+use super::address::{self, Route};
 
 /// Peers that the book holds; it takes no more, since members of a federation are few.
 const BOOK_MAX: usize = 512;
@@ -41,12 +41,22 @@ struct Entry {
 }
 
 impl Entry {
-    /// The addresses to try: TCP and the rest in turns, as far as both are known.
+    /// Whether it is said to be reachable through a relay.
+    fn is_behind_relay(&self) -> bool {
+        self.own.iter().chain(&self.hearsay).any(|address| address::route(address) == Route::Relayed)
+    }
+
+    /// The addresses to try: TCP and the rest in turns, as far as both are known. Those through relays go with either,
+    /// since a direct way, where there is one, is the shorter and wins.
     fn candidates(&self) -> Vec<Multiaddr> {
         let all = || self.own.iter().chain(self.hearsay.iter().filter(|address| !self.own.contains(address)));
-        let (tcp, rest): (Vec<_>, Vec<_>) = all().cloned().partition(address::is_tcp);
+        let (circuits, direct): (Vec<_>, Vec<_>) =
+            all().cloned().partition(|address| address::route(address) == Route::Relayed);
+        let (tcp, rest): (Vec<_>, Vec<_>) = direct.into_iter().partition(address::is_tcp);
         let turn = if self.failures.is_multiple_of(2) { [tcp, rest] } else { [rest, tcp] };
-        turn.into_iter().find(|addresses| !addresses.is_empty()).unwrap_or_default()
+        let mut turn = turn.into_iter().find(|addresses| !addresses.is_empty()).unwrap_or_default();
+        turn.extend(circuits);
+        turn
     }
 }
 
@@ -78,7 +88,12 @@ impl AddressBook {
         let known = self.entries.contains_key(&peer);
         match self.entry(peer, member, now) {
             Some(entry) if entry.hearsay != addresses => {
+                let before = entry.is_behind_relay();
                 entry.hearsay = addresses;
+                if known && !before && entry.is_behind_relay() {
+                    // It has just become reachable, while what we knew of it may lead nowhere.
+                    entry.next_dial = now;
+                }
                 if known { News::Old } else { News::Heard }
             }
             _ => News::Old,

@@ -4,11 +4,11 @@ use std::{io, net::TcpListener, time::Duration};
 
 use althing_protocol::{crypto::Keypair, ids::NetworkId};
 use libp2p::{Multiaddr, Swarm, core::transport::TransportError, metrics::Registry, multiaddr::Protocol, swarm};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     NetError,
-    behaviour::Behaviour,
+    behaviour::{Behaviour, Shared},
     config::NetConfig,
     event::Event,
     event_loop::{Actor, Ends},
@@ -39,8 +39,9 @@ pub fn spawn(
     let libp2p_keypair = identity::libp2p_keypair(keypair)?;
     let protocols = Protocols::new(network);
     let mut registry = Registry::default();
-    let transport = transport::build(&libp2p_keypair, &mut registry)?;
-    let behaviour = Behaviour::new(&libp2p_keypair, &protocols, &config)?;
+    let (transport, through_relays) = transport::build(&libp2p_keypair, &mut registry, config.relay)?;
+    let (admitted, roster) = watch::channel(config.admission.clone());
+    let behaviour = Behaviour::new(&libp2p_keypair, &protocols, &config, Shared { through_relays, roster })?;
     let streams = behaviour.streams.new_control();
     let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE);
     let mut swarm = Swarm::new(transport, behaviour, libp2p_keypair.public().to_peer_id(), settings);
@@ -48,9 +49,13 @@ pub fn spawn(
         listen(&mut swarm, address).map_err(|source| NetError::Listen { address: address.clone(), source })?;
     }
 
+    for address in &config.external {
+        swarm.add_external_address(address.clone());
+    }
+
     let (commands, queue) = mpsc::channel(COMMANDS);
     let (outbox, events) = Outbox::new();
-    let ends = Ends { commands: queue, outbox };
+    let ends = Ends { commands: queue, outbox, admitted };
     let actor = Actor::new(swarm, registry, ends, protocols.clone(), config);
     tokio::spawn(actor.run());
     Ok((Network { commands, streams, protocols }, events))

@@ -4,6 +4,7 @@ mod admission;
 mod formation;
 mod gossiping;
 mod hostile;
+mod relaying;
 mod requesting;
 
 use std::{collections::BTreeSet, future::Future, time::Duration};

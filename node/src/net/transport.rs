@@ -1,4 +1,4 @@
-//! How bytes reach a peer: TCP with noise and yamux, or QUIC; names are looked up on the way.
+//! How bytes reach a peer: TCP with noise and yamux, or QUIC, or through a relay; names are looked up on the way.
 
 use std::time::Duration;
 
@@ -10,10 +10,12 @@ use libp2p::{
     },
     dns,
     futures::future::Either,
-    identity, metrics, noise, quic, tcp, yamux,
+    identity, metrics, noise, quic,
+    relay::client,
+    tcp, yamux,
 };
 
-use super::NetError;
+use super::{NetError, config::Relay};
 
 /// Longest handshake, from the first byte to a secured connection.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -30,8 +32,13 @@ const STREAMS_PER_CONNECTION: usize = 256;
 /// What the swarm dials and listens with.
 type Link = Boxed<(PeerId, StreamMuxerBox)>;
 
-/// The transport of a node with `keypair`, which counts its traffic in `registry`.
-pub(super) fn build(keypair: &identity::Keypair, registry: &mut metrics::Registry) -> Result<Link, NetError> {
+/// The transport of a node with `keypair`, which counts its traffic in `registry`, and the end of it that is a behaviour
+/// where connections may go through relays.
+pub(super) fn build(
+    keypair: &identity::Keypair,
+    registry: &mut metrics::Registry,
+    mode: Relay,
+) -> Result<(Link, Option<client::Behaviour>), NetError> {
     // A machine without name servers can still dial numbers, so the lack of a resolver is no reason to stop.
     let named = match dns::tokio::Transport::system(direct(keypair)?) {
         Ok(transport) => transport,
@@ -41,19 +48,34 @@ pub(super) fn build(keypair: &identity::Keypair, registry: &mut metrics::Registr
             dns::tokio::Transport::custom(direct(keypair)?, config, options)
         }
     };
-    let counted = metrics::BandwidthTransport::new(named, registry);
-    Ok(counted.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
+    let (all, through_relays) = match mode {
+        Relay::Off | Relay::Serve => (named.boxed(), None),
+        Relay::Use => {
+            let (relayed, behaviour) = client::new(keypair.public().to_peer_id());
+            // What the relay passes on is secured from end to end, as if it came over a wire.
+            let secured = relayed
+                .upgrade(Version::V1Lazy)
+                .authenticate(noise_config(keypair)?)
+                .multiplex(yamux_config())
+                .timeout(HANDSHAKE_WITHIN);
+            let either = secured.or_transport(named).map(|connection, _| match connection {
+                Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+                Either::Right(connection) => connection,
+            });
+            (either.boxed(), Some(behaviour))
+        }
+    };
+    let counted = metrics::BandwidthTransport::new(all, registry);
+    let counted = counted.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed();
+    Ok((counted, through_relays))
 }
 
 /// TCP and QUIC side by side.
 fn direct(keypair: &identity::Keypair) -> Result<Link, NetError> {
-    let noise = noise::Config::new(keypair).map_err(|error| NetError::Key(error.to_string()))?;
-    let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(STREAMS_PER_CONNECTION);
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
-        .authenticate(noise)
-        .multiplex(yamux)
+        .authenticate(noise_config(keypair)?)
+        .multiplex(yamux_config())
         .timeout(HANDSHAKE_WITHIN);
     let quic = quic::tokio::Transport::new(quic_config(keypair));
     let either = quic.or_transport(tcp).map(|connection, _| match connection {
@@ -61,6 +83,16 @@ fn direct(keypair: &identity::Keypair) -> Result<Link, NetError> {
         Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
     });
     Ok(either.boxed())
+}
+
+fn noise_config(keypair: &identity::Keypair) -> Result<noise::Config, NetError> {
+    noise::Config::new(keypair).map_err(|error| NetError::Key(error.to_string()))
+}
+
+fn yamux_config() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(STREAMS_PER_CONNECTION);
+    config
 }
 
 fn quic_config(keypair: &identity::Keypair) -> quic::Config {

@@ -16,6 +16,7 @@ use crate::{
     invitation::Pass,
     keyfile::KeyFile,
     learn::catalogue::Catalogue,
+    net::Relay,
 };
 
 /// The configuration in such a folder.
@@ -36,6 +37,8 @@ const EXAMPLE_MICRO: u64 = 10;
 pub(super) struct Start<'a> {
     /// The port at which it listens; any, if it is the newcomer that dials.
     pub(super) port: Option<u16>,
+    /// What it does about routers.
+    pub(super) relay: Relay,
     /// What it was invited by.
     pub(super) invitation: Option<&'a Pass>,
     /// The first model, where the founder has given one to everybody.
@@ -115,6 +118,9 @@ impl Home<'_> {
         }
         if let Some(port) = self.start.port {
             text += &format!("\n[net]\nlisten = [\"/ip4/0.0.0.0/tcp/{port}\", \"/ip4/0.0.0.0/udp/{port}/quic-v1\"]\n");
+            if self.start.relay == Relay::Serve {
+                text += "relay = \"serve\"    # for members behind routers that let nobody in\n";
+            }
         }
         let path = quoted(&absolute(&self.data.data)?);
         let (part, parts) = (self.data.part.part - 1, self.data.part.parts);

@@ -30,6 +30,9 @@ const WAITING_MAX: usize = 1024;
 /// The counter of bytes, as the transport names it.
 const BANDWIDTH: &str = "libp2p_bandwidth_bytes_total";
 
+/// How its labels look where the bytes went through a relay: dialled, and accepted.
+const RELAYED: [&str; 2] = ["/p2p-circuit", "=\"/p2p\""];
+
 impl Actor {
     pub(super) fn on_command(&mut self, command: Command) {
         match command {
@@ -162,6 +165,7 @@ impl Actor {
     }
 
     fn admit(&mut self, admission: Admission) {
+        self.admitted.send_replace(admission.clone());
         self.admission = admission;
         let now = Instant::now();
         // Who was a stranger may be none any more, and is told of anew if it comes as one again.
@@ -181,8 +185,9 @@ impl Actor {
 
     fn count(&self) -> Stats {
         let peers = self.sessions.iter().filter(|(_, session)| session.is_up()).count();
-        let (bytes_in, bytes_out) = bandwidth(&self.metrics());
-        Stats { bytes_in, bytes_out, peers, ..self.stats }
+        let bandwidth = bandwidth(&self.metrics());
+        let (bytes_in, bytes_out) = bandwidth.all;
+        Stats { bytes_in, bytes_out, peers, relayed: self.relayed(bandwidth.relayed), ..self.stats }
     }
 
     fn metrics(&self) -> String {
@@ -194,16 +199,42 @@ impl Actor {
     }
 }
 
-/// Bytes received and sent over all transports, from the counters as text.
-fn bandwidth(metrics: &str) -> (u64, u64) {
-    let mut total = (0, 0);
+/// Bytes received and sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Bandwidth {
+    /// On all connections that are this node's own.
+    all: (u64, u64),
+    /// On those that went through relays. They are among what the connections to the relays carried.
+    relayed: (u64, u64),
+}
+
+/// What the counters say, as text.
+fn bandwidth(metrics: &str) -> Bandwidth {
+    let mut total = Bandwidth::default();
     for line in metrics.lines().filter(|line| line.starts_with(BANDWIDTH)) {
         let count = line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+        let place = if RELAYED.iter().any(|label| line.contains(label)) { &mut total.relayed } else { &mut total.all };
         if line.contains("Inbound") {
-            total.0 += count;
+            place.0 += count;
         } else {
-            total.1 += count;
+            place.1 += count;
         }
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_through_a_relay_is_counted_once_and_apart() {
+        let text = "\
+libp2p_bandwidth_bytes_total{protocols=\"/ip4/tcp\",direction=\"Inbound\"} 100
+libp2p_bandwidth_bytes_total{protocols=\"/ip4/udp/quic-v1\",direction=\"Outbound\"} 20
+libp2p_bandwidth_bytes_total{protocols=\"/ip4/tcp/p2p/p2p-circuit/p2p\",direction=\"Inbound\"} 7
+libp2p_bandwidth_bytes_total{protocols=\"/p2p\",direction=\"Outbound\"} 5
+";
+        assert_eq!(bandwidth(text), Bandwidth { all: (100, 20), relayed: (7, 5) });
+    }
 }

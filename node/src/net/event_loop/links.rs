@@ -12,7 +12,7 @@ use libp2p::{
 
 use super::{
     super::{
-        address::{self, Locality},
+        address::{self, Locality, Route},
         behaviour::BehaviourEvent,
         config::Door,
         door,
@@ -57,7 +57,11 @@ impl Actor {
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "a connection was not made");
             }
-            SwarmEvent::NewListenAddr { address, .. } => self.outbox.tell(Event::Listening(address)),
+            SwarmEvent::NewListenAddr { address, .. } => {
+                self.on_listening(&address, now);
+                self.outbox.tell(Event::Listening(address));
+            }
+            SwarmEvent::ListenerClosed { listener_id, .. } if self.is_relay_gone(listener_id, now) => {}
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener has trouble"),
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 tracing::warn!(?addresses, ?reason, "no longer listening");
@@ -102,7 +106,7 @@ impl Actor {
             BehaviourEvent::Requests(event) => self.on_request_event(event, now),
             BehaviourEvent::Exchange(event) => self.on_exchange_event(event, now),
             BehaviourEvent::Door(event) => self.on_door_event(event, now),
-            _ => {}
+            event => self.on_reach_event(event),
         }
     }
 
@@ -110,8 +114,14 @@ impl Actor {
         self.bootstrap.answered(connection, peer, now);
         match identity::member_id(&peer) {
             Some(member) => {
-                let locality = address::locality(endpoint.get_remote_address());
+                // The relay may sit on this machine; who is behind it does not.
+                let route = if endpoint.is_relayed() { Route::Relayed } else { Route::Direct };
+                let locality = match route {
+                    Route::Direct => address::locality(endpoint.get_remote_address()),
+                    Route::Relayed => Locality::Remote,
+                };
                 self.sessions.open(peer, member, Link { id: connection, locality }, now);
+                self.on_path(peer, connection, route, now);
             }
             None => {
                 tracing::debug!(%peer, "dropped: its key is not an ed25519 key, so it is no member");
@@ -121,10 +131,12 @@ impl Actor {
     }
 
     fn on_closed(&mut self, peer: &PeerId, connection: ConnectionId, now: Instant) {
+        self.reach.paths.close(peer, connection, now);
         let Closed::Gone { told, stayed } = self.sessions.close(peer, connection, now) else {
             return;
         };
         self.at_the_door.remove(peer);
+        self.reach.reservations.lost(peer);
         if stayed >= SETTLED_AFTER {
             self.book.settled(peer);
             self.bootstrap.settled(peer);
@@ -163,6 +175,7 @@ impl Actor {
             self.refuse_foreigner(peer, member, &info.protocol_version, now);
         } else if self.admission.admits(&member) {
             self.welcome(peer, member, address::dialable(&info.listen_addrs, locality), now);
+            self.on_offer(peer, &info.protocols, now);
         } else {
             match self.door {
                 Door::Closed => self.refuse_stranger(peer, member, now),
@@ -173,6 +186,7 @@ impl Actor {
 
     /// Keeps a member that listens at `addresses`.
     pub(super) fn welcome(&mut self, peer: PeerId, member: MemberId, addresses: Vec<Multiaddr>, now: Instant) {
+        let addresses = self.through_members(addresses);
         self.book.introduce(peer, member, addresses, now);
         self.sessions.declare(&peer, Allegiance::Ours);
         self.raise(peer, now);
@@ -244,7 +258,8 @@ impl Actor {
         let Some(member) = identity::member_id(&peer).filter(|member| self.admission.admits(member)) else {
             return;
         };
-        if self.book.hear(peer, member, address::dialable(addresses, teller), now) == News::Heard {
+        let addresses = self.through_members(address::dialable(addresses, teller));
+        if self.book.hear(peer, member, addresses, now) == News::Heard {
             self.pulls.hurry(now);
         }
     }

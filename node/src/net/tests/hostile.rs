@@ -4,27 +4,39 @@ use libp2p::{
     Swarm,
     futures::StreamExt,
     gossipsub::{self, MessageAuthenticity, ValidationMode},
+    identity::Keypair,
     metrics::Registry,
     swarm::{self, SwarmEvent},
 };
 
+use tokio::sync::watch;
+
 use super::{
-    super::{behaviour::Behaviour, behaviour::BehaviourEvent, identity::libp2p_keypair, protocols::Protocols},
+    super::{
+        behaviour::Behaviour, behaviour::BehaviourEvent, behaviour::Shared, identity::libp2p_keypair,
+        protocols::Protocols,
+    },
     *,
 };
 
 /// A swarm with `behaviour` that speaks for `number`.
 fn swarm(number: u8, behaviour: Behaviour) -> Swarm<Behaviour> {
     let key = libp2p_keypair(&keypair(number)).unwrap();
-    let transport = transport::build(&key, &mut Registry::default()).unwrap();
+    let transport = transport::build(&key, &mut Registry::default(), Relay::Off).unwrap().0;
     let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(PATIENCE);
     Swarm::new(transport, behaviour, key.public().to_peer_id(), settings)
+}
+
+/// What a node of ours does.
+fn behaviour(key: &Keypair, protocols: &Protocols) -> Behaviour {
+    let (_, roster) = watch::channel(Admission::Anyone);
+    Behaviour::new(key, protocols, &config(&[]), Shared { through_relays: None, roster }).unwrap()
 }
 
 /// A node of ours whose gossip claims that `author` wrote what it publishes, without a signature.
 fn forger(number: u8, author: MemberId) -> Swarm<Behaviour> {
     let (key, protocols) = (libp2p_keypair(&keypair(number)).unwrap(), Protocols::new(NETWORK));
-    let mut behaviour = Behaviour::new(&key, &protocols, &config(&[])).unwrap();
+    let mut behaviour = behaviour(&key, &protocols);
     let lax = gossipsub::ConfigBuilder::default()
         .protocol_id_prefix(protocols.gossip_prefix())
         .validation_mode(ValidationMode::Permissive)
@@ -45,7 +57,7 @@ fn forger(number: u8, author: MemberId) -> Swarm<Behaviour> {
 async fn a_peer_that_reads_nothing_is_cut_off() {
     let (mut left, mut honest) = pair().await;
     let (key, protocols) = (libp2p_keypair(&keypair(3)).unwrap(), Protocols::new(NETWORK));
-    let mut deaf = swarm(3, Behaviour::new(&key, &protocols, &config(&[])).unwrap());
+    let mut deaf = swarm(3, behaviour(&key, &protocols));
     deaf.dial(left.net.listen_addrs().await.remove(0)).unwrap();
     let up = async {
         tokio::select! {
