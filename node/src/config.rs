@@ -88,7 +88,7 @@ pub struct Net {
     pub relay: Relay,
     /// Where models may go: over `direct` connections, or `anywhere`, relays included. Default: `direct`.
     pub relay_bulk: Bulk,
-    /// Whether the router is asked to pass the ports on, by UPnP. Default: true, but not on loopback alone.
+    /// Whether the router is asked to pass the ports on, by UPnP, which opens them to everybody. Default: false.
     pub upnp: bool,
     /// Multiaddresses at which others reach this node and which it cannot know, as those of a router that passes a port
     /// on, at most 64. Default: none.
@@ -119,7 +119,7 @@ impl Default for Net {
             max_peers: 64,
             relay: Relay::Use,
             relay_bulk: Bulk::Direct,
-            upnp: true,
+            upnp: false,
             external: Vec::new(),
         }
     }

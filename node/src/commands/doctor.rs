@@ -8,6 +8,7 @@ mod files;
 mod finding;
 mod machine;
 mod network;
+mod routers;
 
 use std::{io::Write, path::Path};
 
@@ -65,6 +66,7 @@ fn examine(path: &Path, catalogue: &Catalogue) -> Vec<Finding> {
         findings.push(Finding::fine("ports", "they are the running node's, and were not tried"));
     }
     findings.extend(network::reach(&config));
+    findings.push(routers::examine(&config, holder));
     findings.extend(network::endpoint(&config));
     findings.push(machine::clock(&config));
     findings.push(machine::open_files(&config));

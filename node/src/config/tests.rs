@@ -16,7 +16,7 @@ fn three_lines_suffice_and_paths_are_relative_to_the_file() {
     let listen: Vec<String> = config.net.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1"]);
     assert_eq!((config.net.max_peers, config.net.mdns), (64, true));
-    assert_eq!((config.net.relay, config.net.relay_bulk, config.net.upnp), (Relay::Use, Bulk::Direct, true));
+    assert_eq!((config.net.relay, config.net.relay_bulk, config.net.upnp), (Relay::Use, Bulk::Direct, false));
     assert!(!config.net.is_loopback_only());
     assert!(parse("[net]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]").unwrap().net.is_loopback_only());
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:0");
@@ -37,7 +37,7 @@ fn every_field_can_be_said() {
         max_peers = 8
         relay = "serve"
         relay_bulk = "anywhere"
-        upnp = false
+        upnp = true
         external = ["/ip4/203.0.113.7/tcp/4001"]
         [http]
         listen = "[::1]:8080"
@@ -63,7 +63,7 @@ fn every_field_can_be_said() {
     .unwrap();
     assert_eq!(config.net.bootstrap[0].to_string(), "/dns4/hub.example/tcp/4001");
     assert_eq!((config.net.mdns, config.net.max_peers), (false, 8));
-    assert_eq!((config.net.relay, config.net.relay_bulk, config.net.upnp), (Relay::Serve, Bulk::Anywhere, false));
+    assert_eq!((config.net.relay, config.net.relay_bulk, config.net.upnp), (Relay::Serve, Bulk::Anywhere, true));
     assert_eq!(config.net.external[0].to_string(), "/ip4/203.0.113.7/tcp/4001");
     assert_eq!(config.http.listen.port(), 8080);
     assert_eq!(config.data.path, Path::new("/data/mnist"));

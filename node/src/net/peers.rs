@@ -206,6 +206,21 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_becomes_reachable_through_a_relay_is_dialled_at_once_by_every_way() {
+        let ((mut book, _, peer), now) = (book(), Instant::now());
+        let there = addresses(&["/ip4/10.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/tcp/1"]);
+        book.hear(peer, SOMEBODY, there.clone(), now);
+        assert_eq!(book.due(|_, _| true, now), vec![(peer, vec![there[1].clone()])]);
+        assert_eq!(book.due(|_, _| true, now), vec![], "it was just tried");
+        let through = address::circuit(&there[1], PeerId::random());
+        let more = [there.clone(), vec![through.clone()]].concat();
+        book.hear(peer, SOMEBODY, more.clone(), now);
+        assert_eq!(book.due(|_, _| true, now), vec![(peer, vec![there[0].clone(), through])]);
+        book.hear(peer, SOMEBODY, more.into_iter().rev().collect(), now);
+        assert_eq!(book.due(|_, _| true, now), vec![], "no hearsay makes it be dialled at once again");
+    }
+
+    #[test]
     fn waits_double_up_to_a_bound() {
         for (failures, least) in [(0, 100), (1, 200), (3, 800), (10, 5_000), (u32::MAX, 5_000)] {
             let wait = redial_after(failures);

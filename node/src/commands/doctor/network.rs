@@ -85,15 +85,11 @@ fn place(config: &Config) -> Finding {
             "mdns is off and no bootstrap address is given, so this node only waits to be dialled; write one into net.bootstrap if nobody knows it",
         );
     }
-    let local = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect(ELSEWHERE)?;
-        socket.local_addr()
-    });
-    match local.map(|address| address.ip()) {
+    match here() {
         Ok(IpAddr::V4(ip)) if is_private(ip) => Finding::fine(
             "network",
             format_args!(
-                "this machine is {ip}, a private address: members on its LAN reach it; from elsewhere only through a port that the router forwards, since whether it lets others in cannot be known from here"
+                "this machine is {ip}, a private address: members on its LAN reach it; from elsewhere through a port that the router forwards or a member that relays, since whether the router lets others in cannot be known from here"
             ),
         ),
         Ok(ip) => Finding::fine(
@@ -107,6 +103,18 @@ fn place(config: &Config) -> Finding {
             ),
         ),
     }
+}
+
+/// The address that this machine would send from.
+fn here() -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect(ELSEWHERE)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// Whether that address is one that others elsewhere cannot dial.
+pub(super) fn is_private_here() -> bool {
+    matches!(here(), Ok(IpAddr::V4(ip)) if is_private(ip))
 }
 
 fn is_private(ip: Ipv4Addr) -> bool {
