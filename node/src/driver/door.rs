@@ -103,6 +103,10 @@ impl Shell {
 
     async fn take_application(&mut self, signed: Signed<Instruction>) -> Result<Welcome, Failure> {
         let (applicant, now) = (signed.signer, self.now());
+        if self.machine.state().ledger.accounts.contains_key(&applicant) {
+            // It has not heard yet that it is in.
+            return Ok(Welcome::Heard);
+        }
         let (taken, effects) = self.machine.submit(signed, now).map_err(Failure::machine)?;
         self.carry_out(effects).await?;
         Ok(match taken {

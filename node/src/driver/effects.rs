@@ -17,7 +17,7 @@ use super::{
     jobs::{JobError, Received},
     privacy::means,
     requests,
-    shell::Shell,
+    shell::{Shell, books},
 };
 use crate::{failure::Failure, net};
 
@@ -70,9 +70,11 @@ impl Shell {
         Ok(None)
     }
 
-    /// Who has joined by it is served from here on.
+    /// Who has joined by it is served from here on, and who reads the ledger after it was told finds it there.
     async fn commit(&mut self, commit: &Commit) -> Result<(), Failure> {
         self.journal.commit(commit)?;
+        let network = self.books.borrow().network;
+        self.books.send_replace(books(&commit.state, network));
         self.call_the_roll(&commit.state.ledger).await;
         Ok(())
     }

@@ -97,7 +97,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
     let (board, board_reader) = watch::channel(Board::new(&genesis));
-    let (books, books_reader) = watch::channel(books(&machine, federation.network));
+    let (books, books_reader) = watch::channel(books(machine.state(), federation.network));
     let (submit, submitted) = mpsc::channel(SUBMISSIONS);
     let told = Told { status: status_reader, board: board_reader, books: books_reader, submit };
     let server = Server::start(place(&config)?, told, Arc::clone(&store)).await?;

@@ -8,6 +8,7 @@ use althing_protocol::{
     genesis::Genesis,
     ids::{MemberId, NetworkId},
     machine::{Effect, Input, Machine, Timer, Verdict},
+    state::State,
     time::Time,
 };
 use tokio::{
@@ -318,10 +319,6 @@ impl Shell {
             status.privacy = self.purse.as_ref().map(Purse::standing);
             status.reputation = account.map_or(0, |account| i64::from(account.reputation));
         });
-        let Books { network, height, .. } = **self.books.borrow();
-        if height != state.height {
-            self.books.send_replace(books(&self.machine, network));
-        }
         let (present, transits) = (self.machine.present(), self.blobs.under_way(TRANSITS_SHOWN));
         self.board.send_modify(|board| {
             board.count(&state.ledger, &self.me, present);
@@ -337,9 +334,8 @@ fn payload(stats: &net::Stats, wire: Wire) -> BTreeMap<String, Traffic> {
     gossip.chain([("requests", stats.requests), ("blobs", blobs)]).map(|(name, told)| (name.to_owned(), told)).collect()
 }
 
-/// What the ledger says now.
-pub(super) fn books(machine: &Machine, network: NetworkId) -> Arc<Books> {
-    let state = machine.state();
+/// What the ledger of `state` says.
+pub(super) fn books(state: &State, network: NetworkId) -> Arc<Books> {
     Arc::new(Books { network, height: state.height, round: state.round, ledger: state.ledger.clone() })
 }
 
