@@ -50,6 +50,7 @@ mod tests;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
 pub use self::{
+    address::is_private,
     config::{Admission, Bulk, Door, Mdns, NetConfig, Relay, Upnp},
     event::{Event, MessageToken, ReplyToken, Verdict},
     gossip::VERDICT_WITHIN,

@@ -1,11 +1,13 @@
 //! Which addresses are worth dialling.
 
+use std::net::IpAddr;
+
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
 /// Addresses that are kept per peer.
 pub(super) const ADDRESSES_PER_PEER: usize = 8;
 
-/// Addresses through relays that are kept per peer, out of them.
+/// Addresses through relays that are kept per peer, out of them (W14).
 const CIRCUITS_PER_PEER: usize = 2;
 
 /// Longest address, in bytes: the longest domain name and a port fit.
@@ -59,6 +61,28 @@ pub(super) fn dialable<'a>(addresses: impl IntoIterator<Item = &'a Multiaddr>, t
     direct.truncate(ADDRESSES_PER_PEER - circuits.len());
     direct.append(&mut circuits);
     direct
+}
+
+/// Whether `ip` is of those that mean something within one network alone.
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            // 100.64.0.0/10 is what providers give to customers behind their own NAT.
+            ip.is_private() || ip.is_link_local() || ip.is_loopback() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+    }
+}
+
+/// Whether others elsewhere could dial `address` itself.
+pub(super) fn is_public(address: &Multiaddr) -> bool {
+    let public = match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => !is_private(ip.into()),
+        Some(Protocol::Ip6(ip)) => !is_private(ip.into()),
+        _ => false,
+    };
+    public && route(address) == Route::Direct
 }
 
 /// How bytes get to the other end of a connection.
@@ -141,6 +165,26 @@ mod tests {
         assert_eq!((route(&direct), super::relay(&direct)), (Route::Direct, None));
         let more = (0..9).map(|_| circuit(&address("/ip4/203.0.113.7/tcp/4001"), PeerId::random()));
         assert_eq!(dialable(&more.collect::<Vec<_>>(), Locality::Remote).len(), CIRCUITS_PER_PEER);
+    }
+
+    #[test]
+    fn what_is_reached_within_one_network_is_not_public() {
+        for (text, public) in [
+            ("/ip4/203.0.113.5/tcp/1", true),
+            ("/ip4/100.128.0.1/udp/1/quic-v1", true),
+            ("/ip6/2001:db8::1/tcp/1", true),
+            ("/ip4/10.1.2.3/tcp/1", false),
+            ("/ip4/192.168.0.9/tcp/1", false),
+            ("/ip4/100.64.0.1/tcp/1", false),
+            ("/ip4/127.0.0.1/tcp/1", false),
+            ("/ip6/fd00::1/tcp/1", false),
+            ("/ip6/fe80::1/tcp/1", false),
+            ("/dns4/hub.example/tcp/1", false),
+        ] {
+            assert_eq!(is_public(&address(text)), public, "{text}");
+        }
+        let through = circuit(&address("/ip4/203.0.113.5/tcp/1"), PeerId::random());
+        assert!(!is_public(&through), "that is the relay's");
     }
 
     #[test]

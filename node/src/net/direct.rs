@@ -1,4 +1,4 @@
-//! Raw streams that keep to direct connections.
+//! Raw streams that keep to direct connections (W15).
 //!
 //! A relay is another member's line. What nodes say to each other may go over it; models may not, unless both ends were
 //! told so. So a relayed connection is hidden from the streams: none is opened on it, and none is accepted.

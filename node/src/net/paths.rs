@@ -1,4 +1,4 @@
-//! By which way each peer is reached: directly, through a relay, or both while one takes over from the other.
+//! By which way each peer is reached: directly, through a relay, or both while one takes over from the other (W24).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -107,7 +107,7 @@ impl Paths {
         }
     }
 
-    /// What has become due. Whoever is given up is named once.
+    /// What has become due. Whoever is given up is named once, as long as it stays.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Due> {
         let mut due = Vec::new();
         for (peer, path) in self.peers.iter_mut().filter(|(_, path)| !path.relayed.is_empty()) {

@@ -43,15 +43,19 @@ struct Entry {
 impl Entry {
     /// Whether it is said to be reachable through a relay.
     fn is_behind_relay(&self) -> bool {
-        self.own.iter().chain(&self.hearsay).any(|address| address::route(address) == Route::Relayed)
+        self.all().any(|address| address::route(address) == Route::Relayed)
+    }
+
+    /// What it says and what others say, each once.
+    fn all(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.own.iter().chain(self.hearsay.iter().filter(|address| !self.own.contains(address)))
     }
 
     /// The addresses to try: TCP and the rest in turns, as far as both are known. Those through relays go with either,
     /// since a direct way, where there is one, is the shorter and wins.
     fn candidates(&self) -> Vec<Multiaddr> {
-        let all = || self.own.iter().chain(self.hearsay.iter().filter(|address| !self.own.contains(address)));
         let (circuits, direct): (Vec<_>, Vec<_>) =
-            all().cloned().partition(|address| address::route(address) == Route::Relayed);
+            self.all().cloned().partition(|address| address::route(address) == Route::Relayed);
         let (tcp, rest): (Vec<_>, Vec<_>) = direct.into_iter().partition(address::is_tcp);
         let turn = if self.failures.is_multiple_of(2) { [tcp, rest] } else { [rest, tcp] };
         let mut turn = turn.into_iter().find(|addresses| !addresses.is_empty()).unwrap_or_default();
@@ -103,6 +107,11 @@ impl AddressBook {
     /// What the peer said of itself.
     pub(super) fn own_addresses(&self, peer: &PeerId) -> &[Multiaddr] {
         self.entries.get(peer).map_or(&[], |(_, entry)| &entry.own)
+    }
+
+    /// Everything that was said of where the peer is found.
+    pub(super) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        self.entries.get(peer).map_or_else(Vec::new, |(_, entry)| entry.all().cloned().collect())
     }
 
     /// The peers to dial now out of those that `wanted` keeps, with their addresses. Each counts as failed until

@@ -1,4 +1,4 @@
-//! What a node relays for members, and how much of it.
+//! What a node relays for members, and how much of it (W23).
 
 use std::{num::NonZeroU32, time::Duration};
 

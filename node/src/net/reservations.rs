@@ -1,4 +1,4 @@
-//! Members through which this node can be reached, and which of them to ask.
+//! Members through which this node can be reached, and which of them to ask (W23).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ struct Relay {
     refusals: u32,
 }
 
-/// Where this node can be reached without a relay, as far as others have found.
+/// The relays on offer, and whether this node needs any.
 #[derive(Debug, Default)]
 pub(super) struct Reservations {
     relays: BTreeMap<PeerId, Relay>,

@@ -9,7 +9,7 @@ use std::{
 use libp2p::{Multiaddr, multiaddr::Protocol};
 
 use super::finding::Finding;
-use crate::{config::Config, endpoint::Endpoint};
+use crate::{config::Config, endpoint::Endpoint, net::is_private};
 
 /// How long somebody may take to accept a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -86,7 +86,7 @@ fn place(config: &Config) -> Finding {
         );
     }
     match here() {
-        Ok(IpAddr::V4(ip)) if is_private(ip) => Finding::fine(
+        Ok(ip) if is_private(ip) => Finding::fine(
             "network",
             format_args!(
                 "this machine is {ip}, a private address: members on its LAN reach it; from elsewhere through a port that the router forwards or a member that relays, since whether the router lets others in cannot be known from here"
@@ -114,13 +114,7 @@ fn here() -> io::Result<IpAddr> {
 
 /// Whether that address is one that others elsewhere cannot dial.
 pub(super) fn is_private_here() -> bool {
-    matches!(here(), Ok(IpAddr::V4(ip)) if is_private(ip))
-}
-
-fn is_private(ip: Ipv4Addr) -> bool {
-    let [first, second, ..] = ip.octets();
-    // 100.64.0.0/10 is what providers give to customers behind their own NAT.
-    ip.is_private() || ip.is_link_local() || (first == 100 && second & 0xc0 == 64)
+    here().is_ok_and(is_private)
 }
 
 /// A member that does not answer may only be off, which never stops a node.
@@ -180,19 +174,6 @@ pub(super) fn endpoint(config: &Config) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn private_addresses_are_told_from_public_ones() {
-        for (text, private) in [
-            ("10.1.2.3", true),
-            ("192.168.0.9", true),
-            ("100.64.0.1", true),
-            ("100.128.0.1", false),
-            ("203.0.113.5", false),
-        ] {
-            assert_eq!(is_private(text.parse().unwrap()), private, "{text}");
-        }
-    }
 
     #[test]
     fn a_taken_port_is_found() {

@@ -16,7 +16,7 @@ use libp2p::{
 
 use super::{
     super::{
-        address::{self, Locality, Route},
+        address::{self, Route},
         behaviour::BehaviourEvent,
         config::Relay,
         event::Event,
@@ -130,10 +130,10 @@ impl Actor {
         }
     }
 
-    /// Tries the addresses that a peer behind a relay says it listens at: it may be a neighbour.
+    /// Tries the addresses that a peer behind a relay is said to listen at: it may be a neighbour.
     fn dial_directly(&mut self, peer: PeerId) {
-        let own = self.book.own_addresses(&peer).iter();
-        let addresses: Vec<_> = own.filter(|own| address::route(own) == Route::Direct).cloned().collect();
+        let mut addresses = self.book.addresses(&peer);
+        addresses.retain(|address| address::route(address) == Route::Direct);
         if addresses.is_empty() {
             return;
         }
@@ -211,8 +211,8 @@ impl Actor {
 
     /// Others reach this node at `address`, so it needs no relay.
     fn on_reached(&mut self, address: Multiaddr) {
-        // That somebody on this machine or a relay gets here says nothing of others.
-        if address::route(&address) == Route::Relayed || address::locality(&address) == Locality::Loopback {
+        // That a relay in our own network gets here says nothing of others.
+        if !address::is_public(&address) {
             return;
         }
         for listener in self.reach.reservations.reached(address) {
