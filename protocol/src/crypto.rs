@@ -45,6 +45,8 @@ pub enum Domain {
     Invitation = 14,
     /// A newcomer's claim to an invitation.
     Claim = 15,
+    /// A winner's word that no update of it will come.
+    Withdrawal = 16,
 }
 
 /// A member's secret key.

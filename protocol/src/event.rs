@@ -212,6 +212,13 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A winner has said that no update of it will come.
+    Withdrawn {
+        /// Which round.
+        round: Round,
+        /// Who was hired.
+        member: MemberId,
+    },
     /// The update of another member is here and can enter the next model.
     Received {
         /// Which round.

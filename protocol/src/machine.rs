@@ -185,6 +185,7 @@ impl Machine {
             Input::CounterOffersChosen { round, offers } => self.counter_offers_chosen(round, offers)?,
             Input::ReplyChosen { round, reply } => self.reply_chosen(round, reply),
             Input::Trained { round, made } => self.trained(round, made)?,
+            Input::Untrained { round } => self.untrained(round)?,
             Input::BlobReady(blob) => self.blob_ready(blob)?,
             Input::BlobLost(blob) => self.blob_lost(blob),
             Input::Appraised { round, maker, score } => self.appraised(round, maker, score)?,

@@ -139,6 +139,18 @@ impl Statement for UpdateOffer {
     const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
 }
 
+/// A winner's word that no update of it will come: its training has come to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// The round it is for.
+    pub round: Round,
+}
+
+impl Statement for Withdrawal {
+    const DOMAIN: Domain = Domain::Withdrawal;
+    const MAX_BYTES: usize = MAX_STATEMENT_BYTES;
+}
+
 /// A member's own model, offered to a peer in an epidemic exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelOffer {

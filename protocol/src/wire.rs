@@ -11,7 +11,7 @@ use crate::{
     limits::{MAX_MESSAGE_BYTES, MAX_SYNC_HEIGHTS},
     statement::{
         Appraisal, BidCommit, BidReveal, BodyOffer, CounterOffers, CounterReply, Instruction, Marks, ModelOffer,
-        UpdateOffer,
+        UpdateOffer, Withdrawal,
     },
 };
 
@@ -47,6 +47,8 @@ pub enum Message {
     CounterReply(Signed<CounterReply>),
     /// An update.
     Update(Signed<UpdateOffer>),
+    /// No update will come.
+    Withdrawal(Signed<Withdrawal>),
     /// An appraisal.
     Appraisal(Signed<Appraisal>),
     /// What the owner of an account wants done.
@@ -71,6 +73,7 @@ impl Message {
             | Self::CounterOffers(_)
             | Self::CounterReply(_)
             | Self::Update(_)
+            | Self::Withdrawal(_)
             | Self::Appraisal(_) => Topic::Round,
             Self::Instruction(_) => Topic::Instructions,
             Self::Body(_) => Topic::Bodies,

@@ -271,6 +271,7 @@ impl Observer {
             | Event::Received { .. }
             | Event::Arrived { .. }
             | Event::Forfeited { .. }
+            | Event::Withdrawn { .. }
             | Event::Adopted { .. }
             | Event::Transferred { .. }
             | Event::JobFunded { .. }

@@ -81,6 +81,20 @@ pub(super) enum Work {
     Paid(Box<Paid>),
 }
 
+/// A training that can begin.
+pub(super) struct Prepared {
+    order: TrainOrder,
+    weights: Arc<[f32]>,
+    writer: Writer,
+}
+
+impl Prepared {
+    /// The round that it is for.
+    pub(super) const fn round(&self) -> Round {
+        self.order.round
+    }
+}
+
 /// A training with noise, and what it needs to be remembered.
 pub(super) struct Paid {
     pub(super) hyper: PrivateHyper,
@@ -168,30 +182,51 @@ impl Jobs {
         self.blobs.contains(blob)
     }
 
-    /// Trains the slice of the contract, stores the coded update and brings its reference.
-    pub(super) fn train(&self, order: TrainOrder, work: Work) -> Result<(), JobError> {
+    /// Reads what a training starts from.
+    ///
+    /// # Errors
+    /// [`JobError::Gone`] when it is not here any more.
+    pub(super) fn prepare(&self, order: TrainOrder) -> Result<Prepared, JobError> {
         let width = order.contract.width;
-        let (method, keep) = self.method(&order.contract, work, Durability::Refetchable);
         let base: Arc<[f32]> = self.weights(&order.base, width)?.into();
         let writer = self.writer(width, Arc::clone(&base), order.seed)?;
         let weights = self.start(&order, base)?;
+        Ok(Prepared { order, weights, writer })
+    }
+
+    /// Trains the slice of the contract, stores the coded update and brings its reference, or that there is none.
+    ///
+    /// # Errors
+    /// [`LearnError`] when the learner takes no job.
+    pub(super) fn train(&self, prepared: Prepared, work: Work) -> Result<(), LearnError> {
+        let Prepared { order, weights, writer } = prepared;
+        let width = order.contract.width;
+        let (method, keep) = self.method(&order.contract, work, Durability::Refetchable);
         let job = TrainJob { weights, width, method, seed: order.seed.0 };
         let (blobs, brought, measured) = (self.blobs.clone(), self.brought.clone(), self.measured.clone());
         let (round, epochs) = (order.round, u64::from(order.contract.epochs));
-        self.worker.train(job, move |result| match result {
-            Ok(trained) => {
-                measured.learn(width, pace(&trained, epochs));
-                let coded = match writer.write(&trained.weights) {
-                    Ok(coded) => coded,
-                    Err(error) => return tracing::error!(%round, %error, "what was trained is no update"),
-                };
-                let made = coded.map_err(JobError::from).and_then(|coded| store(&blobs, &coded, &trained, keep));
-                bring(&brought, made.map(|made| Input::Trained { round, made }));
-            }
-            Err(LearnError::Cancelled | LearnError::Stopped) => tracing::debug!(%round, "training stopped"),
-            Err(error) => tracing::error!(%round, %error, "training failed; this round goes on without its update"),
-        })?;
-        Ok(())
+        self.worker.train(job, move |result| {
+            let failed = |why: &dyn std::fmt::Display| {
+                tracing::error!(%round, %why, "training failed; this round goes on without its update");
+                Ok(Input::Untrained { round })
+            };
+            let input = match result {
+                Ok(trained) => {
+                    measured.learn(width, pace(&trained, epochs));
+                    match writer.write(&trained.weights) {
+                        Ok(coded) => {
+                            let coded = coded.map_err(JobError::from);
+                            let made = coded.and_then(|coded| store(&blobs, &coded, &trained, keep));
+                            made.map(|made| Input::Trained { round, made })
+                        }
+                        Err(fault) => failed(&fault),
+                    }
+                }
+                Err(LearnError::Cancelled | LearnError::Stopped) => return tracing::debug!(%round, "training stopped"),
+                Err(error) => failed(&error),
+            };
+            bring(&brought, input);
+        })
     }
 
     /// How a contract trains.

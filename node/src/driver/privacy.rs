@@ -17,7 +17,7 @@ use althing_protocol::{
 };
 
 use super::{
-    jobs::{Paid, Work, epidemic::made_in},
+    jobs::{Paid, Prepared, Work, epidemic::made_in},
     machine_probe,
     shell::Shell,
 };
@@ -221,8 +221,14 @@ impl Shell {
     pub(super) fn train(&mut self, order: TrainOrder) -> Result<(), Failure> {
         let round = order.round;
         let least_micro = self.least_epsilon_micro();
-        match self.pay(Wanted { ticket: ticket(&order), epochs: order.contract.epochs, least_micro })? {
-            Some(Step::Draw(paid, _)) => self.begin(order, Work::Paid(paid)),
+        let wanted = Wanted { ticket: ticket(&order), epochs: order.contract.epochs, least_micro };
+        // What it starts from is read first: nothing is paid for a training that cannot begin.
+        let prepared = match tokio::task::block_in_place(|| self.jobs.prepare(order)) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.started(round, Err(error)),
+        };
+        match self.pay(wanted)? {
+            Some(Step::Draw(paid, _)) => self.begin(prepared, Work::Paid(paid)),
             Some(Step::Offer(made)) if self.jobs.holds(&made.update) => {
                 self.jobs.bring_soon(Input::Trained { round, made });
                 Ok(())
@@ -230,7 +236,7 @@ impl Shell {
             Some(Step::Offer(_)) => self.forfeit(round, LOST.to_owned()),
             Some(Step::Wait) => Ok(()),
             Some(Step::Forfeit(why)) => self.forfeit(round, why),
-            None => self.begin(order, Work::Plain),
+            None => self.begin(prepared, Work::Plain),
         }
     }
 
@@ -276,19 +282,25 @@ impl Shell {
     /// Takes part in a step without a model of its own.
     fn pass(&mut self, step: ids::Step, why: String) -> Result<(), Failure> {
         self.jobs.bring_soon(Input::Epidemic(epidemic::Input::Untrained { step }));
-        self.forfeit(Round(step.0), why)
+        self.tell_forfeit(Round(step.0), why);
+        Ok(())
     }
 
-    fn begin(&mut self, order: TrainOrder, work: Work) -> Result<(), Failure> {
-        let round = order.round;
-        let begun = tokio::task::block_in_place(|| self.jobs.train(order, work));
-        self.started(round, begun)
+    fn begin(&mut self, prepared: Prepared, work: Work) -> Result<(), Failure> {
+        let round = prepared.round();
+        self.jobs.train(prepared, work).or_else(|error| self.forfeit(round, error.to_string()))
     }
 
+    /// Nothing can be delivered, and others are not to wait for it.
     fn forfeit(&mut self, round: Round, why: String) -> Result<(), Failure> {
+        self.jobs.bring_soon(Input::Untrained { round });
+        self.tell_forfeit(round, why);
+        Ok(())
+    }
+
+    fn tell_forfeit(&mut self, round: Round, why: String) {
         tracing::warn!(%round, %why, "the round is forfeited");
         self.tell(&Event::Forfeited { round, why });
-        Ok(())
     }
 
     /// What the guardian may bid for, and with what.

@@ -127,6 +127,9 @@ impl Names {
                 standing(account)
             ),
             Event::Forfeited { round, why } => format!("round {round} is forfeited: {why}"),
+            Event::Withdrawn { round, member } => {
+                format!("round {round}: no update of {} will come", self.name(member))
+            }
             Event::MemberJoined { round, member, name } => {
                 format!("{name} is a member from round {} on ({})", round.next(), member.short())
             }

@@ -81,6 +81,7 @@ impl Machine {
             | Input::CounterOffersChosen { .. }
             | Input::ReplyChosen { .. }
             | Input::Trained { .. }
+            | Input::Untrained { .. }
             | Input::BlobLost(_)
             | Input::Appraised { .. }
             | Input::Attributed { .. }

@@ -89,6 +89,11 @@ pub enum Input {
         /// What it made.
         made: Made,
     },
+    /// The ordered training has come to nothing.
+    Untrained {
+        /// The round it was ordered for.
+        round: Round,
+    },
     /// A blob that was asked for is here, whole and verified.
     BlobReady(BlobRef),
     /// An order names a blob that was here and is gone or damaged; nothing else comes of the order.

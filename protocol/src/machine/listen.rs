@@ -58,6 +58,14 @@ impl Machine {
                 }
                 Ok(verdict)
             }
+            Message::Withdrawal(signed) => {
+                let maker = signed.signer;
+                let verdict = self.hear_statement(via, signed)?;
+                if verdict == Verdict::Accept {
+                    self.update_withdrawn(maker)?;
+                }
+                Ok(verdict)
+            }
             Message::Appraisal(signed) => self.hear_statement(via, signed),
             Message::Instruction(signed) => Ok(self.hear_instruction(signed)),
             Message::Body(signed) => self.hear_body(via, signed),

@@ -6,7 +6,7 @@ use crate::{
     crypto::{Signed, Statement},
     genesis::Genesis,
     ids::{Hash, MemberId, Round},
-    statement::{Appraisal, BidCommit, BidReveal, CounterOffers, CounterReply, Marks, UpdateOffer},
+    statement::{Appraisal, BidCommit, BidReveal, CounterOffers, CounterReply, Marks, UpdateOffer, Withdrawal},
 };
 
 /// What became of a statement.
@@ -82,6 +82,7 @@ pub(super) struct Pool {
     pub(super) counter_offers: Says<CounterOffers>,
     pub(super) replies: Says<CounterReply>,
     pub(super) updates: Says<UpdateOffer>,
+    pub(super) withdrawals: Says<Withdrawal>,
     pub(super) appraisals: Says<Appraisal>,
 }
 
@@ -195,6 +196,20 @@ impl OfRound for UpdateOffer {
 
     fn says(pool: &mut Pool) -> &mut Says<Self> {
         &mut pool.updates
+    }
+}
+
+impl OfRound for Withdrawal {
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn is_allowed(&self, _: &Genesis) -> bool {
+        true
+    }
+
+    fn says(pool: &mut Pool) -> &mut Says<Self> {
+        &mut pool.withdrawals
     }
 }
 

@@ -197,6 +197,7 @@ impl Machine {
             Message::CounterOffers(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::CounterReply(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Update(signed) => keep(&mut self.pool, signed).map_err(unreadable),
+            Message::Withdrawal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Appraisal(signed) => keep(&mut self.pool, signed).map_err(unreadable),
             Message::Instruction(_) | Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => {
                 Ok(())

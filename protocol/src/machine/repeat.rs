@@ -46,8 +46,8 @@ impl Machine {
             ],
             Stage::Settling(_) => [
                 pool.updates.get(me).map(|said| Message::Update(said.signed.clone())),
+                pool.withdrawals.get(me).map(|said| Message::Withdrawal(said.signed.clone())),
                 pool.appraisals.get(me).map(|said| Message::Appraisal(said.signed.clone())),
-                None,
                 None,
                 None,
             ],

@@ -12,7 +12,7 @@ use crate::{
     event::{Award, Event, Phase},
     ids::{Hash, MemberId, Round},
     state::Stage,
-    statement::{Appraisal, HeldOut, UpdateOffer},
+    statement::{Appraisal, HeldOut, UpdateOffer, Withdrawal},
     time::Time,
     wire::Message,
 };
@@ -28,6 +28,8 @@ pub(super) struct Training {
     sound: BTreeMap<MemberId, Time>,
     /// Updates that are here and unsound.
     faulty: BTreeSet<MemberId>,
+    /// Who has said that none will come.
+    withdrawn: BTreeSet<MemberId>,
     gains: BTreeMap<MemberId, i64>,
     held_out: HeldOut,
 }
@@ -79,7 +81,10 @@ impl Training {
     }
 
     fn missing(&self) -> impl Iterator<Item = &MemberId> {
-        self.awards.keys().filter(|member| !self.sound.contains_key(*member) && !self.faulty.contains(*member))
+        let awaited = |member: &&MemberId| {
+            !self.sound.contains_key(*member) && !self.faulty.contains(*member) && !self.withdrawn.contains(*member)
+        };
+        self.awards.keys().filter(awaited)
     }
 }
 
@@ -97,7 +102,8 @@ impl Machine {
     pub(super) fn take_awards(&mut self) -> Result {
         let Stage::Settling(awards) = &self.state.stage else { return Ok(()) };
         let awards = awards.iter().map(|award| (award.member, award.clone())).collect();
-        self.training = Training { awards, ..Training::default() };
+        let withdrawn = self.pool.withdrawals.iter().map(|(member, _)| *member).collect();
+        self.training = Training { awards, withdrawn, ..Training::default() };
         let offered: Vec<MemberId> = self.pool.updates.iter().map(|(member, _)| *member).collect();
         offered.iter().try_for_each(|member| self.update_offered(member))
     }
@@ -105,7 +111,8 @@ impl Machine {
     /// The base may still be on its way when a round begins.
     pub(super) fn order_training(&mut self) {
         let Some(award) = self.training.awards.get(&self.me) else { return };
-        let in_time = matches!(self.phase, Phase::Train) && !self.pool.updates.contains(&self.me);
+        let is_over = self.pool.updates.contains(&self.me) || self.pool.withdrawals.contains(&self.me);
+        let in_time = matches!(self.phase, Phase::Train) && !is_over;
         if !in_time || self.training.ordered || !self.blobs.contains(&self.state.model) {
             return;
         }
@@ -132,6 +139,29 @@ impl Machine {
         self.tell(Event::Trained { round, samples, training_ms, epsilon_micro, update });
         self.say(Message::Update(signed));
         self.update_offered(&self.me.clone())
+    }
+
+    /// R42: a winner that has nothing to deliver says so, and nobody waits for it.
+    pub(super) fn untrained(&mut self, round: Round) -> Result {
+        let is_over = self.pool.updates.contains(&self.me) || self.pool.withdrawals.contains(&self.me);
+        if round != self.state.round || is_over || !self.training.is_hired(&self.me) {
+            return Ok(());
+        }
+        let withdrawal = Withdrawal { round };
+        let signed = Signed::new(&self.identity.keypair, &self.federation.network, &withdrawal);
+        self.pool.withdrawals.take(signed.clone(), withdrawal);
+        self.say(Message::Withdrawal(signed));
+        self.update_withdrawn(self.me)
+    }
+
+    /// R42: no update of `maker` will come. One that does all the same counts.
+    pub(super) fn update_withdrawn(&mut self, maker: MemberId) -> Result {
+        if !self.training.is_hired(&maker) || !self.pool.withdrawals.contains(&maker) {
+            return Ok(());
+        }
+        self.training.withdrawn.insert(maker);
+        self.tell(Event::Withdrawn { round: self.state.round, member: maker });
+        self.check_updates()
     }
 
     /// R11: an offered update is fetched and then scored.

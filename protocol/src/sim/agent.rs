@@ -32,6 +32,8 @@ pub struct Habits {
     pub pass_permille: u32,
     /// Trainings of a thousand that fail.
     pub failure_permille: u32,
+    /// Failed trainings of a thousand that their agent knows to have failed; it never hears of the others again.
+    pub admission_permille: u32,
     /// How long an answer takes at the most, in milliseconds.
     pub thinking_ms: u64,
     /// How long training takes at the most, in milliseconds.
@@ -40,8 +42,14 @@ pub struct Habits {
 
 impl Habits {
     /// Agents that always answer, and soon.
-    pub const DILIGENT: Self =
-        Self { silence_permille: 0, pass_permille: 0, failure_permille: 0, thinking_ms: 50, training_ms: 600 };
+    pub const DILIGENT: Self = Self {
+        silence_permille: 0,
+        pass_permille: 0,
+        failure_permille: 0,
+        admission_permille: 0,
+        thinking_ms: 50,
+        training_ms: 600,
+    };
 
     /// Habits as `rng` draws them.
     pub(super) fn draw(rng: &mut Rng) -> Self {
@@ -50,6 +58,7 @@ impl Habits {
             silence_permille: one_of(&[0, 0, 50, 300]),
             pass_permille: one_of(&[0, 0, 0, 100, 100, 300, 500, 1_000]),
             failure_permille: one_of(&[0, 0, 100, 500]),
+            admission_permille: 500,
             thinking_ms: one_of(&[10, 100, 400]).into(),
             training_ms: one_of(&[200, 800, 2_000]).into(),
         }
@@ -178,7 +187,8 @@ impl Agent {
     ) -> Answer {
         let took = self.rng.within(self.habits.training_ms / 4, self.habits.training_ms);
         if self.rng.chance(self.habits.failure_permille) {
-            return None;
+            let untrained = Input::Untrained { round: order.round };
+            return self.rng.chance(self.habits.admission_permille).then_some((took, untrained, None));
         }
         let model = archive.get(&order.base)?;
         let progress = order.progress.and_then(|progress| archive.get(&progress));

@@ -11,7 +11,7 @@ use crate::{
     ids::{Hash, MemberId, NetworkId, Round},
     statement::{
         Action, Appraisal, Bid, BidCommit, BidReveal, CounterOffer, CounterOffers, CounterReply, HeldOut, Instruction,
-        Marks, Reply, UpdateOffer,
+        Marks, Reply, UpdateOffer, Withdrawal,
     },
     wire::Message,
 };
@@ -89,7 +89,9 @@ impl Pen<'_> {
                 let action = Action::Transfer { to: MemberId([0; 32]), amount: u64::MAX };
                 Message::Instruction(self.sign(&Instruction { action, ..instruction }))
             }
-            Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => return None,
+            Message::Withdrawal(_) | Message::Body(_) | Message::Agreement(_) | Message::Have(_) | Message::Tip(_) => {
+                return None;
+            }
         })
     }
 
@@ -108,6 +110,10 @@ impl Pen<'_> {
                 let CounterReply { round, offers, reply } = signed.peek().ok()?;
                 let reply = if reply == Reply::Accept { Reply::Decline } else { Reply::Accept };
                 Message::CounterReply(self.sign(&CounterReply { round, offers, reply }))
+            }
+            Message::Update(signed) => {
+                let UpdateOffer { round, .. } = signed.peek().ok()?;
+                Message::Withdrawal(self.sign(&Withdrawal { round }))
             }
             Message::Appraisal(signed) => {
                 let appraisal = signed.peek().ok()?;

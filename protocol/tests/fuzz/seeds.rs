@@ -122,6 +122,7 @@ fn within(message: &Message) -> Vec<Vec<u8>> {
         Message::CounterOffers(signed) => both(signed),
         Message::CounterReply(signed) => both(signed),
         Message::Update(signed) => both(signed),
+        Message::Withdrawal(signed) => both(signed),
         Message::Appraisal(signed) => both(signed),
         Message::Instruction(signed) => both(signed),
         Message::Body(signed) => both(signed),

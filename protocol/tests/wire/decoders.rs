@@ -10,7 +10,9 @@ use althing_protocol::{
     machine::{Durable, Effect, Input, Machine, MachineError, Verdict},
     sim::Scenario,
     state::Federation,
-    statement::{Appraisal, BidCommit, BidReveal, BodyOffer, CounterOffers, CounterReply, Marks, UpdateOffer},
+    statement::{
+        Appraisal, BidCommit, BidReveal, BodyOffer, CounterOffers, CounterReply, Marks, UpdateOffer, Withdrawal,
+    },
     time::Time,
     update::Codec,
     wire::{MAX_RESPONSE_BYTES, Message, Request, Response},
@@ -48,7 +50,7 @@ fn decode_all(bytes: &[u8]) {
             }
         )*};
     }
-    open!(BidCommit, BidReveal, Marks, CounterOffers, CounterReply, UpdateOffer, Appraisal, BodyOffer);
+    open!(BidCommit, BidReveal, Marks, CounterOffers, CounterReply, UpdateOffer, Withdrawal, Appraisal, BodyOffer);
     for codec in CODECS {
         if let Ok(update) = codec.decode(&BASE, bytes) {
             assert_eq!(update.len(), BASE.len());

@@ -22,6 +22,7 @@ const GOLDEN: &[(&str, &str)] = &[
     ("message: counter-offers", "0886c7f3"),
     ("message: reply", "2a6975e5"),
     ("message: update", "69e9a8bf"),
+    ("message: withdrawal", "c510cb0c"),
     ("message: appraisal", "61038749"),
     ("message: instruction: transfer", "02696d8f"),
     ("message: instruction: funds", "9b358a3b"),

@@ -16,6 +16,7 @@ use althing_protocol::{
     statement::{
         Action, Application, Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers,
         CounterReply, HeldOut, Instruction, Invitation, JobTerms, Marks, ModelOffer, Newcomer, Reply, UpdateOffer,
+        Withdrawal,
     },
     wire::{Decision, Message, Request, Response},
 };
@@ -191,6 +192,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("counter-offers", Message::CounterOffers(counter_offers())),
         ("reply", Message::CounterReply(counter_reply())),
         ("update", Message::Update(update())),
+        ("withdrawal", Message::Withdrawal(sign(&Withdrawal { round: Round(3) }))),
         ("appraisal", Message::Appraisal(appraisal())),
         ("instruction: transfer", Message::Instruction(transfer())),
         ("instruction: funds", Message::Instruction(funds())),

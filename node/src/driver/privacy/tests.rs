@@ -195,7 +195,8 @@ impl World {
                 None
             }
             Step::Draw(paid, _) => {
-                life.jobs.train(order.clone(), Work::Paid(paid)).unwrap();
+                let prepared = life.jobs.prepare(order.clone()).unwrap();
+                life.jobs.train(prepared, Work::Paid(paid)).unwrap();
                 if fate == Fate::BrokenOff {
                     // Nothing is brought; the life ends once the learner has.
                     return None;

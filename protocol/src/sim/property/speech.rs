@@ -73,6 +73,7 @@ fn place_of(id: &MemberId, message: &Message) -> Option<(&'static str, u64, u32,
         Message::CounterOffers(signed) => statement("counter-offers", signed, |s| s.round),
         Message::CounterReply(signed) => statement("reply", signed, |s| s.round),
         Message::Update(signed) => statement("update", signed, |s| s.round),
+        Message::Withdrawal(signed) => statement("withdrawal", signed, |s| s.round),
         Message::Appraisal(signed) => statement("appraisal", signed, |s| s.round),
         Message::Body(signed) if signed.signer == *id => {
             let offer = signed.peek().ok()?;
@@ -125,6 +126,7 @@ impl Property for LogFirst {
             | Message::CounterOffers(_)
             | Message::CounterReply(_)
             | Message::Update(_)
+            | Message::Withdrawal(_)
             | Message::Appraisal(_) => {
                 let bytes = message.encode();
                 bytes.get(bytes.len() - 64..).unwrap_or_default().to_vec()

@@ -105,6 +105,7 @@ impl Signer {
             Message::CounterOffers(signed) => Message::CounterOffers(self.sign(&signed)),
             Message::CounterReply(signed) => Message::CounterReply(self.sign(&signed)),
             Message::Update(signed) => Message::Update(self.sign(&signed)),
+            Message::Withdrawal(signed) => Message::Withdrawal(self.sign(&signed)),
             Message::Appraisal(signed) => Message::Appraisal(self.sign(&signed)),
             Message::Instruction(signed) => Message::Instruction(self.sign_instruction(&signed)),
             Message::Body(signed) => Message::Body(self.sign(&signed)),

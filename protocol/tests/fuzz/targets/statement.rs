@@ -10,7 +10,7 @@ use althing_protocol::{
     state::State,
     statement::{
         Appraisal, BidCommit, BidReveal, BodyOffer, Claim, CounterOffers, CounterReply, Instruction, Invitation, Marks,
-        ModelOffer, UpdateOffer,
+        ModelOffer, UpdateOffer, Withdrawal,
     },
 };
 
@@ -24,6 +24,7 @@ pub(super) fn run(bytes: &[u8]) {
     open::<CounterReply>(bytes);
     open::<Invitation>(bytes);
     open::<ModelOffer>(bytes);
+    open::<Withdrawal>(bytes);
     open::<BidReveal>(bytes).map(|reveal| reveal.bid.is_allowed(genesis));
     open::<Marks>(bytes).map(|marks| marks.is_allowed());
     open::<CounterOffers>(bytes).map(|offers| offers.is_allowed(genesis));

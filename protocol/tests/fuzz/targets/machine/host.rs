@@ -195,6 +195,7 @@ impl Host {
                 let reply = if taste.is_multiple_of(2) { Reply::Accept } else { Reply::Decline };
                 Input::ReplyChosen { round: question.round, reply }
             }
+            Effect::Train(order) if taste == 0 => Input::Untrained { round: order.round },
             Effect::Train(order) => {
                 let update = self.store(Hash::of(&[taste]));
                 let made = Made { update, samples: u64::from(taste) * 10, training_ms: 5, epsilon_micro: 0 };
