@@ -20,8 +20,10 @@ use althing_protocol::ids::{BlobRef, Hash, MemberId};
 use libp2p::{PeerId, StreamProtocol};
 use tokio::{sync::mpsc, task::AbortHandle};
 
+mod fellows;
 mod fetch;
 mod link;
+mod pieces;
 mod schedule;
 mod serve;
 mod store;

@@ -21,8 +21,8 @@ use tokio::{
 
 use super::{
     BlobEvent,
-    link::{self, LinkContext, Task},
-    schedule::{Effect, FetchId, Flight, Input, LinkEnd, MAX_FLIGHTS_PER_PEER, Outcome, Schedule, Transit},
+    link::{self, LinkContext, Piece, TASK_CAPACITY, Task},
+    schedule::{Effect, FetchId, Flight, Found, Input, LinkEnd, Outcome, Schedule, Transit},
     store::{Opening, Partial, Store},
 };
 
@@ -37,6 +37,7 @@ pub(super) enum Report {
     Finished(FetchId),
     Broken(FetchId, String),
     Ended(Flight, Outcome),
+    Surveyed(FetchId, MemberId, Found),
     LinkClosed(MemberId, LinkEnd),
 }
 
@@ -182,6 +183,7 @@ impl Fetcher {
             Report::Finished(id) => Input::Finished(id),
             Report::Broken(id, reason) => Input::Broken(id, reason),
             Report::Ended(flight, outcome) => Input::Ended(flight, outcome),
+            Report::Surveyed(id, member, found) => Input::Surveyed(id, member, found),
             Report::LinkClosed(member, end) => {
                 self.links.remove(&member);
                 Input::LinkClosed(member, end)
@@ -194,6 +196,7 @@ impl Fetcher {
         match effect {
             Effect::Open(id, blob) => self.open(id, blob),
             Effect::Request(flight) => self.request(flight),
+            Effect::Survey(id, member) => self.survey(id, member),
             Effect::Finish(id) => self.finish(id),
             Effect::Close(id) => drop(self.partials.remove(&id)),
             Effect::Report(event) if self.unsent.contains(&event) => {}
@@ -230,14 +233,23 @@ impl Fetcher {
 
     fn request(&mut self, flight: Flight) {
         let Some(partial) = self.partials.get(&flight.fetch).cloned() else { return };
+        self.ask(flight.member, Task::Piece(Piece { flight, partial }));
+    }
+
+    fn survey(&mut self, id: FetchId, member: MemberId) {
+        let Some(blob) = self.partials.get(&id).map(|partial| *partial.blob()) else { return };
+        self.ask(member, Task::Survey(id, blob));
+    }
+
+    fn ask(&mut self, member: MemberId, task: Task) {
         let tasks = &mut self.tasks;
         let context = &self.context;
-        let link = self.links.entry(flight.member).or_insert_with(|| {
-            let (link, requests) = mpsc::channel(MAX_FLIGHTS_PER_PEER);
-            tasks.spawn(link::run(flight.member, requests, context.clone()));
+        let link = self.links.entry(member).or_insert_with(|| {
+            let (link, requests) = mpsc::channel(TASK_CAPACITY);
+            tasks.spawn(link::run(member, requests, context.clone()));
             link
         });
-        if let Err(error) = link.try_send(Task { flight, partial }) {
+        if let Err(error) = link.try_send(task) {
             // The link has just closed; its report is on the way and returns the flight to the schedule.
             tracing::trace!(%error, "request after the end of a link");
         }

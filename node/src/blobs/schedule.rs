@@ -7,6 +7,10 @@
 //! Of the active fetches the one with the fewest flights is served first, so that a large blob never holds up a small
 //! one; of its providers the one with the fewest flights is asked, and ties are broken by the node's own salt, so that
 //! not every node asks the same member first.
+//!
+//! A large blob is shared (W25): its providers are surveyed now and then for what they have and for who else fetches it, and
+//! these are asked too, before those that have all. The piece that the fewest have comes first, so that all of it is soon
+//! with many, and its first holder sends it about once and not to everybody.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,12 +22,17 @@ use althing_protocol::{
     time::Time,
 };
 
-use super::BlobEvent;
+use super::{BlobEvent, wire::Survey};
 
+mod fetch;
+mod provider;
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod transit;
 
+use fetch::{Fetch, Turn, mix};
+use provider::Provider;
 pub use transit::Transit;
 
 /// Requests in flight to one provider.
@@ -65,12 +74,27 @@ pub(super) enum Outcome {
     Landed,
     /// The member does not have the blob.
     Absent,
+    /// The member has some of the blob, but not this piece.
+    Lacking,
+    /// The member has given the piece to this one, and would have it asked there.
+    Elsewhere(MemberId),
     /// The member has no time now.
     Busy,
     /// The member sent what is not the blob.
     Forged,
     /// The piece could not be written here.
     Unsaved(String),
+}
+
+/// What came of a survey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The member has some of it.
+    Held(Survey),
+    /// The member does not have the blob.
+    Absent,
+    /// What the member sent is no survey.
+    Forged,
 }
 
 /// How the link to a member ended. Its flights ended with it.
@@ -99,6 +123,8 @@ pub(super) enum Input {
     Broken(FetchId, String),
     /// A flight ended.
     Ended(Flight, Outcome),
+    /// A member was surveyed.
+    Surveyed(FetchId, MemberId, Found),
     /// A link ended.
     LinkClosed(MemberId, LinkEnd),
     /// The time that [`Schedule::deadline`] named has come.
@@ -112,6 +138,8 @@ pub(super) enum Effect {
     Open(FetchId, BlobRef),
     /// Ask for a piece.
     Request(Flight),
+    /// Ask a member what it has of the blob of a fetch.
+    Survey(FetchId, MemberId),
     /// Make the blob whole.
     Finish(FetchId),
     /// Close the files of a fetch.
@@ -136,17 +164,6 @@ impl Phase {
     fn has_place(self) -> bool {
         matches!(self, Self::Opening | Self::Active | Self::Finishing)
     }
-}
-
-#[derive(Debug)]
-struct Fetch {
-    blob: BlobRef,
-    phase: Phase,
-    providers: BTreeSet<MemberId>,
-    /// Pieces not yet landed.
-    missing: BTreeSet<u32>,
-    /// Those of them that are not in flight.
-    unasked: BTreeSet<u32>,
 }
 
 /// What is known of a member, whatever the blob.
@@ -211,24 +228,29 @@ impl Schedule {
             }
             Input::Broken(id, reason) => self.fail(id, reason, &mut effects),
             Input::Ended(flight, outcome) => self.end_flight(flight, outcome, now, &mut effects),
+            Input::Surveyed(id, member, found) => self.surveyed(id, member, found, now, &mut effects),
             Input::LinkClosed(member, end) => self.close_link(member, end, now, &mut effects),
             Input::Tick => {}
         }
         self.open_waiting(&mut effects);
+        // Before the first request: a holder sends those elsewhere that it knows to share.
+        self.survey(now, &mut effects);
         self.assign(now, &mut effects);
         self.hedge(now, &mut effects);
         effects
     }
 
-    /// When to call [`Input::Tick`] if nothing happens before: the end of a pause, or the age at which a flight is
-    /// hedged.
+    /// When to call [`Input::Tick`] if nothing happens before: the end of a pause, the age at which a flight is hedged, or
+    /// the next survey.
     pub(super) fn deadline(&self, now: Time) -> Option<Time> {
         if self.fetches.is_empty() {
             return None;
         }
         let pauses = self.peers.values().map(|peer| peer.resume_at);
         let hedges = self.flights.values().map(|since| *since + self.hedge_after);
-        pauses.chain(hedges).filter(|time| *time > now).min()
+        let surveys = self.shared().flat_map(|(_, fetch)| fetch.providers.values().filter_map(Provider::survey_due));
+        let spared = self.fetches.values().flat_map(Fetch::spared_until);
+        pauses.chain(hedges).chain(surveys).chain(spared).filter(|time| *time > now).min()
     }
 
     fn find(&self, blob: &BlobRef) -> Option<FetchId> {
@@ -237,14 +259,7 @@ impl Schedule {
 
     fn add_fetch(&mut self, blob: BlobRef, providers: Vec<MemberId>) {
         if self.find(&blob).is_none() && self.has_room() {
-            let fetch = Fetch {
-                blob,
-                phase: Phase::Waiting,
-                providers: BTreeSet::new(),
-                missing: BTreeSet::new(),
-                unasked: BTreeSet::new(),
-            };
-            self.fetches.insert(FetchId(self.next_fetch), fetch);
+            self.fetches.insert(FetchId(self.next_fetch), Fetch::new(blob));
             self.next_fetch += 1;
         }
         providers.into_iter().for_each(|member| self.add_provider(&blob, member));
@@ -256,12 +271,21 @@ impl Schedule {
         }
         let Some(id) = self.find(blob) else { return };
         if let Some(fetch) = self.fetches.get_mut(&id).filter(|fetch| fetch.providers.len() < MAX_PROVIDERS) {
-            fetch.providers.insert(member);
+            fetch.providers.entry(member).or_insert_with(Provider::named);
+            fetch.is_lament_told = false;
+            fetch.take_turns(self.salt);
             if fetch.phase == Phase::Stalled {
                 fetch.phase = Phase::Waiting;
             }
             self.peers.entry(member).or_default();
         }
+    }
+
+    fn remove_provider(&mut self, id: FetchId, member: &MemberId) {
+        if let Some(fetch) = self.fetches.get_mut(&id) {
+            fetch.providers.remove(member);
+        }
+        self.take_turns(id);
     }
 
     fn activate(&mut self, id: FetchId, missing: Vec<u32>, effects: &mut Vec<Effect>) {
@@ -272,7 +296,7 @@ impl Schedule {
         };
         fetch.phase = Phase::Active;
         fetch.missing = missing.into_iter().collect();
-        fetch.unasked.clone_from(&fetch.missing);
+        fetch.unasked = fetch.missing.iter().map(|piece| fetch.turn(*piece, self.salt)).collect();
         self.review(id, effects);
     }
 
@@ -290,6 +314,10 @@ impl Schedule {
             }
             fetch.phase = Phase::Stalled;
             effects.push(Effect::Report(BlobEvent::Stalled(fetch.blob)));
+        } else if fetch.phase == Phase::Active && in_flight == 0 && !fetch.is_lament_told && fetch.is_hopeless() {
+            // It stays open for those that want what it has, and since they may yet get the rest.
+            fetch.is_lament_told = true;
+            effects.push(Effect::Report(BlobEvent::Stalled(fetch.blob)));
         }
     }
 
@@ -299,7 +327,8 @@ impl Schedule {
         if matches!(fetch.phase, Phase::Active | Phase::Finishing) {
             effects.push(Effect::Close(id));
         }
-        let named: BTreeSet<MemberId> = self.fetches.values().flat_map(|fetch| &fetch.providers).copied().collect();
+        let named: BTreeSet<MemberId> =
+            self.fetches.values().flat_map(|fetch| fetch.providers.keys()).copied().collect();
         self.peers.retain(|member, peer| peer.flights > 0 || named.contains(member));
         Some(fetch)
     }
@@ -311,21 +340,21 @@ impl Schedule {
     }
 
     fn end_flight(&mut self, flight: Flight, outcome: Outcome, now: Time, effects: &mut Vec<Effect>) {
-        if !self.land(flight) {
-            return;
-        }
+        let Some(begun) = self.land(flight) else { return };
         let Flight { fetch: id, piece, member } = flight;
         match outcome {
             Outcome::Landed => {
                 self.peers.entry(member).or_default().strikes = 0;
                 if let Some(fetch) = self.fetches.get_mut(&id) {
-                    fetch.missing.remove(&piece);
-                    fetch.unasked.remove(&piece);
+                    fetch.landed(piece, now.since(begun));
                 }
             }
-            Outcome::Absent => {
+            Outcome::Absent => self.remove_provider(id, &member),
+            Outcome::Lacking => self.lacks(id, &member, piece),
+            Outcome::Elsewhere(fellow) => {
+                self.add_fellow(id, fellow);
                 if let Some(fetch) = self.fetches.get_mut(&id) {
-                    fetch.providers.remove(&member);
+                    fetch.spare(piece, member, now);
                 }
             }
             Outcome::Busy => self.pause(member, now),
@@ -336,11 +365,10 @@ impl Schedule {
         self.review(id, effects);
     }
 
-    /// Takes a flight off the books; its piece is to be asked again unless it has landed or is still in flight.
-    fn land(&mut self, flight: Flight) -> bool {
-        if self.flights.remove(&flight).is_none() {
-            return false;
-        }
+    /// Takes a flight off the books, and says when it began; its piece is to be asked again unless it has landed or is
+    /// still in flight.
+    fn land(&mut self, flight: Flight) -> Option<Time> {
+        let begun = self.flights.remove(&flight)?;
         if let Some(peer) = self.peers.get_mut(&flight.member) {
             peer.flights = peer.flights.saturating_sub(1);
         }
@@ -349,9 +377,10 @@ impl Schedule {
             && fetch.missing.contains(&flight.piece)
             && !hedged
         {
-            fetch.unasked.insert(flight.piece);
+            let turn = fetch.turn(flight.piece, self.salt);
+            fetch.unasked.insert(turn);
         }
-        true
+        Some(begun)
     }
 
     fn ban(&mut self, member: MemberId, id: FetchId, effects: &mut Vec<Effect>) {
@@ -375,6 +404,8 @@ impl Schedule {
                 self.drop_provider(member, effects);
             }
         }
+        let surveyed = self.fetches.values_mut().filter_map(|fetch| fetch.providers.get_mut(&member));
+        surveyed.for_each(|provider| provider.survey_lost(now));
         let touched: BTreeSet<FetchId> = lost.iter().map(|flight| flight.fetch).collect();
         touched.into_iter().for_each(|id| self.review(id, effects));
     }
@@ -387,9 +418,12 @@ impl Schedule {
 
     /// Removes a member from every fetch.
     fn drop_provider(&mut self, member: MemberId, effects: &mut Vec<Effect>) {
-        let served = self.fetches.iter_mut().filter_map(|(id, fetch)| fetch.providers.remove(&member).then_some(*id));
+        let served = self.fetches.iter().filter(|(_, fetch)| fetch.providers.contains_key(&member)).map(|(id, _)| *id);
         let served: Vec<FetchId> = served.collect();
-        served.into_iter().for_each(|id| self.review(id, effects));
+        for id in served {
+            self.remove_provider(id, &member);
+            self.review(id, effects);
+        }
     }
 
     fn open_waiting(&mut self, effects: &mut Vec<Effect>) {
@@ -406,7 +440,7 @@ impl Schedule {
         while self.flights.len() < MAX_FLIGHTS {
             let Some(flight) = self.next_flight(now) else { return };
             if let Some(fetch) = self.fetches.get_mut(&flight.fetch) {
-                fetch.unasked.remove(&flight.piece);
+                fetch.asked(flight.piece);
             }
             self.take_off(flight, now, effects);
         }
@@ -416,12 +450,25 @@ impl Schedule {
     fn next_flight(&self, now: Time) -> Option<Flight> {
         let active = self.fetches.iter().filter(|(_, fetch)| fetch.phase == Phase::Active);
         let flights = active.filter_map(|(id, fetch)| {
-            let piece = *fetch.unasked.first()?;
-            let free = fetch.providers.iter().filter(|member| self.is_free(member, MAX_FLIGHTS_PER_PEER, now));
-            let member = *free.min_by_key(|member| self.rank(member, piece))?;
+            let (piece, member) = self.next_piece(fetch, now)?;
             Some(Flight { fetch: *id, piece, member })
         });
         flights.min_by_key(|flight| (self.in_flight(flight.fetch), flight.fetch))
+    }
+
+    /// The first piece in turn that somebody has who is free, and who that is.
+    fn next_piece(&self, fetch: &Fetch, now: Time) -> Option<(u32, MemberId)> {
+        let is_free = |member: &MemberId| self.is_free(member, MAX_FLIGHTS_PER_PEER, now);
+        let free: Vec<_> = fetch.providers.iter().filter(|(member, _)| is_free(member)).collect();
+        if free.is_empty() {
+            return None;
+        }
+        fetch.unasked.iter().find_map(|&Turn { piece, .. }| {
+            let holders = free.iter().filter(|(member, provider)| fetch.may_ask(member, provider, piece, now));
+            let (member, _) =
+                holders.min_by_key(|(member, provider)| (!provider.has_part(), self.rank(member, piece)))?;
+            Some((piece, **member))
+        })
     }
 
     /// Asks idle providers for pieces that have been in flight for long.
@@ -437,7 +484,8 @@ impl Schedule {
             else {
                 continue;
             };
-            let idle = fetch.providers.iter().filter(|member| self.is_free(member, 1, now));
+            let holders = fetch.providers.iter().filter(|(_, provider)| provider.has(flight.piece));
+            let idle = holders.map(|(member, _)| member).filter(|member| self.is_free(member, 1, now));
             let second = idle.min_by_key(|member| self.rank(member, flight.piece)).copied();
             if let (true, Some(member)) = (alone, second) {
                 self.take_off(Flight { member, ..flight }, now, effects);
@@ -459,8 +507,7 @@ impl Schedule {
     fn rank(&self, member: &MemberId, piece: u32) -> (usize, u64) {
         let flights = self.peers.get(member).map_or(0, |peer| peer.flights);
         let start: [u8; 8] = std::array::from_fn(|i| member.as_bytes()[i]);
-        let mixed = (u64::from_le_bytes(start) ^ self.salt).wrapping_add(u64::from(piece));
-        (flights, mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32))
+        (flights, mix((u64::from_le_bytes(start) ^ self.salt).wrapping_add(u64::from(piece))))
     }
 
     fn flights_of(&self, id: FetchId) -> impl Iterator<Item = (&Flight, &Time)> {

@@ -1,12 +1,13 @@
-//! Serving: answers requests for whole blobs, to whom the node admits, a bounded number at a time.
+//! Serving: answers requests for blobs, whole or as far as they have come, to whom the node admits, a bounded number at a
+//! time. Who asks for more waits behind who asks for less: a stream has one answer under way.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use althing_protocol::ids::BlobRef;
+use althing_protocol::ids::{BlobRef, MemberId};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{PeerId, Stream};
 use libp2p_stream::IncomingStreams;
@@ -14,9 +15,11 @@ use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 use super::{
     Admission, Admit, BlobConfig, BlobStats, Opened,
+    fellows::Fellows,
     store::{Health, Reader, SliceError, Store},
-    wire::{REQUEST_BYTES, Request, Status},
+    wire::{Question, REQUEST_BYTES, Request, Status, Survey},
 };
+use crate::net::member_id;
 
 /// Slices that are read or sent at once; times 1 MiB this bounds the memory that serving takes.
 pub const MAX_UPLOADS: usize = 16;
@@ -39,6 +42,7 @@ pub(super) struct Server {
     /// How long a peer may take to read one answer.
     pub(super) answer_timeout: Duration,
     uploads: Arc<Semaphore>,
+    fellows: Arc<Mutex<Fellows>>,
     streams: Arc<Mutex<BTreeMap<PeerId, usize>>>,
 }
 
@@ -46,7 +50,8 @@ impl Server {
     pub(super) fn new(store: Store, stats: Arc<BlobStats>, config: &BlobConfig) -> Self {
         let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
         let (admit, opened) = (Arc::clone(&config.admit), Arc::clone(&config.opened));
-        Self { store, stats, admit, opened, answer_timeout: config.answer_timeout, uploads, streams: Arc::default() }
+        let (fellows, streams) = (Arc::default(), Arc::default());
+        Self { store, stats, admit, opened, answer_timeout: config.answer_timeout, uploads, fellows, streams }
     }
 
     /// Accepts streams until it is aborted. It only spawns: a stream that arrives while it is busy would be lost.
@@ -73,12 +78,12 @@ impl Server {
             tracing::debug!(%peer, "too many blob streams; stream dropped");
             return;
         };
-        if let Err(error) = self.answer_all(stream).await {
+        if let Err(error) = self.answer_all(peer, stream).await {
             tracing::debug!(%peer, %error, "blob stream ended");
         }
     }
 
-    async fn answer_all(&self, mut stream: Stream) -> Result<(), ServeError> {
+    async fn answer_all(&self, peer: PeerId, mut stream: Stream) -> Result<(), ServeError> {
         let mut open: Option<Arc<Reader>> = None;
         loop {
             let mut bytes = [0; REQUEST_BYTES];
@@ -88,7 +93,18 @@ impl Server {
                 Ok(Err(_)) | Err(_) => return Ok(()),
             }
             self.stats.count_down(bytes.len());
-            let request = Request::decode(&bytes)?;
+            let request = match Question::decode(&bytes)? {
+                Question::Slice(request) => request,
+                Question::Survey(blob) => {
+                    self.send(&mut stream, &self.survey(peer, blob)).await?;
+                    continue;
+                }
+            };
+            if let Some(fellow) = self.send_away(peer, request) {
+                let answer = [&[Status::Elsewhere.byte()], fellow.as_bytes().as_slice()].concat();
+                self.send(&mut stream, &answer).await?;
+                continue;
+            }
             let Ok(Ok(_upload)) = timeout(UPLOAD_WAIT, self.uploads.acquire()).await else {
                 self.send(&mut stream, &[Status::Busy.byte()]).await?;
                 continue;
@@ -97,6 +113,27 @@ impl Server {
             open = reader;
             self.send(&mut stream, &answer).await?;
         }
+    }
+
+    /// What is here of `blob`, and who else fetches it.
+    fn survey(&self, peer: PeerId, blob: BlobRef) -> Vec<u8> {
+        let Some((pieces, member)) = self.store.pieces(&blob).zip(member_id(&peer)) else {
+            return vec![Status::Absent.byte()];
+        };
+        let fellows = self.fellows().meet(blob, &pieces, member, Instant::now());
+        Survey { pieces, fellows }.encode()
+    }
+
+    /// Whom the peer may ask instead for a piece.
+    fn send_away(&self, peer: PeerId, request: Request) -> Option<MemberId> {
+        let piece = request.span.piece(request.blob.size)?;
+        let member = member_id(&peer)?;
+        self.fellows().send_away(&request.blob, piece, member)
+    }
+
+    /// Who fetches what. A thread that panicked while it held the lock left it whole.
+    fn fellows(&self) -> MutexGuard<'_, Fellows> {
+        self.fellows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The answer to `request`, and the open blob for the next one.
@@ -138,14 +175,22 @@ fn read(store: &Store, request: Request, open: Option<Arc<Reader>>) -> (Vec<u8>,
         return absent;
     };
     match slice(store, &reader, request) {
-        Some(slice) => {
+        Slice::Here(slice) => {
             let mut answer = Vec::with_capacity(1 + slice.len());
             answer.push(Status::Here.byte());
             answer.extend(slice);
             (answer, Some(reader))
         }
-        None => absent,
+        Slice::Lacking => (vec![Status::Lacking.byte()], Some(reader)),
+        Slice::Absent => absent,
     }
+}
+
+/// What a request gets.
+enum Slice {
+    Here(Vec<u8>),
+    Lacking,
+    Absent,
 }
 
 fn open_blob(store: &Store, blob: &BlobRef) -> Option<Arc<Reader>> {
@@ -156,15 +201,19 @@ fn open_blob(store: &Store, blob: &BlobRef) -> Option<Arc<Reader>> {
     reader.map(Arc::new)
 }
 
-fn slice(store: &Store, reader: &Reader, request: Request) -> Option<Vec<u8>> {
+fn slice(store: &Store, reader: &Reader, request: Request) -> Slice {
     match reader.slice(request.span) {
-        Ok(slice) => return Some(slice),
+        Ok(slice) => Slice::Here(slice),
+        Err(SliceError::Lacking) => Slice::Lacking,
+        Err(SliceError::Damaged) => mended_slice(store, request).map_or(Slice::Absent, Slice::Here),
         Err(SliceError::Io(error)) => {
             tracing::error!(%error, blob = %request.blob, "cannot serve a blob");
-            return None;
+            Slice::Absent
         }
-        Err(SliceError::Damaged) => {}
     }
+}
+
+fn mended_slice(store: &Store, request: Request) -> Option<Vec<u8>> {
     match store.mend(&request.blob) {
         Ok(Health::Sound) => open_blob(store, &request.blob)?.slice(request.span).ok(),
         Ok(Health::Gone) => None,

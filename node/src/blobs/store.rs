@@ -23,7 +23,10 @@ use std::{
 use althing_protocol::ids::{BlobRef, Hash};
 use bao_tree::io::{EncodeError, sync::outboard_post_order};
 
-use super::tree::{self, Span};
+use super::{
+    pieces::Pieces,
+    tree::{self, Span},
+};
 
 mod names;
 mod partial;
@@ -31,6 +34,7 @@ mod partial;
 mod tests;
 
 use names::{FileKind, Names};
+use partial::Held;
 pub(super) use partial::{Opening, Partial, WriteError};
 
 /// Whether a blob must survive a power cut, or can be fetched or made again after one.
@@ -94,8 +98,16 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Index {
     whole: BTreeMap<Hash, Entry>,
-    /// Begun blobs, each with the number of open [`Partial`]s on it.
-    begun: BTreeMap<BlobRef, u32>,
+    begun: BTreeMap<BlobRef, Begun>,
+}
+
+/// A blob that is not whole.
+#[derive(Debug, Default)]
+struct Begun {
+    /// Open [`Partial`]s on it.
+    open: u32,
+    /// What is proven to be here, while it is open.
+    held: Option<Arc<Held>>,
 }
 
 #[derive(Debug)]
@@ -227,7 +239,7 @@ impl Store {
     }
 
     fn remove_begun(&self, blob: &BlobRef) -> Result<(), StoreError> {
-        if self.index().begun.get(blob) == Some(&0) {
+        if self.index().begun.get(blob).is_some_and(|begun| begun.open == 0) {
             delete_pair(&self.inner.names.begun(blob))?;
             self.index().begun.remove(blob);
         }
@@ -257,19 +269,31 @@ impl Store {
         whole.chain(index.begun.keys().map(|blob| blob.size)).sum()
     }
 
-    /// Opens a whole blob to be served, or none if it is not here.
+    /// The pieces of `blob` that are here: all, or those of one that is being fetched.
+    pub(super) fn pieces(&self, blob: &BlobRef) -> Option<Pieces> {
+        if self.entry(blob).is_some() {
+            return tree::pieces(blob.size).map(Pieces::all);
+        }
+        self.held(blob).map(|held| held.pieces())
+    }
+
+    /// Opens a blob to be served, whole or as far as it has come; none if nothing of it is here.
     pub(super) fn reader(&self, blob: &BlobRef) -> Result<Option<Reader>, StoreError> {
-        if self.entry(blob).is_none() {
-            return Ok(None);
+        if self.entry(blob).is_some() {
+            let path = self.inner.names.whole(&blob.hash);
+            if !Names::tree_of(&path).exists() && self.mend(blob)? == Health::Gone {
+                return Ok(None);
+            }
+            return Reader::open(blob, &path, None);
         }
-        let path = self.inner.names.whole(&blob.hash);
-        let nodes_path = Names::tree_of(&path);
-        if !nodes_path.exists() && self.mend(blob)? == Health::Gone {
-            return Ok(None);
+        match self.held(blob) {
+            Some(held) => Reader::open(blob, &self.inner.names.begun(blob), Some(held)),
+            None => Ok(None),
         }
-        let data = File::open(&path).map_err(|e| StoreError::new("read", &path, e))?;
-        let nodes = File::open(&nodes_path).map_err(|e| StoreError::new("read", &nodes_path, e))?;
-        Ok(Some(Reader { blob: *blob, data, nodes }))
+    }
+
+    fn held(&self, blob: &BlobRef) -> Option<Arc<Held>> {
+        self.index().begun.get(blob)?.held.clone()
     }
 
     /// Checks a blob against its hash: makes its tree anew if the content is sound, deletes both if it is not.
@@ -325,17 +349,22 @@ pub(super) enum Health {
     Gone,
 }
 
-/// A whole blob, open to be served.
+/// A blob, open to be served.
 #[derive(Debug)]
 pub(super) struct Reader {
     blob: BlobRef,
     data: File,
     nodes: File,
+    /// What of it may be read; all, if nothing is said.
+    held: Option<Arc<Held>>,
 }
 
 /// Why no slice could be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SliceError {
+    /// The blob is being fetched, and this part has not come yet.
+    #[error("this part of the blob is not here yet")]
+    Lacking,
     /// Content or tree is not what it was.
     #[error("the stored blob is damaged")]
     Damaged,
@@ -345,6 +374,17 @@ pub(super) enum SliceError {
 }
 
 impl Reader {
+    /// Opens the files of `blob`; nothing if they have just been renamed or deleted.
+    fn open(blob: &BlobRef, path: &Path, held: Option<Arc<Held>>) -> Result<Option<Self>, StoreError> {
+        let open = |path: &Path| match File::open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(StoreError::new("read", path, e)),
+        };
+        let (data, nodes) = (open(path)?, open(&Names::tree_of(path))?);
+        Ok(data.zip(nodes).map(|(data, nodes)| Self { blob: *blob, data, nodes, held }))
+    }
+
     /// The blob that is open.
     pub(super) fn blob(&self) -> &BlobRef {
         &self.blob
@@ -352,6 +392,9 @@ impl Reader {
 
     /// The proven slice of `span`, which fits the blob.
     pub(super) fn slice(&self, span: Span) -> Result<Vec<u8>, SliceError> {
+        if self.held.as_ref().is_some_and(|held| !held.contains(span)) {
+            return Err(SliceError::Lacking);
+        }
         tree::encode_slice(&self.blob, span, &self.data, &self.nodes).map_err(|error| match error {
             EncodeError::Io(e) if e.kind() != io::ErrorKind::UnexpectedEof => SliceError::Io(e),
             _ => SliceError::Damaged,
@@ -372,7 +415,7 @@ fn scan(names: &Names) -> Result<Index, StoreError> {
                 index.whole.insert(hash, Entry { size, trust: Trust::Unchecked });
             }
             FileKind::Begun(blob) => {
-                index.begun.insert(blob, 0);
+                index.begun.insert(blob, Begun::default());
             }
             FileKind::Temp => delete(&file.path())?,
             // A tree without its blob is harmless: the next blob of that name overwrites it.

@@ -1,6 +1,7 @@
 //! Blobs between real swarms on loopback.
 
 mod peers;
+mod swarm;
 
 use std::{
     ops::ControlFlow,
@@ -14,9 +15,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::{
+    pieces::Pieces,
     store::{Opening, Partial},
     tree::{Span, pieces, slice_len},
-    wire::{REQUEST_BYTES, Request, Status},
+    wire::{Question, REQUEST_BYTES, Request, Status, Survey},
     *,
 };
 
@@ -133,35 +135,47 @@ struct Double {
 }
 
 impl Double {
-    async fn start<A>(answer: A) -> Self
-    where
-        A: Fn(usize, Request) -> (Vec<u8>, ControlFlow<()>) + Clone + Send + Sync + 'static,
-    {
+    /// One that has all blobs, as far as it says.
+    async fn start(answer: impl Fn(usize, Request) -> (Vec<u8>, ControlFlow<()>) + Send + Sync + 'static) -> Self {
+        Self::asked(move |number, question| match question {
+            Question::Slice(request) => answer(number, request),
+            Question::Survey(blob) => (whole(&blob), ControlFlow::Continue(())),
+        })
+        .await
+    }
+
+    async fn asked(answer: impl Fn(usize, Question) -> (Vec<u8>, ControlFlow<()>) + Send + Sync + 'static) -> Self {
+        let answer = Arc::new(answer);
         let mut idle = Idle::new().await;
         let (member, address) = (idle.member, idle.address.clone());
         let mut incoming = idle.control.accept(PROTOCOL).unwrap();
         idle.run();
         tokio::spawn(async move {
             while let Some((_, stream)) = incoming.next().await {
-                tokio::spawn(Self::serve(stream, answer.clone()));
+                tokio::spawn(Self::serve(stream, Arc::clone(&answer)));
             }
         });
         Self { member, address }
     }
 
-    async fn serve(mut stream: Stream, answer: impl Fn(usize, Request) -> (Vec<u8>, ControlFlow<()>)) {
+    async fn serve(mut stream: Stream, answer: Arc<impl Fn(usize, Question) -> (Vec<u8>, ControlFlow<()>)>) {
         for number in 0.. {
             let mut bytes = [0; REQUEST_BYTES];
             if stream.read_exact(&mut bytes).await.is_err() {
                 return;
             }
-            let (answer, flow) = answer(number, Request::decode(&bytes).unwrap());
+            let (answer, flow) = answer(number, Question::decode(&bytes).unwrap());
             let sent = stream.write_all(&answer).await.is_ok() && stream.flush().await.is_ok();
             if !sent || flow.is_break() {
                 return;
             }
         }
     }
+}
+
+/// What a holder of all of `blob` answers to a survey.
+fn whole(blob: &BlobRef) -> Vec<u8> {
+    Survey { pieces: Pieces::all(pieces(blob.size).unwrap()), fellows: vec![] }.encode()
 }
 
 /// What an honest provider with `store` answers.

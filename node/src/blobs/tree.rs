@@ -45,6 +45,19 @@ impl Span {
         Self { first, count: left as u32 }
     }
 
+    /// The piece that it is, if it is one of a blob of `size` bytes and not only a part.
+    pub(super) fn piece(self, size: u64) -> Option<u32> {
+        let piece = u32::try_from(self.first / u64::from(PIECE_GROUPS)).ok()?;
+        (self == Self::of_piece(piece, size)).then_some(piece)
+    }
+
+    /// The pieces that it touches.
+    pub(super) fn pieces(self) -> impl Iterator<Item = u32> {
+        let number = |group: u64| u32::try_from(group / u64::from(PIECE_GROUPS)).unwrap_or(u32::MAX);
+        let last = self.first.saturating_add(u64::from(self.count)).saturating_sub(1);
+        number(self.first)..=number(last)
+    }
+
     /// Whether a request for this span of a blob of `size` bytes is in order.
     pub(super) fn fits(self, size: u64) -> bool {
         let end = self.first.checked_add(u64::from(self.count));

@@ -1,5 +1,8 @@
-use super::*;
+use althing_protocol::ids::Hash;
 use proptest::prelude::*;
+
+use super::*;
+use crate::blobs::pieces::Pieces;
 
 const HEDGE: Duration = Duration::from_secs(2);
 const A: MemberId = MemberId([1; 32]);
@@ -254,8 +257,109 @@ fn places_are_bounded_and_given_on() {
     assert!(!schedule.has_room());
 }
 
+/// A blob of twenty pieces.
+const LARGE: BlobRef = BlobRef { hash: Hash([1; 32]), size: 20 << 20 };
+const C: MemberId = MemberId([3; 32]);
+
+fn held(pieces: impl IntoIterator<Item = u32>, fellows: &[MemberId]) -> Found {
+    let mut held = Pieces::none(20);
+    pieces.into_iter().for_each(|piece| held.insert(piece));
+    Found::Held(Survey { pieces: held, fellows: fellows.to_vec() })
+}
+
+/// A fetch of [`LARGE`] from A, which was asked for four pieces and surveyed.
+fn sharing(salt: u64) -> (Schedule, Vec<u32>) {
+    let mut schedule = Schedule::new(salt, HEDGE);
+    assert_eq!(schedule.handle(Input::Fetch(LARGE, vec![A]), Time(0)), [Effect::Open(F0, LARGE)]);
+    let effects = schedule.handle(Input::Opened(F0, (0..20).collect()), Time(0));
+    assert_eq!(effects.first(), Some(&Effect::Survey(F0, A)));
+    (schedule, asked_of(A, &effects))
+}
+
+fn asked_of(member: MemberId, effects: &[Effect]) -> Vec<u32> {
+    let piece = |effect: &Effect| match effect {
+        Effect::Request(flight) if flight.member == member => Some(flight.piece),
+        _ => None,
+    };
+    effects.iter().filter_map(piece).collect()
+}
+
+#[test]
+fn nodes_begin_a_large_blob_with_different_pieces() {
+    let begun: BTreeSet<Vec<u32>> = (0..8).map(|salt| sharing(mix(salt)).1).collect();
+    assert!(begun.len() >= 7 && begun.iter().all(|pieces| pieces.len() == MAX_FLIGHTS_PER_PEER), "{begun:?}");
+}
+
+#[test]
+fn who_fetches_the_same_is_surveyed_and_asked_first_for_what_it_has() {
+    let (mut schedule, begun) = sharing(7);
+    let effects = schedule.handle(Input::Surveyed(F0, A, held(0..20, &[B])), Time(5));
+    assert_eq!(effects, [Effect::Survey(F0, B)], "the holder has its four flights");
+    let other: Vec<u32> = (0..20).filter(|piece| !begun.contains(piece)).take(2).collect();
+    let effects = schedule.handle(Input::Surveyed(F0, B, held(other.clone(), &[A])), Time(6));
+    assert_eq!(asked_of(B, &effects).into_iter().collect::<BTreeSet<_>>(), other.iter().copied().collect());
+    let effects = schedule.handle(ended(F0, begun[0], A, Outcome::Landed), Time(7));
+    let [next] = asked_of(A, &effects)[..] else { panic!("{effects:?}") };
+    assert!(!other.contains(&next));
+    assert_eq!(schedule.handle(ended(F0, other[0], B, Outcome::Lacking), Time(8)), [], "it comes from the other then");
+    assert_eq!(schedule.deadline(Time(8)), Some(Time(6 + 120)), "the next survey of who has a part");
+    let effects = schedule.handle(Input::Tick, Time(126));
+    assert_eq!(effects, [Effect::Survey(F0, B)]);
+    assert_eq!(schedule.handle(Input::Surveyed(F0, B, Found::Absent), Time(127)), []);
+    assert_eq!(schedule.handle(Input::Tick, Time(1005)), [Effect::Survey(F0, A)], "who has all is asked less often");
+    schedule.handle(Input::LinkClosed(A, LinkEnd::Idle), Time(1010));
+    assert_eq!(schedule.handle(Input::Tick, Time(2010)), [Effect::Survey(F0, A)], "a survey that was lost comes again");
+}
+
+#[test]
+fn what_the_fewest_have_is_asked_for_first() {
+    let (mut schedule, begun) = sharing(7);
+    let rare = (0..20).rev().find(|piece| !begun.contains(piece)).unwrap();
+    let all_but_one = (0..20).filter(|piece| *piece != rare);
+    schedule.handle(Input::Surveyed(F0, A, held(0..20, &[B, C])), Time(1));
+    for member in [B, C] {
+        schedule.handle(Input::Surveyed(F0, member, held(all_but_one.clone(), &[])), Time(2));
+    }
+    let effects = schedule.handle(ended(F0, begun[0], A, Outcome::Landed), Time(3));
+    assert_eq!(asked_of(A, &effects), [rare]);
+}
+
+#[test]
+fn who_is_sent_elsewhere_asks_there_and_comes_back_if_there_is_nothing() {
+    let (mut schedule, begun) = sharing(7);
+    let sent = schedule.handle(ended(F0, begun[0], A, Outcome::Elsewhere(B)), Time(10));
+    assert_eq!(sent[0], Effect::Survey(F0, B));
+    assert_eq!(asked_of(A, &sent).len(), 1, "the holder is asked for something else");
+    assert_eq!(schedule.handle(Input::Surveyed(F0, B, held([], &[])), Time(11)), [], "it has not come there yet");
+    let surveyed = schedule.handle(Input::Tick, Time(131));
+    assert_eq!(surveyed, [Effect::Survey(F0, B)]);
+    let asked = schedule.handle(Input::Surveyed(F0, B, held([begun[0]], &[])), Time(132));
+    assert_eq!(asked_of(B, &asked), [begun[0]], "now it has");
+    schedule.handle(ended(F0, begun[0], B, Outcome::Lacking), Time(133));
+    let mut landed = BTreeSet::new();
+    while let Some(flight) = schedule.flights.keys().copied().next() {
+        landed.insert(flight.piece);
+        schedule.handle(Input::Ended(flight, Outcome::Landed), Time(140));
+    }
+    assert_eq!(landed.len(), 19, "all but that one have come");
+    assert!(asked_of(A, &schedule.handle(Input::Tick, Time(509))).is_empty());
+    assert_eq!(asked_of(A, &schedule.handle(Input::Tick, Time(510))), [begun[0]], "half a second later");
+}
+
+#[test]
+fn a_survey_that_is_none_bans() {
+    let (mut schedule, _) = sharing(7);
+    let effects = schedule.handle(Input::Surveyed(F0, A, Found::Forged), Time(1));
+    assert_eq!(effects, [Effect::Report(BlobEvent::BadProvider { member: A, blob: LARGE })]);
+}
+
 /// A world of providers that answer as a script of random numbers says.
 struct World {
+    size: u64,
+    /// Surveys that are under way.
+    surveys: Vec<(FetchId, MemberId)>,
+    /// What members have said that they have.
+    said: BTreeMap<(FetchId, MemberId), Pieces>,
     schedule: Schedule,
     now: u64,
     /// What the schedule believes to be under way.
@@ -268,9 +372,17 @@ struct World {
     stalled: BTreeSet<BlobRef>,
 }
 
-const PIECES: u32 = 7;
+const SMALL: u64 = 7 << 20;
 
 impl World {
+    fn pieces(&self) -> u32 {
+        (self.size >> 20) as u32
+    }
+
+    fn blob(&self, n: u8) -> BlobRef {
+        BlobRef { size: self.size, ..blob(n) }
+    }
+
     fn handle(&mut self, input: Input) {
         let effects = self.schedule.handle(input, Time(self.now));
         for effect in effects {
@@ -282,10 +394,16 @@ impl World {
                 }
                 Effect::Request(flight) => {
                     assert!(!self.flights.contains(&flight), "asked twice at once");
+                    let said = self.said.get(&(flight.fetch, flight.member));
+                    assert!(said.is_none_or(|said| said.contains(flight.piece)), "asked for what it does not have");
                     self.flights.push(flight);
                 }
+                Effect::Survey(id, member) => {
+                    assert!(!self.surveys.contains(&(id, member)), "surveyed twice at once");
+                    self.surveys.push((id, member));
+                }
                 Effect::Finish(id) => {
-                    assert_eq!(self.held[&self.blobs[&id]].len(), PIECES as usize, "finished too early");
+                    assert_eq!(self.held[&self.blobs[&id]].len(), self.pieces() as usize, "finished too early");
                     self.finishing.push(id);
                 }
                 Effect::Report(BlobEvent::Ready(blob)) => assert!(self.ready.insert(blob), "ready twice"),
@@ -304,12 +422,18 @@ impl World {
         self.now += u64::from(dice % 7) * 50;
         let pick = usize::from(dice / 16);
         if let Some((id, blob)) = self.opening.pop() {
+            let pieces = self.pieces();
             let held = self.held.entry(blob).or_default();
-            let missing = (0..PIECES).filter(|piece| !held.contains(piece)).collect();
+            let missing = (0..pieces).filter(|piece| !held.contains(piece)).collect();
             return self.handle(Input::Opened(id, missing));
         }
         if let Some(id) = self.finishing.pop() {
             return self.handle(Input::Finished(id));
+        }
+        if !self.surveys.is_empty() && (self.flights.is_empty() || dice.is_multiple_of(3)) {
+            // The first first: none is waited for for ever.
+            let (id, member) = self.surveys.remove(0);
+            return self.answer_survey(id, member, dice);
         }
         if self.flights.is_empty() {
             let deadline = self.schedule.deadline(Time(self.now));
@@ -321,6 +445,8 @@ impl World {
             0 => self.close(flight.member, LinkEnd::Failed),
             1 => self.close(flight.member, LinkEnd::Idle),
             2 => self.end(flight, Outcome::Busy),
+            6 if self.size > SMALL => self.end(flight, Outcome::Elsewhere(C)),
+            7 if self.size > SMALL && flight.member != A => self.end(flight, Outcome::Lacking),
             3 if flight.member == B => self.end(flight, Outcome::Absent),
             4 if flight.member == B => self.end(flight, Outcome::Forged),
             _ => {
@@ -330,13 +456,39 @@ impl World {
         }
     }
 
+    /// One member has all; others have a part that grows, and name each other.
+    fn answer_survey(&mut self, id: FetchId, member: MemberId, dice: u16) {
+        let pieces = self.pieces();
+        let found = match dice % 16 {
+            0 if member == B => Found::Absent,
+            1 if member == B => Found::Forged,
+            _ => {
+                let has = |piece: &u32| member == A || !(u32::from(dice) + piece).is_multiple_of(3);
+                let missing: Vec<u32> = (0..pieces).filter(|piece| !has(piece)).collect();
+                let pieces = Pieces::all_but(pieces, &missing);
+                self.said.insert((id, member), pieces.clone());
+                Found::Held(Survey { pieces, fellows: vec![C, MemberId([dice as u8; 32])] })
+            }
+        };
+        if !matches!(found, Found::Held(_)) {
+            self.said.remove(&(id, member));
+        }
+        self.handle(Input::Surveyed(id, member, found));
+    }
+
     fn end(&mut self, flight: Flight, outcome: Outcome) {
         self.flights.retain(|other| *other != flight);
+        if matches!(outcome, Outcome::Absent | Outcome::Forged) {
+            self.said.retain(|(_, member), _| *member != flight.member);
+        }
         self.handle(Input::Ended(flight, outcome));
     }
 
     fn close(&mut self, member: MemberId, end: LinkEnd) {
         self.flights.retain(|flight| flight.member != member);
+        self.surveys.retain(|(_, surveyed)| *surveyed != member);
+        // It may be dropped now, and be taken to have all when it is named again.
+        self.said.retain(|(_, other), _| *other != member);
         self.handle(Input::LinkClosed(member, end));
     }
 }
@@ -345,8 +497,15 @@ proptest! {
     /// Whatever the providers do, bounds hold, nothing is asked twice at once, and as long as an honest member is named
     /// again whenever a fetch stalls, every blob is ready in the end.
     #[test]
-    fn every_blob_arrives_while_one_member_is_honest(dice in prop::collection::vec(any::<u16>(), 0..600), salt: u64) {
+    fn every_blob_arrives_while_one_member_is_honest(
+        dice in prop::collection::vec(any::<u16>(), 0..600),
+        salt: u64,
+        size in prop_oneof![Just(SMALL), Just(LARGE.size)],
+    ) {
         let mut world = World {
+            size,
+            surveys: vec![],
+            said: BTreeMap::new(),
             schedule: Schedule::new(salt, HEDGE),
             now: 0,
             flights: vec![],
@@ -358,10 +517,10 @@ proptest! {
             stalled: BTreeSet::new(),
         };
         for n in 0..12 {
-            world.handle(Input::Fetch(blob(n), vec![A, B, MemberId([n; 32])]));
+            world.handle(Input::Fetch(world.blob(n), vec![A, B, MemberId([n; 32])]));
         }
         // After the script the providers behave: 5 is the die that lands.
-        for die in dice.into_iter().chain(std::iter::repeat_n(5, 2000)) {
+        for die in dice.into_iter().chain(std::iter::repeat_n(5, 5000)) {
             if world.ready.len() == 12 {
                 break;
             }

@@ -4,13 +4,17 @@ use std::{
     fs::{File, OpenOptions},
     io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use althing_protocol::ids::BlobRef;
 use bao_tree::io::DecodeError;
 
 use super::{Names, Store, StoreError};
-use crate::blobs::tree::{self, Span};
+use crate::blobs::{
+    pieces::Pieces,
+    tree::{self, Span},
+};
 
 /// What was found when a blob was opened to be fetched.
 #[derive(Debug)]
@@ -37,7 +41,29 @@ pub(in crate::blobs) struct Partial {
     path: PathBuf,
     data: File,
     nodes: File,
+    held: Arc<Held>,
     store: Store,
+}
+
+/// What is proven to be here of a begun blob: it may be served.
+#[derive(Debug)]
+pub(super) struct Held(Mutex<Pieces>);
+
+impl Held {
+    pub(super) fn pieces(&self) -> Pieces {
+        self.lock().clone()
+    }
+
+    /// Whether all of `span` is here.
+    pub(super) fn contains(&self, span: Span) -> bool {
+        let pieces = self.lock();
+        span.pieces().all(|piece| pieces.contains(piece))
+    }
+
+    /// The pieces. A thread that panicked while it held the lock left them whole: every change is a single call.
+    fn lock(&self) -> MutexGuard<'_, Pieces> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Store {
@@ -52,10 +78,12 @@ impl Store {
         // A sparse file: what is missing reads as zeros, which never pass for content.
         data.set_len(blob.size).map_err(|e| StoreError::new("enlarge", &path, e))?;
         let nodes = open(&nodes_path)?;
-        *self.index().begun.entry(*blob).or_default() += 1;
-        let partial = Partial { blob: *blob, path, data, nodes, store: self.clone() };
+        self.index().begun.entry(*blob).or_default().open += 1;
+        let held = Arc::new(Held(Mutex::new(Pieces::none(tree::pieces(blob.size).unwrap_or(0)))));
+        let partial = Partial { blob: *blob, path, data, nodes, held, store: self.clone() };
         let missing = tree::missing_pieces(blob, &partial.data, &partial.nodes);
         let missing = missing.map_err(|e| StoreError::new("read", &partial.path, e))?;
+        partial.serve_all_but(&missing);
         Ok(Opening::Begun(partial, missing))
     }
 }
@@ -71,13 +99,26 @@ impl Partial {
         &self.blob
     }
 
+    /// What is here is served from now on.
+    fn serve_all_but(&self, missing: &[u32]) {
+        let count = tree::pieces(self.blob.size).unwrap_or(0);
+        *self.held.lock() = Pieces::all_but(count, missing);
+        if let Some(begun) = self.store.index().begun.get_mut(&self.blob) {
+            begun.held = Some(Arc::clone(&self.held));
+        }
+    }
+
     /// Writes `slice`, the answer to a request for `span`, if it is proven against the root.
     pub(in crate::blobs) fn write(&self, span: Span, slice: &[u8]) -> Result<(), WriteError> {
         let written = tree::decode_slice(&self.blob, span, slice, &self.data, &self.nodes);
         written.map_err(|error| match error {
             DecodeError::Io(e) => WriteError::Disk(self.fault("write", e)),
             _ => WriteError::Forged,
-        })
+        })?;
+        if let Some(piece) = span.piece(self.blob.size) {
+            self.held.lock().insert(piece);
+        }
+        Ok(())
     }
 
     /// Makes the blob whole. The caller has written every missing piece, so its hash is proven.
@@ -94,9 +135,14 @@ impl Drop for Partial {
     fn drop(&mut self) {
         let still_begun = self.path.exists();
         let mut index = self.store.index();
-        let Some(open) = index.begun.get_mut(&self.blob) else { return };
-        *open = open.saturating_sub(1);
-        if *open == 0 && !still_begun {
+        let Some(begun) = index.begun.get_mut(&self.blob) else { return };
+        begun.open = begun.open.saturating_sub(1);
+        if begun.open > 0 {
+            return;
+        }
+        // Nobody watches over the files any more.
+        begun.held = None;
+        if !still_begun {
             index.begun.remove(&self.blob);
         }
     }

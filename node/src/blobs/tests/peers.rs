@@ -138,7 +138,7 @@ async fn garbage_closes_its_stream_and_nothing_else() {
     let good = Request { blob, span: Span::of_piece(0, blob.size) }.encode();
     let mut outside = good;
     outside[40] = 200;
-    for garbage in [&[0xff; REQUEST_BYTES][..], &[0; REQUEST_BYTES], &outside, &good[..51], &[]] {
+    for garbage in [&[0xff; REQUEST_BYTES][..], &[1; REQUEST_BYTES], &outside, &good[..51], &[]] {
         let mut stream = control.open_stream(peer, PROTOCOL).await.unwrap();
         stream.write_all(garbage).await.unwrap();
         stream.close().await.unwrap();
