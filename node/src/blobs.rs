@@ -8,6 +8,7 @@
 //! ([`Blobs::provide`]), as gossip tells; drain the events; call [`Store::retain`] now and then.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc,
@@ -85,6 +86,18 @@ pub enum FetchError {
     /// The reference names no bytes, but not the hash of no bytes.
     #[error("{0} names an empty blob by a wrong hash; nobody can have it")]
     Impossible(BlobRef),
+    /// What the node may store is taken up.
+    #[error(
+        "no room for a blob of {size} bytes: {used} of the {max} bytes that blobs may take are in use; raise limits.disk_mb"
+    )]
+    NoRoom {
+        /// Bytes of the blob.
+        size: u64,
+        /// Bytes that are in use, or will be when all that is being fetched is here.
+        used: u64,
+        /// Bytes that may be.
+        max: u64,
+    },
     /// Too many fetches.
     #[error("{} blobs are being fetched; cancel some, or wait until some are ready", schedule::MAX_FETCHES)]
     TooMany,
@@ -121,6 +134,9 @@ pub type Opened = Arc<dyn Fn(PeerId) + Send + Sync>;
 pub struct BlobConfig {
     /// Largest blob that is fetched, in bytes.
     pub max_blob_bytes: u64,
+    /// What all blobs may take on the disk, in bytes, after which nothing is fetched. What this node makes itself is
+    /// stored all the same.
+    pub max_disk_bytes: u64,
     /// Which peers are served.
     pub admit: Admit,
     /// Who is told of their streams.
@@ -135,6 +151,7 @@ impl Default for BlobConfig {
     fn default() -> Self {
         Self {
             max_blob_bytes: althing_protocol::limits::MAX_BLOB_BYTES,
+            max_disk_bytes: u64::MAX,
             admit: Arc::new(|_| Admission::Admitted),
             opened: Arc::new(|_| ()),
             answer_timeout: ANSWER_TIMEOUT,
@@ -147,6 +164,7 @@ impl fmt::Debug for BlobConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlobConfig")
             .field("max_blob_bytes", &self.max_blob_bytes)
+            .field("max_disk_bytes", &self.max_disk_bytes)
             .field("answer_timeout", &self.answer_timeout)
             .field("hedge_after", &self.hedge_after)
             .finish_non_exhaustive()
@@ -187,6 +205,7 @@ pub struct Blobs {
     desk: Arc<Desk>,
     stats: Arc<BlobStats>,
     max_blob_bytes: u64,
+    max_disk_bytes: u64,
     /// Held so that the tasks end with the last clone.
     _tasks: Arc<Tasks>,
 }
@@ -220,7 +239,8 @@ impl Blobs {
         let fetcher = Fetcher::new(Arc::clone(&desk), store.clone(), context, reports, events_tx);
         let tasks =
             Tasks([tokio::spawn(server.run(incoming)).abort_handle(), tokio::spawn(fetcher.run()).abort_handle()]);
-        let blobs = Self { store, desk, stats, max_blob_bytes: config.max_blob_bytes, _tasks: Arc::new(tasks) };
+        let BlobConfig { max_blob_bytes, max_disk_bytes, .. } = config;
+        let blobs = Self { store, desk, stats, max_blob_bytes, max_disk_bytes, _tasks: Arc::new(tasks) };
         Ok((blobs, events))
     }
 
@@ -230,7 +250,7 @@ impl Blobs {
     /// waits. To call it twice for one blob only adds the providers.
     ///
     /// # Errors
-    /// If the reference is too large or impossible, or too many fetches are under way.
+    /// If the reference is too large or impossible, there is no room for it, or too many fetches are under way.
     pub fn fetch(&self, blob: BlobRef, providers: &[MemberId]) -> Result<(), FetchError> {
         if blob.size > self.max_blob_bytes || tree::pieces(blob.size).is_none() {
             return Err(FetchError::TooLarge { size: blob.size, max: self.max_blob_bytes });
@@ -245,8 +265,17 @@ impl Blobs {
         if !self.desk.has_room() {
             return Err(FetchError::TooMany);
         }
+        self.find_room(&blob)?;
         self.desk.handle(Input::Fetch(blob, providers.to_vec()));
         Ok(())
+    }
+
+    /// Whether `blob` fits beside all that is here or on its way.
+    fn find_room(&self, blob: &BlobRef) -> Result<(), FetchError> {
+        let (size, max) = (blob.size, self.max_disk_bytes);
+        let counted = self.store.list().into_iter().chain(self.store.begun()).chain(self.desk.wanted());
+        let used = counted.collect::<BTreeSet<_>>().iter().filter(|other| *other != blob).map(|other| other.size).sum();
+        if max - size.min(max) >= used { Ok(()) } else { Err(FetchError::NoRoom { size, used, max }) }
     }
 
     /// An empty blob needs no provider.

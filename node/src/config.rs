@@ -14,7 +14,7 @@ use std::{
 };
 
 use althing_agents::orders::verdict::Asking;
-use althing_protocol::machine::WhenHalted;
+use althing_protocol::{genesis::Genesis, machine::WhenHalted};
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use serde::Deserialize;
 
@@ -251,13 +251,38 @@ pub struct Limits {
     /// rests only when no contract would be done in time.
     #[serde(deserialize_with = "bounds::some_number::<1, 100_000, _>")]
     pub max_load_percent: Option<u32>,
+    /// Disk that models and updates may take, in MiB, 1 to 1,073,741,824. What others offer beyond it is not fetched, and
+    /// nothing that the ledger needs is deleted for it. Default: no limit.
+    #[serde(deserialize_with = "bounds::some_number::<1, 1_073_741_824, _>")]
+    pub disk_mb: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_mb: 1_024, core_percent: 100, max_load_percent: None }
+        Self { memory_mb: 1_024, core_percent: 100, max_load_percent: None, disk_mb: None }
     }
 }
+
+impl Limits {
+    /// Bytes that blobs may take on the disk, if that is enough for a round of `genesis`: the last model, the one before,
+    /// the next, the winners' updates and this member's own.
+    ///
+    /// # Errors
+    /// [`ConfigError::Disk`] if it is not.
+    pub fn disk_bytes(&self, genesis: &Genesis) -> Result<u64, ConfigError> {
+        let Some(disk_mb) = self.disk_mb.map(u64::from) else { return Ok(u64::MAX) };
+        let tensors = &genesis.task.tensors;
+        let update = *genesis.exchange.codec.sizes(tensors.parameters()).end();
+        let updates = update.saturating_mul(u64::from(genesis.market.max_winners) + 1);
+        let least = genesis.task.initial_model.size.saturating_mul(MODELS_HELD).saturating_add(updates);
+        let given = disk_mb.saturating_mul(MIB);
+        if given >= least { Ok(given) } else { Err(ConfigError::Disk { disk_mb, least_mb: least.div_ceil(MIB) }) }
+    }
+}
+
+/// Models that a round needs.
+const MODELS_HELD: u64 = 3;
+const MIB: u64 = 1 << 20;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -278,6 +303,17 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where the pages would be served.
         address: SocketAddr,
+    },
+    /// There is no room for a round.
+    #[error(
+        "configuration: limits.disk_mb is {disk_mb}, and the models and updates of one round of this federation take up to \
+         {least_mb} MiB; raise it, or leave it out"
+    )]
+    Disk {
+        /// What the configuration says.
+        disk_mb: u64,
+        /// What it must say at least.
+        least_mb: u64,
     },
     /// Two fields contradict each other.
     #[error("configuration {path}: data.part is {part}, but must be below data.parts ({parts}); parts count from 0")]

@@ -193,7 +193,7 @@ pub struct Member {
     pub name: String,
     /// Its public key.
     pub id: MemberId,
-    /// Its voting power.
+    /// Its voting power; 0 for none.
     pub power: u64,
     /// The end of its hash chain (see [`crate::election`]).
     pub anchor: Hash,
@@ -308,17 +308,25 @@ impl Genesis {
             if !seen.insert(member.id) {
                 return Err(GenesisError::DuplicateMember(member.id));
             }
-            within("members.power", member.power, 1, limits::MAX_TOTAL_POWER)?;
+            within("members.power", member.power, 0, limits::MAX_TOTAL_POWER)?;
             total = total.saturating_add(member.power);
         }
         // Whoever joins later gets a vote too.
         within("members.power in total", total, 1, limits::MAX_TOTAL_POWER - limits::MAX_MEMBERS as u64)?;
+        let most = u64::from(self.membership.max_voters);
+        within("membership.max_voters", most, 1, limits::MAX_MEMBERS as u64)?;
+        within("members with power", self.voters().count() as u64, 1, most)?;
         if self.membership.admission == Admission::Founders && self.exchange.topology != Topology::Elected {
             let want = "closed, because an epidemic federation has no ledger that could say who has joined".into();
             let got = self.membership.admission.to_string();
             return Err(GenesisError::OutOfBounds { field: "membership.admission", got, want });
         }
         Ok(())
+    }
+
+    /// The members that vote from the beginning.
+    pub fn voters(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.power > 0)
     }
 
     fn validate_grants(&self) -> Result<(), GenesisError> {

@@ -318,13 +318,23 @@ impl Ledger {
         Ok(())
     }
 
-    /// `member` has delivered what it was hired for. A newcomer gets its vote by that: it is there, it has caught up, and
-    /// its machine does the work, so that decisions do not wait for somebody who was only invited.
+    /// `member` has delivered what it was hired for.
     pub(crate) fn deliver(&mut self, member: &MemberId) -> Result<(), LedgerError> {
-        let account = self.account_mut(member)?;
-        account.delivered += 1;
-        account.power = account.power.max(VOTE);
+        self.account_mut(member)?.delivered += 1;
         Ok(())
+    }
+
+    /// L53: those who have `delivered` get a vote, as long as there are fewer than `most`. They are there, have caught up,
+    /// and their machines do the work, so that decisions do not wait for somebody who was only invited.
+    pub(crate) fn give_votes<'a>(&mut self, delivered: impl IntoIterator<Item = &'a MemberId>, most: u32) {
+        let voters = self.accounts.values().filter(|account| account.power > 0).count();
+        let mut left = (most as usize).saturating_sub(voters);
+        for member in delivered {
+            if let Some(account) = self.accounts.get_mut(member).filter(|account| account.power == 0 && left > 0) {
+                account.power = VOTE;
+                left -= 1;
+            }
+        }
     }
 
     /// `member` has done what it promised.

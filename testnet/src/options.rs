@@ -232,6 +232,10 @@ pub struct RunOptions {
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
     pub winners: Option<u16>,
 
+    /// Nodes that vote; all others train and appraise as they do [default: all]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_MEMBERS as i64))]
+    pub voters: Option<u16>,
+
     /// Milliseconds from the end of a round to the beginning of the next [default: 0; with --endpoint 3000, time for the
     /// model to think in]
     #[arg(long, value_name = "MS")]

@@ -238,6 +238,9 @@ async fn make_genesis(
     if let Some(winners) = options.winners() {
         arguments.extend(["--winners".into(), winners.to_string().into()]);
     }
+    if let Some(voters) = options.voters {
+        arguments.extend(["--voters".into(), voters.to_string().into()]);
+    }
     for member in members {
         arguments.extend(["--member".into(), member.into()]);
     }

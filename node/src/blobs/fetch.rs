@@ -82,6 +82,11 @@ impl Desk {
         self.state().schedule.has_room()
     }
 
+    /// The blobs that are being fetched.
+    pub(super) fn wanted(&self) -> Vec<BlobRef> {
+        self.state().schedule.wanted().collect()
+    }
+
     /// The first `most` fetches under way.
     pub(super) fn under_way(&self, most: usize) -> Vec<Transit> {
         self.state().schedule.under_way(most)

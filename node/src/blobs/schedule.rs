@@ -185,6 +185,8 @@ pub(super) struct Schedule {
     /// Members that have lied. There are as many at most as the node has named members.
     banned: BTreeSet<MemberId>,
     flights: BTreeMap<Flight, Time>,
+    /// Surveys that are under way.
+    surveys: BTreeSet<(FetchId, MemberId)>,
 }
 
 impl Schedule {
@@ -201,6 +203,7 @@ impl Schedule {
             peers: BTreeMap::new(),
             banned: BTreeSet::new(),
             flights: BTreeMap::new(),
+            surveys: BTreeSet::new(),
         }
     }
 
@@ -248,7 +251,7 @@ impl Schedule {
         }
         let pauses = self.peers.values().map(|peer| peer.resume_at);
         let hedges = self.flights.values().map(|since| *since + self.hedge_after);
-        let surveys = self.shared().flat_map(|(_, fetch)| fetch.providers.values().filter_map(Provider::survey_due));
+        let surveys = self.awaited_surveys().map(|(_, time)| time);
         let spared = self.fetches.values().flat_map(Fetch::spared_until);
         pauses.chain(hedges).chain(surveys).chain(spared).filter(|time| *time > now).min()
     }
@@ -404,8 +407,7 @@ impl Schedule {
                 self.drop_provider(member, effects);
             }
         }
-        let surveyed = self.fetches.values_mut().filter_map(|fetch| fetch.providers.get_mut(&member));
-        surveyed.for_each(|provider| provider.survey_lost(now));
+        self.lose_surveys(member, now);
         let touched: BTreeSet<FetchId> = lost.iter().map(|flight| flight.fetch).collect();
         touched.into_iter().for_each(|id| self.review(id, effects));
     }

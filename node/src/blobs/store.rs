@@ -226,6 +226,11 @@ impl Store {
         self.index().whole.iter().map(|(hash, entry)| BlobRef { hash: *hash, size: entry.size }).collect()
     }
 
+    /// The blobs of which some may be here.
+    pub(super) fn begun(&self) -> Vec<BlobRef> {
+        self.index().begun.keys().copied().collect()
+    }
+
     /// Deletes `blob`, whole or begun. One that is being fetched goes when its fetch ends or is cancelled.
     ///
     /// # Errors

@@ -308,6 +308,25 @@ async fn references_that_cannot_be_are_refused_before_anything_moves() {
 }
 
 #[tokio::test]
+async fn nothing_is_fetched_for_which_there_is_no_room() {
+    let [first, second, third] = [400, 500, 200].map(content);
+    let [one, two, three] = [&first, &second, &third].map(|content| BlobRef::of(content));
+    let provider = Node::holding(&third).await;
+    let small = BlobConfig { max_disk_bytes: 1000, ..config() };
+    let mut node = Node::start(tempfile::tempdir().unwrap(), small, std::slice::from_ref(&provider.address)).await;
+    node.blobs.store().put(&first, Durability::Refetchable).unwrap();
+    node.blobs.fetch(two, &[]).unwrap();
+    node.blobs.fetch(two, &[]).expect("it has its room already");
+    let full = FetchError::NoRoom { size: 200, used: 900, max: 1000 };
+    assert_eq!(node.blobs.fetch(three, &[provider.member]), Err(full), "what is on its way counts");
+    node.blobs.cancel(two);
+    node.blobs.fetch(three, &[provider.member]).unwrap();
+    assert_eq!(node.event().await, BlobEvent::Ready(three));
+    let huge = FetchError::NoRoom { size: 1001, used: 600, max: 1000 };
+    assert_eq!(node.blobs.fetch(BlobRef { size: 1001, ..one }, &[]), Err(huge));
+}
+
+#[tokio::test]
 async fn an_unknown_hash_stalls_until_somebody_has_it() {
     let content = content(50_000);
     let blob = BlobRef::of(&content);

@@ -8,6 +8,7 @@ use althing_protocol::{
     epidemic::{Acceptance, Topology},
     genesis::{Admission, Grant, Member, Noise},
     ids::{Hash, MemberId},
+    limits::MAX_MEMBERS,
     market::Mechanism,
     model::Width,
     update::Codec,
@@ -123,6 +124,10 @@ pub struct GenesisNewArgs {
     /// Who may invite members later: `closed` for nobody, or `founders` for each of those given here.
     #[arg(long, value_name = "WHO", default_value_t)]
     pub admission: Admission,
+    /// How many members vote: the first of those given here, and of those who join later whoever delivers first when
+    /// there is room. All others train, appraise and are paid as they are [default: everybody].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_MEMBERS as i64))]
+    pub voters: Option<u32>,
     /// A member, as `althing key show` prints it. Repeat for each.
     #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
     pub members: Vec<MemberArg>,
@@ -150,9 +155,9 @@ pub struct MemberArg {
 }
 
 impl MemberArg {
-    /// The member with the one vote that a founder gives to everybody.
-    pub fn into_member(self) -> Member {
-        Member { name: self.name, id: self.id, power: 1, anchor: self.anchor }
+    /// The member with so many votes.
+    pub fn into_member(self, power: u64) -> Member {
+        Member { name: self.name, id: self.id, power, anchor: self.anchor }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use althing_protocol::{
     aggregate,
-    genesis::{Aggregation, Genesis, Market},
+    genesis::{Aggregation, Genesis, Market, Membership},
     ids::BlobRef,
     market::Mechanism,
 };
@@ -43,12 +43,14 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     if let Some(file) = &args.initial_model {
         facts.initial_model = given(file, facts.initial_model.size)?;
     }
+    let voters = args.voters.unwrap_or(Membership::default().max_voters);
+    let member = |(place, member): (usize, MemberArg)| member.into_member(u64::from(place < voters as usize));
     let founder = Draft {
         name: args.name.clone(),
         model: args.model.clone(),
         dataset: args.dataset.clone(),
         seed: args.seed,
-        members: members.into_iter().map(MemberArg::into_member).collect(),
+        members: members.into_iter().enumerate().map(member).collect(),
     };
     let aggregation = Aggregation { rule: args.aggregation, mixing: args.mixing };
     let genesis = offering(draft(founder, facts), &args.widths);
@@ -62,7 +64,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     genesis.market.contribution = args.contribution;
     let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
     genesis.market.max_counter_offers = args.max_counter_offers.unwrap_or(offers);
-    genesis.membership.admission = args.admission;
+    genesis.membership = Membership { admission: args.admission, max_voters: voters };
     genesis.grants = args.grants.clone();
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
@@ -115,7 +117,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          aggregate  {}, mixing {}, noise {}, contribution {}\n\
          exchange   {}, accepting {}\n\
          updates    coded by {}\n\
-         admission  {}\n",
+         admission  {}, {} voters at the most\n",
         genesis.network(),
         genesis.name,
         task.model,
@@ -139,6 +141,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.exchange.acceptance,
         genesis.exchange.codec,
         genesis.membership.admission,
+        genesis.membership.max_voters,
     );
     // Writing to a string cannot fail.
     for contract in &genesis.contracts {

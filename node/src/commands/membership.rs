@@ -71,7 +71,7 @@ fn found(args: &InitArgs, name: String, key: &KeyFile, catalogue: &Catalogue) ->
     let seed = 1;
     let facts = catalogue.facts(&args.model, &args.dataset, seed)?;
     let (model, dataset) = (args.model.clone(), args.dataset.clone());
-    let members = vec![founder.into_member()];
+    let members = vec![founder.into_member(1)];
     let mut genesis = hiring(draft(Draft { name, model, dataset, seed, members }, facts), args.winners);
     genesis.membership.admission = Admission::Founders;
     Ok(genesis)

@@ -58,6 +58,7 @@ fn every_field_can_be_said() {
         answer_within_ms = 5000
         [limits]
         memory_mb = 128
+        disk_mb = 64
         "#,
     )
     .unwrap();
@@ -73,7 +74,7 @@ fn every_field_can_be_said() {
     assert_eq!(config.agents.endpoint, Some("https://models.example/api/v1".parse().unwrap()));
     assert_eq!(config.agents.model.as_deref(), Some("qwen2.5-coder-1.5b"));
     assert_eq!((config.agents.key_env.as_deref(), config.agents.answer_within_ms), (Some("ALTHING_LM_KEY"), 5_000));
-    assert_eq!(config.limits.memory_mb, 128);
+    assert_eq!((config.limits.memory_mb, config.limits.disk_mb), (128, Some(64)));
 }
 
 #[test]
@@ -104,6 +105,7 @@ fn a_mistake_is_named_with_its_line_and_what_to_write_instead() {
         ("[agents]\nanswer_within_ms = 3600001", 5, "from 100 to 3600000"),
         ("[limits]\nmemory_mb = 1", 5, "from 64 to 1048576"),
         ("[limits]\nmemory_mb = 1.5", 5, "expected i64"),
+        ("[limits]\ndisk_mb = 0", 5, "from 1 to 1073741824"),
         ("[nets]", 4, "expected one of `genesis`"),
         ("[net", 4, "expected `]`"),
         ("key = \"twice\"", 4, "duplicate key"),

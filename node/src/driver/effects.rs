@@ -19,7 +19,7 @@ use super::{
     requests,
     shell::{Shell, books},
 };
-use crate::{failure::Failure, net};
+use crate::{blobs::FetchError, failure::Failure, net};
 
 impl Shell {
     /// Carries out `effects` in their order, and then those that its agents' answers lead to.
@@ -105,9 +105,17 @@ impl Shell {
         self.network.respond(token, response.encode()).await;
     }
 
-    fn fetch(&self, blob: BlobRef, from: &[MemberId]) {
-        if let Err(error) = self.blobs.fetch(blob, from) {
-            tracing::warn!(%blob, %error, "not fetched");
+    fn fetch(&mut self, blob: BlobRef, from: &[MemberId]) {
+        match self.blobs.fetch(blob, from) {
+            Ok(()) => {}
+            // It is asked for again and again; people are told once.
+            Err(FetchError::NoRoom { .. }) if self.without_room == Some(blob) => {}
+            Err(error @ FetchError::NoRoom { .. }) => {
+                self.without_room = Some(blob);
+                tracing::warn!(%blob, %error, "not fetched");
+                self.tell(&Event::Hindered { why: error.to_string() });
+            }
+            Err(error) => tracing::warn!(%blob, %error, "not fetched"),
         }
     }
 

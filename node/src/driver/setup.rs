@@ -60,6 +60,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let config = Config::load(&args.config)?;
     let genesis = genesis_file::load(&config.genesis)?;
     let key = KeyFile::load(&config.key)?;
+    let disk_bytes = config.limits.disk_bytes(&genesis)?;
     let me = member(&genesis, &key)?;
     let task = catalogue.check(&genesis.task)?;
     let first = first_model(&config, &genesis, catalogue)?;
@@ -92,7 +93,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let bootstrap: Vec<_> =
         args.bootstrap.iter().cloned().chain(applicant.iter().flat_map(Applicant::addresses)).collect();
     let (network, net_events) = connect(&config, bootstrap, &key, &federation, &roster.borrow())?;
-    let (blobs, blob_events) = share(&network, blob_store.clone(), &federation, may_ask)?;
+    let (blobs, blob_events) = share(&network, (blob_store.clone(), disk_bytes), &federation, may_ask)?;
     let worker = WorkerHandle::spawn(learner).map_err(|error| no_thread(&error))?;
     let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
@@ -115,6 +116,7 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
         net_events,
         blobs,
         blob_events,
+        without_room: None,
         counsel,
         council: Council::by_rules(config.agents.cost_per_sample),
         samples,
@@ -267,7 +269,7 @@ fn connect(
 
 fn share(
     network: &Network,
-    store: blobs::Store,
+    (store, max_disk_bytes): (blobs::Store, u64),
     federation: &Federation,
     roster: watch::Receiver<Arc<BTreeSet<MemberId>>>,
 ) -> Result<(Blobs, mpsc::Receiver<blobs::BlobEvent>), Failure> {
@@ -279,6 +281,7 @@ fn share(
     };
     let config = BlobConfig {
         max_blob_bytes: federation.genesis.limits.max_update_bytes,
+        max_disk_bytes,
         admit: Arc::new(may_ask),
         opened: Arc::new({
             let network = network.clone();

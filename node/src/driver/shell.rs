@@ -6,7 +6,7 @@ use althing_agents::Council;
 use althing_protocol::{
     event::{Event, Phase},
     genesis::Genesis,
-    ids::{MemberId, NetworkId},
+    ids::{BlobRef, MemberId, NetworkId},
     machine::{Effect, Input, Machine, Timer, Verdict},
     state::State,
     time::Time,
@@ -53,6 +53,8 @@ pub(super) struct Shell {
     pub(super) net_events: mpsc::Receiver<net::Event>,
     pub(super) blobs: Blobs,
     pub(super) blob_events: mpsc::Receiver<BlobEvent>,
+    /// The last blob for which there was no room.
+    pub(super) without_room: Option<BlobRef>,
     pub(super) jobs: Jobs,
     pub(super) council: Council,
     /// What its agents have been advised.

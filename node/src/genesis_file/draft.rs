@@ -44,7 +44,7 @@ const UPDATE_PER_MODEL: u64 = 4;
 /// Bids that a member may lose in a row, where so many rounds can hire everybody twice.
 const MAX_LOSSES: u32 = 10;
 
-/// Members up to which the shortest waits of the agreement do.
+/// Voters up to which the shortest waits of the agreement do.
 const FEW: usize = 16;
 
 /// The genesis of `draft` with defaults that suit MNIST on small machines.
@@ -65,7 +65,7 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
         },
         market: market(),
         phases: phases(),
-        agreement: agreement(draft.members.len()),
+        agreement: agreement(draft.members.iter().filter(|member| member.power > 0).count()),
         limits: Limits {
             max_update_bytes: facts.initial_model.size.saturating_mul(UPDATE_PER_MODEL),
             max_samples: 1_000_000,
@@ -82,9 +82,9 @@ pub fn draft(draft: Draft, facts: ModelFacts) -> Genesis {
     hiring(genesis, winners)
 }
 
-/// Waits that grow with the number of members: each of them hears, and checks, what each of the others says.
-fn agreement(members: usize) -> Agreement {
-    let times = members.div_ceil(FEW).max(1) as u64;
+/// Waits that grow with the number of voters: everybody hears, and checks, what each of them says.
+fn agreement(voters: usize) -> Agreement {
+    let times = voters.div_ceil(FEW).max(1) as u64;
     Agreement { propose_ms: 3_000 * times, vote_ms: 1_000 * times, step_ms: 500 * times, rebroadcast_ms: 1_000 }
 }
 

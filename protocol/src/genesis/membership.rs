@@ -1,8 +1,10 @@
-//! Who may become a member after the genesis.
+//! Who may become a member after the genesis, and how many of them vote.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits::MAX_MEMBERS;
 
 /// Who may invite new members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -11,7 +13,8 @@ pub enum Admission {
     /// Nobody: members are those of the genesis.
     #[default]
     Closed,
-    /// Each member of the genesis, as long as it is one. Whoever joins such a federation trusts them all with that.
+    /// Each member to whom the genesis gives a vote, as long as it is one. Whoever joins such a federation trusts them all
+    /// with that.
     Founders,
 }
 
@@ -47,13 +50,33 @@ impl FromStr for Admission {
 #[error("`{0}` does not say who may invite members; say closed for nobody, or founders for those of the genesis")]
 pub struct UnknownAdmission(String);
 
-/// How members come to the federation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// How members come to the federation, and what part they have in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Membership {
     /// Who may invite them.
     #[serde(default)]
     pub admission: Admission,
+    /// Members that vote at the most. All others train, appraise and are paid as they are. Agreement costs as many
+    /// messages as there are voters, squared.
+    #[serde(default = "everybody", skip_serializing_if = "is_everybody")]
+    pub max_voters: u32,
+}
+
+/// As many as there may be members.
+const fn everybody() -> u32 {
+    MAX_MEMBERS as u32
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_everybody(voters: &u32) -> bool {
+    *voters == everybody()
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self { admission: Admission::default(), max_voters: everybody() }
+    }
 }
 
 impl Membership {

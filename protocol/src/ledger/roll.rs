@@ -94,7 +94,7 @@ impl Roll {
     pub fn new(genesis: &Genesis) -> Self {
         let inviters = match genesis.membership.admission {
             Admission::Closed => BTreeSet::new(),
-            Admission::Founders => genesis.members.iter().map(|member| member.id).collect(),
+            Admission::Founders => genesis.voters().map(|member| member.id).collect(),
         };
         let names = genesis.members.iter().map(|member| (member.id, member.name.clone())).collect();
         Self { inviters, names, ..Self::default() }

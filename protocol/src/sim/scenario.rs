@@ -234,7 +234,10 @@ impl Scenario {
 
     fn membership(&self) -> Membership {
         let admission = if self.newcomers > 0 { Admission::Founders } else { Admission::Closed };
-        Membership { admission }
+        let voters = self.powers.iter().filter(|power| **power > 0).count() as u32;
+        // Who has no vote from the beginning is to get none.
+        let max_voters = if self.powers.contains(&0) { voters } else { Membership::default().max_voters };
+        Membership { admission, max_voters }
     }
 
     fn grants(&self) -> Vec<Grant> {

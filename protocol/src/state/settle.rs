@@ -57,6 +57,7 @@ impl State {
         }
         let Findings { gains, accuracy_ppm } = settlement::appraise(&mut self.ledger, updates.keys(), &appraisals)?;
         let payments = settlement::settle(&mut self.ledger, awards, &gains)?;
+        self.ledger.give_votes(payments.keys(), federation.genesis.membership.max_voters);
         self.convict(federation, evidence)?;
         self.take_turn(proposer, evidence.turn)?;
         let worked = !updates.is_empty();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use althing_protocol::{
     body::Evidence,
     sim::{Fault, Report, Scenario},
-    state::State,
+    state::{Federation, State},
     statement::Action,
     time::Time,
 };
@@ -33,6 +33,32 @@ fn one_founder_becomes_four_members_that_all_vote() {
     assert_eq!(powers, [1; 4], "everybody has come, delivered, and votes");
     let chairs: BTreeSet<_> = report.chain.values().map(|body| body.header.proposer).collect();
     assert!(chairs.len() >= 3, "{} of four have chaired", chairs.len());
+}
+
+#[test]
+fn who_has_no_vote_trains_and_is_paid_and_nobody_waits_for_it() {
+    let powers = vec![1, 1, 0, 1, 0, 1, 0];
+    let scenario = Scenario { powers: powers.clone(), rounds: 20, ..Scenario::quiet(5, 7) };
+    let genesis = State::genesis(&Federation::new(scenario.genesis()));
+    let report = hold(&scenario);
+    let (voters, others): (Vec<_>, Vec<_>) = genesis.ledger.accounts.iter().partition(|(_, account)| account.power > 0);
+    let state = last(&report);
+    for (member, _) in &others {
+        let account = &state.ledger.accounts[*member];
+        assert!(account.delivered > 0 && account.balance > 0 && account.power == 0, "{member}: {account:?}");
+    }
+    let chairs: BTreeSet<_> = report.chain.values().map(|body| body.header.proposer).collect();
+    assert!(chairs.iter().all(|chair| voters.iter().any(|(voter, _)| *voter == chair)), "{chairs:?}");
+
+    // Three without a vote are gone, and four go on; three with a vote are too few.
+    let crash = |member| (Time(1_000), Fault::Crash { member, down_ms: Some(6_000) });
+    let without = |gone: [usize; 3]| {
+        let faults = gone.map(crash).to_vec();
+        let scenario = Scenario { powers: powers.clone(), faults, calm_at: Time(8_000), ..Scenario::quiet(5, 7) };
+        hold(&scenario).decided_at.values().filter(|at| (2_500..7_000).contains(&at.0)).count()
+    };
+    assert!(without([2, 4, 6]) > 2);
+    assert_eq!(without([0, 1, 3]), 0);
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn options(rounds: u64) -> RunOptions {
         rule: None,
         mixing: Some(Mixing::None),
         winners: None,
+        voters: None,
         pause_ms: None,
         codec: Codec::Q8,
         contribution: Contribution::Shapley,

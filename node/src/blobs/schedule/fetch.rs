@@ -19,7 +19,7 @@ const SHARED_FROM: u32 = 16;
 /// piece has taken: by then it could be had there.
 const SPARE_FACTOR: u32 = 4;
 /// But no sooner.
-const SPARE_LEAST: Duration = Duration::from_millis(500);
+const SPARE_LEAST: Duration = Duration::from_secs(2);
 /// And no later.
 const SPARE_MOST: Duration = Duration::from_secs(10);
 /// A blob that is wanted.

@@ -17,7 +17,8 @@ const SURVEY_WHOLE_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Provider {
     holds: Holds,
-    survey: Survey,
+    /// When to survey it.
+    survey_at: Time,
 }
 
 #[derive(Debug)]
@@ -30,21 +31,15 @@ enum Holds {
     Unknown,
 }
 
-#[derive(Debug)]
-enum Survey {
-    DueFrom(Time),
-    UnderWay,
-}
-
 impl Provider {
     /// One that is said to have the blob.
     pub(super) fn named() -> Self {
-        Self { holds: Holds::Presumed, survey: Survey::DueFrom(Time(0)) }
+        Self { holds: Holds::Presumed, survey_at: Time(0) }
     }
 
     /// One that is fetching the blob itself.
     pub(super) fn fellow() -> Self {
-        Self { holds: Holds::Unknown, survey: Survey::DueFrom(Time(0)) }
+        Self { holds: Holds::Unknown, survey_at: Time(0) }
     }
 
     pub(super) fn has(&self, piece: u32) -> bool {
@@ -65,16 +60,9 @@ impl Provider {
         matches!(self.holds, Holds::Part(_) | Holds::Unknown)
     }
 
-    /// When to survey it; nothing while that is under way.
-    pub(super) const fn survey_due(&self) -> Option<Time> {
-        match self.survey {
-            Survey::DueFrom(time) => Some(time),
-            Survey::UnderWay => None,
-        }
-    }
-
-    pub(super) fn survey_begins(&mut self) {
-        self.survey = Survey::UnderWay;
+    /// When to survey it.
+    pub(super) const fn survey_at(&self) -> Time {
+        self.survey_at
     }
 
     /// What it has, when the blob has so many providers.
@@ -91,16 +79,14 @@ impl Provider {
         }
     }
 
-    /// The survey under way, if one is, has come to nothing.
+    /// A survey of it has come to nothing.
     pub(super) fn survey_lost(&mut self, now: Time) {
-        if matches!(self.survey, Survey::UnderWay) {
-            self.survey_again_from(now, 0);
-        }
+        self.survey_again_from(now, 0);
     }
 
     fn survey_again_from(&mut self, now: Time, providers: usize) {
         let longer = LONGER_FOR_EACH * u32::try_from(providers).unwrap_or(u32::MAX);
         let pause = if self.has_part() { SURVEY_EVERY + longer } else { SURVEY_WHOLE_EVERY };
-        self.survey = Survey::DueFrom(now + pause);
+        self.survey_at = now + pause;
     }
 }

@@ -2,7 +2,7 @@
 
 use althing_protocol::{ids::MemberId, time::Time};
 
-use super::{Effect, Fetch, FetchId, Found, MAX_PROVIDERS, Phase, Schedule, provider::Provider};
+use super::{Effect, FetchId, Found, MAX_PROVIDERS, Phase, Schedule, provider::Provider};
 use crate::blobs::wire::Survey;
 
 impl Schedule {
@@ -15,6 +15,7 @@ impl Schedule {
         now: Time,
         effects: &mut Vec<Effect>,
     ) {
+        self.surveys.remove(&(id, member));
         match found {
             Found::Held(survey) => self.add_survey(id, member, survey, now),
             Found::Absent => self.remove_provider(id, &member),
@@ -58,25 +59,29 @@ impl Schedule {
 
     /// Asks the providers of shared blobs what they have, each as often as that may change.
     pub(super) fn survey(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let is_free = |member: &MemberId| self.is_free(member, usize::MAX, now);
-        let due = |provider: &Provider| provider.survey_due().is_some_and(|time| time <= now);
-        let of_fetch = |(id, fetch): (FetchId, &Fetch)| {
-            let due = fetch.providers.iter().filter(|(member, provider)| due(provider) && is_free(member));
-            due.map(|(member, _)| (id, *member)).collect::<Vec<_>>()
+        let is_due = |&(place, time): &((FetchId, MemberId), Time)| {
+            (time <= now && self.is_free(&place.1, usize::MAX, now)).then_some(place)
         };
-        let due: Vec<(FetchId, MemberId)> = self.shared().flat_map(of_fetch).collect();
+        let due: Vec<(FetchId, MemberId)> = self.awaited_surveys().filter_map(|survey| is_due(&survey)).collect();
         for (id, member) in due {
-            let fetch = self.fetches.get_mut(&id);
-            if let Some(provider) = fetch.and_then(|fetch| fetch.providers.get_mut(&member)) {
-                provider.survey_begins();
-                effects.push(Effect::Survey(id, member));
-            }
+            self.surveys.insert((id, member));
+            effects.push(Effect::Survey(id, member));
         }
     }
 
-    /// The fetches whose providers are surveyed.
-    pub(super) fn shared(&self) -> impl Iterator<Item = (FetchId, &Fetch)> {
+    /// The next survey of each provider of a shared blob, where none is under way.
+    pub(super) fn awaited_surveys(&self) -> impl Iterator<Item = ((FetchId, MemberId), Time)> {
         let shared = self.fetches.iter().filter(|(_, fetch)| fetch.phase == Phase::Active && fetch.is_shared());
-        shared.map(|(id, fetch)| (*id, fetch))
+        let all = shared.flat_map(|(id, fetch)| {
+            fetch.providers.iter().map(|(member, provider)| ((*id, *member), provider.survey_at()))
+        });
+        all.filter(|(place, _)| !self.surveys.contains(place))
+    }
+
+    /// The link to `member` has ended, and its surveys with it.
+    pub(super) fn lose_surveys(&mut self, member: MemberId, now: Time) {
+        self.surveys.retain(|(_, surveyed)| *surveyed != member);
+        let providers = self.fetches.values_mut().filter_map(|fetch| fetch.providers.get_mut(&member));
+        providers.for_each(|provider| provider.survey_lost(now));
     }
 }

@@ -342,8 +342,8 @@ fn who_is_sent_elsewhere_asks_there_and_comes_back_if_there_is_nothing() {
         schedule.handle(Input::Ended(flight, Outcome::Landed), Time(140));
     }
     assert_eq!(landed.len(), 19, "all but that one have come");
-    assert!(asked_of(A, &schedule.handle(Input::Tick, Time(509))).is_empty());
-    assert_eq!(asked_of(A, &schedule.handle(Input::Tick, Time(510))), [begun[0]], "half a second later");
+    assert!(asked_of(A, &schedule.handle(Input::Tick, Time(2_009))).is_empty());
+    assert_eq!(asked_of(A, &schedule.handle(Input::Tick, Time(2_010))), [begun[0]], "two seconds later");
 }
 
 #[test]

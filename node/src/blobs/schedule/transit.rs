@@ -21,6 +21,11 @@ pub struct Transit {
 }
 
 impl Schedule {
+    /// The blobs that are being fetched.
+    pub(in crate::blobs) fn wanted(&self) -> impl Iterator<Item = BlobRef> {
+        self.fetches.values().map(|fetch| fetch.blob)
+    }
+
     /// The first `most` fetches under way, the oldest first.
     pub(in crate::blobs) fn under_way(&self, most: usize) -> Vec<Transit> {
         let transit = |(id, fetch): (&super::FetchId, &super::Fetch)| {

@@ -31,7 +31,6 @@ async fn what_many_want_at_once_its_holder_gives_twice_at_the_most() {
     let took = started.elapsed();
     println!("copies that the holder gave in {took:.2?}: {:.2}; that the others gave: {given:.2?}", copies(&holder));
     assert!(copies(&holder) <= 2.0, "the holder gave {} copies", copies(&holder));
-    assert!(given.iter().all(|copies| *copies > 0.1), "somebody gave next to nothing: {given:?}");
 }
 
 #[tokio::test]

@@ -236,6 +236,10 @@ fn account_trouble(config: &Config, genesis: &Genesis, owner: Option<&Owner>) ->
 
 /// Compares the free space with what the models of a round take.
 pub(super) fn space(config: &Config, claims: &Claims) -> Option<Finding> {
+    let room = claims.genesis.as_ref().map(|genesis| config.limits.disk_bytes(genesis));
+    if let Some(Err(error)) = room {
+        return Some(Finding::stops("disk", error));
+    }
     let folder = existing(&config.data_dir);
     let told = rustix::fs::statvfs(&folder).ok()?;
     let free = told.f_bavail.saturating_mul(told.f_frsize);

@@ -72,6 +72,27 @@ impl World {
 }
 
 #[test]
+fn votes_are_given_up_to_as_many_as_the_genesis_allows() {
+    let world = open_village();
+    let mut ledger = State::genesis(&world.federation).ledger;
+    let members: Vec<MemberId> = ledger.accounts.keys().copied().collect();
+    let of = |ledger: &Ledger| ledger.accounts.values().filter(|account| account.power > 0).count();
+    let all = of(&ledger);
+    assert!(all >= 3);
+    for member in &members {
+        ledger.accounts.get_mut(member).unwrap().power = 0;
+    }
+    ledger.give_votes(&members[1..2], 2);
+    assert_eq!((ledger.accounts[&members[1]].power, of(&ledger)), (1, 1));
+    ledger.give_votes(&members, 2);
+    assert_eq!(of(&ledger), 2, "no more than two, whoever delivers");
+    ledger.give_votes(&members, 1);
+    assert_eq!(of(&ledger), 2, "and a vote is not taken away");
+    ledger.give_votes(&members, 128);
+    assert_eq!(of(&ledger), all);
+}
+
+#[test]
 fn who_is_invited_is_a_member_once_the_round_is_settled_and_votes_once_it_has_delivered() {
     let world = open_village();
     let planned = world.after(&State::genesis(&world.federation), vec![world.carla_joins()]).unwrap();
