@@ -43,7 +43,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     if let Some(file) = &args.initial_model {
         facts.initial_model = given(file, facts.initial_model.size)?;
     }
-    let voters = args.voters.unwrap_or(Membership::default().max_voters);
+    let voters = args.voters.unwrap_or_else(|| Membership::default().max_voters);
     let member = |(place, member): (usize, MemberArg)| member.into_member(u64::from(place < voters as usize));
     let founder = Draft {
         name: args.name.clone(),
