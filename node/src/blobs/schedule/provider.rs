@@ -68,7 +68,9 @@ impl Provider {
     /// What it has, when the blob has so many providers.
     pub(super) fn surveyed(&mut self, pieces: Pieces, providers: usize, now: Time) {
         self.holds = if pieces.is_whole() { Holds::All } else { Holds::Part(pieces) };
-        self.survey_again_from(now, providers);
+        let longer = LONGER_FOR_EACH * u32::try_from(providers).unwrap_or(u32::MAX);
+        let pause = if self.has_part() { SURVEY_EVERY + longer } else { SURVEY_WHOLE_EVERY };
+        self.survey_at = now + pause;
     }
 
     /// It lacks this piece, of so many, and was thought to have it. What else it has will be asked.
@@ -79,14 +81,8 @@ impl Provider {
         }
     }
 
-    /// A survey of it has come to nothing.
+    /// A survey of it has come to nothing, and is due again: before it, the member does not know that this one shares.
     pub(super) fn survey_lost(&mut self, now: Time) {
-        self.survey_again_from(now, 0);
-    }
-
-    fn survey_again_from(&mut self, now: Time, providers: usize) {
-        let longer = LONGER_FOR_EACH * u32::try_from(providers).unwrap_or(u32::MAX);
-        let pause = if self.has_part() { SURVEY_EVERY + longer } else { SURVEY_WHOLE_EVERY };
-        self.survey_at = now + pause;
+        self.survey_at = now;
     }
 }

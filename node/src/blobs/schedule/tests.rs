@@ -307,8 +307,18 @@ fn who_fetches_the_same_is_surveyed_and_asked_first_for_what_it_has() {
     assert_eq!(effects, [Effect::Survey(F0, B)]);
     assert_eq!(schedule.handle(Input::Surveyed(F0, B, Found::Absent), Time(127)), []);
     assert_eq!(schedule.handle(Input::Tick, Time(1005)), [Effect::Survey(F0, A)], "who has all is asked less often");
-    schedule.handle(Input::LinkClosed(A, LinkEnd::Idle), Time(1010));
-    assert_eq!(schedule.handle(Input::Tick, Time(2010)), [Effect::Survey(F0, A)], "a survey that was lost comes again");
+    let effects = schedule.handle(Input::LinkClosed(A, LinkEnd::Idle), Time(1010));
+    assert_eq!(effects.first(), Some(&Effect::Survey(F0, A)), "a survey that was lost comes again at once");
+}
+
+#[test]
+fn who_could_not_be_reached_is_surveyed_before_it_is_asked_again() {
+    let (mut schedule, begun) = sharing(7);
+    assert_eq!(schedule.handle(Input::LinkClosed(A, LinkEnd::Failed), Time(10)), []);
+    let paused = schedule.deadline(Time(10)).unwrap();
+    let effects = schedule.handle(Input::Tick, paused);
+    assert_eq!(effects.first(), Some(&Effect::Survey(F0, A)), "else its holder would not know that it shares");
+    assert_eq!(asked_of(A, &effects), begun);
 }
 
 #[test]
