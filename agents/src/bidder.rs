@@ -65,8 +65,10 @@ pub enum BidOption {
 pub struct Offer {
     /// Its place on the public menu.
     pub place: u8,
-    /// What it is worth to the federation.
-    pub value: u32,
+    /// Examples that the member would train on.
+    pub samples: u64,
+    /// What it is worth to the federation with so many examples.
+    pub value: u64,
     /// What it costs the member, in micro-credits.
     pub cost: u64,
 }
@@ -90,7 +92,7 @@ impl BidderQuestion {
     pub fn new(offers: Vec<Offer>, reserve_price: u64, reputation: u32, idle_rounds: u64) -> Self {
         let mut menu = vec![BidOption::Pass];
         for offer in &offers {
-            let most = reserve_price.saturating_mul(u64::from(offer.value));
+            let most = reserve_price.saturating_mul(offer.value);
             let affordable = Margin::ALL.into_iter().filter(|margin| price(offer.cost, *margin) <= most);
             menu.extend(affordable.map(|margin| BidOption::Ask(offer.place, margin)));
         }
@@ -101,7 +103,7 @@ impl BidderQuestion {
     pub fn bid(&self, option: BidOption) -> Option<Bid> {
         let BidOption::Ask(place, margin) = option else { return None };
         let offer = self.offers.iter().find(|offer| offer.place == place)?;
-        Some(Bid { contract: place, price: price(offer.cost, margin) })
+        Some(Bid { contract: place, price: price(offer.cost, margin), samples: offer.samples })
     }
 }
 
@@ -159,8 +161,8 @@ mod tests {
 
     use super::*;
 
-    fn offer(place: u8, value: u32, cost: u64) -> Offer {
-        Offer { place, value, cost }
+    fn offer(place: u8, value: u64, cost: u64) -> Offer {
+        Offer { place, samples: 100, value, cost }
     }
 
     #[test]
@@ -170,7 +172,11 @@ mod tests {
             let question = BidderQuestion::new(offers, reserve, 500, 1);
             question.bid(Cheapest.decide(&question).option)
         };
-        assert_eq!([20, 9].map(asks), [Some(Bid { contract: 2, price: 200 }); 2], "whatever may be paid at the most");
+        assert_eq!(
+            [20, 9].map(asks),
+            [Some(Bid { contract: 2, price: 200, samples: 100 }); 2],
+            "whatever may be paid at the most"
+        );
         assert_eq!(asks(5), None, "nothing could pay for any");
     }
 

@@ -106,7 +106,7 @@ impl Council {
         let stint = self.stint(&guarded);
         let work = self.said(Role::Guardian, &[Topic::Stint], stint.by, guarded.words(stint.option));
 
-        let offers = self.offers(&guarded, stint.option, &question.menu, samples);
+        let offers = self.offers(&guarded, stint.option, &question, samples);
         let asked = BidderQuestion::new(offers, question.reserve_price, question.reputation, question.idle_rounds);
         let pick = ask(&mut Obedient { orders: &self.orders, rules: &mut *self.bidder }, &asked)
             .unwrap_or(Pick { option: BidOption::Pass, by: DecidedBy::Fallback });
@@ -128,10 +128,15 @@ impl Council {
     }
 
     /// The contracts that `stint` allows, with what they cost.
-    fn offers(&self, guarded: &GuardianQuestion, stint: Stint, menu: &[Contract], samples: u64) -> Vec<Offer> {
-        let fitting = menu.iter().zip(0_u8..).filter(|(contract, _)| guarded.allows(stint, contract));
-        let cost = |contract| bidder::cost(contract, samples, self.cost_per_sample);
-        fitting.map(|(contract, place)| Offer { place, value: contract.value, cost: cost(contract) }).collect()
+    fn offers(&self, guarded: &GuardianQuestion, stint: Stint, question: &BidQuestion, samples: u64) -> Vec<Offer> {
+        let fitting = question.menu.iter().zip(0_u8..).filter(|(contract, _)| guarded.allows(stint, contract));
+        let offer = |(contract, place): (&Contract, u8)| Offer {
+            place,
+            samples,
+            value: contract.worth(samples, question.usual_samples),
+            cost: bidder::cost(contract, samples, self.cost_per_sample),
+        };
+        fitting.map(offer).collect()
     }
 
     fn said(&self, role: Role, topics: &[Topic], by: DecidedBy, choice: String) -> Deliberation {
@@ -170,9 +175,9 @@ impl Council {
         let (samples, load) = (capacity.samples, capacity.machine.load_permille);
         let guarded = GuardianQuestion::new(capacity, &bidding.menu, means);
         let widest = guarded.menu().last().copied().unwrap_or(Stint::Rest);
-        let offers = self.offers(&guarded, widest, &bidding.menu, samples).into_iter().filter_map(|offer| {
+        let offers = self.offers(&guarded, widest, &bidding, samples).into_iter().filter_map(|offer| {
             let contract = bidding.menu.get(usize::from(offer.place))?;
-            let most = bidding.reserve_price.saturating_mul(offer.value.into());
+            let most = bidding.reserve_price.saturating_mul(offer.value);
             Some(Offered { place: offer.place, epochs: contract.epochs, width: contract.width, cost: offer.cost, most })
         });
         let stints = guarded.menu().iter().filter_map(|stint| match *stint {
@@ -223,7 +228,7 @@ mod tests {
         let contract =
             |name: &str, epochs, value| Contract { name: name.to_owned(), epochs, width: Width::Full, value };
         let menu = vec![contract("one", 1, 100), contract("two", 2, 190)];
-        BidQuestion { round: Round(1), menu, reserve_price: 1_000, reputation: 500, idle_rounds: 1 }
+        BidQuestion { round: Round(1), menu, reserve_price: 1_000, usual_samples: 0, reputation: 500, idle_rounds: 1 }
     }
 
     fn capacity(samples: u64) -> Capacity {
@@ -240,12 +245,16 @@ mod tests {
     #[test]
     fn the_bidder_bids_only_for_what_the_guardian_allows() {
         let Bidding { bid, said, .. } = Council::by_rules(10).bid(question(), capacity(1_000), Means::Unlimited);
-        assert_eq!(bid, Some(Bid { contract: 0, price: 10_000 }));
+        assert_eq!(bid, Some(Bid { contract: 0, price: 10_000, samples: 1_000 }));
         assert_eq!(said.iter().map(|s| s.role).collect::<Vec<_>>(), [Role::Guardian, Role::Bidder]);
         assert_eq!(said[1].choice, "one at none margin");
 
         let Bidding { bid, .. } = Council::by_rules(10).bid(question(), capacity(6_000), Means::Unlimited);
-        assert_eq!(bid, Some(Bid { contract: 0, price: 60_000 }), "twice would take longer than there is time");
+        assert_eq!(
+            bid,
+            Some(Bid { contract: 0, price: 60_000, samples: 6_000 }),
+            "twice would take longer than there is time"
+        );
 
         let Bidding { bid, said, .. } = Council::by_rules(10).bid(question(), capacity(20_000), Means::Unlimited);
         assert_eq!(

@@ -195,7 +195,11 @@ mod tests {
     fn bidder(n: u8, contract: u8, record: (u64, u64), idle_rounds: u64) -> Bidder {
         let (hired, delivered) = record;
         let member = MemberId([n; 32]);
-        Bidder { candidate: Candidate { member, reputation: 500, idle_rounds, hired, delivered, bonus: 0 }, contract }
+        Bidder {
+            candidate: Candidate { member, reputation: 500, idle_rounds, hired, delivered, bonus: 0 },
+            contract,
+            samples: 100,
+        }
     }
 
     fn question(bidders: Vec<Bidder>) -> CounterQuestion {

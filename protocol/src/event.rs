@@ -10,7 +10,7 @@ use crate::{
     detection::Pretence,
     ids::{BlobRef, Hash, Height, JobId, MemberId, NetworkId, Round, Step},
     ledger::End,
-    statement::JobTerms,
+    statement::{JobTerms, UpdateOffer},
 };
 
 /// Something that happened at this node.
@@ -400,12 +400,21 @@ pub struct Award {
     pub member: MemberId,
     /// Its place on the menu.
     pub contract: u8,
+    /// Examples that the bid has promised to train on.
+    pub samples: u64,
     /// The price that was asked, in micro-credits.
     pub price: u64,
     /// What delivery pays, in micro-credits.
     pub payment: u64,
     /// What has hired it.
     pub hired_by: HiredBy,
+}
+
+impl Award {
+    /// L10: whether an update is what was promised: of this contract, and of no fewer examples than the bid has named.
+    pub const fn is_fulfilled_by(&self, offer: &UpdateOffer) -> bool {
+        offer.contract == self.contract && offer.samples >= self.samples
+    }
 }
 
 /// What hires a member.

@@ -181,8 +181,21 @@ pub struct Contract {
     /// Which part of the model is trained; all of it if the file does not say.
     #[serde(default)]
     pub width: Width,
-    /// What the contract is worth to the federation, against the others on the menu.
+    /// What the contract is worth to the federation, against the others on the menu, with the data that members usually
+    /// have ([`Market::usual_samples`]).
     pub value: u32,
+}
+
+impl Contract {
+    /// L60: what it is worth with so many examples behind it, where members usually have `usual_samples`; the value of the
+    /// menu where that is 0.
+    ///
+    /// It grows in proportion to the examples, so that whoever divides its data among several names has no more to offer
+    /// than before.
+    pub fn worth(&self, samples: u64, usual_samples: u64) -> u64 {
+        let counted = samples.min(usual_samples.saturating_mul(Market::MOST_TIMES_USUAL));
+        u64::from(self.value).saturating_mul(counted).checked_div(usual_samples).unwrap_or(self.value.into())
+    }
 }
 
 /// A member at the start.
@@ -251,9 +264,9 @@ impl Genesis {
         self.contracts.get(usize::from(place))
     }
 
-    /// What the contract in this place of the menu is worth; nothing if there is none.
-    pub fn worth(&self, place: u8) -> u64 {
-        self.contract(place).map_or(0, |contract| contract.value.into())
+    /// What the contract in this place of the menu is worth with so many examples behind it; nothing if there is none.
+    pub fn worth(&self, place: u8, samples: u64) -> u64 {
+        self.contract(place).map_or(0, |contract| contract.worth(samples, self.market.usual_samples))
     }
 
     /// Checks every number once, so that nobody has to again.
@@ -268,6 +281,7 @@ impl Genesis {
         self.validate_aggregation()?;
         within("limits.max_update_bytes", self.limits.max_update_bytes, 1, limits::MAX_BLOB_BYTES)?;
         within("limits.max_samples", self.limits.max_samples, 1, u64::from(u32::MAX))?;
+        within("market.usual_samples", self.market.usual_samples, 0, self.limits.max_samples)?;
         within("limits.max_update_norm", self.limits.max_update_norm.into(), 1, u64::from(u32::MAX))?;
         self.validate_task()?;
         self.validate_contracts()

@@ -23,7 +23,7 @@ use crate::{
 pub struct OpenBid {
     /// What it says.
     pub bid: Bid,
-    /// What its contract is worth, without marks.
+    /// What its contract is worth with the data behind it, without marks.
     pub worth: u64,
     /// The mark that counts for it, in hundredths, from [`Marks::LEAST`] to [`Marks::MOST`].
     pub weight: u16,
@@ -114,7 +114,8 @@ impl Call<'_> {
         let (claims, asks) = self.divide(ledger, answers);
         let first = floor::serve(&claims, terms, &self.seed);
         let mut awards = awarded(answers, first, HiredBy::Floor);
-        awards.extend(answers.countered.iter().take(terms.winners.saturating_sub(awards.len())).map(taken));
+        let countered = answers.countered.iter().filter_map(|offer| taken(answers, offer));
+        awards.extend(countered.take(terms.winners.saturating_sub(awards.len())));
         let spent: u64 = awards.iter().map(|award| award.payment).sum();
         let places = answers.places.saturating_sub(awards.len());
         // Floor and counter-offers pay each of at most all winners one winner's equal part, or less.
@@ -156,14 +157,15 @@ fn count_losses(ledger: &mut Ledger, answers: &Answers, awards: &[Award], terms:
 
 fn awarded(answers: &Answers, wins: Vec<Win>, hired_by: HiredBy) -> Vec<Award> {
     let award = |win: Win| {
-        let bid = answers.bids.get(&win.member)?.bid;
-        Some(Award { member: win.member, contract: bid.contract, price: bid.price, payment: win.payment, hired_by })
+        let Bid { contract, price, samples } = answers.bids.get(&win.member)?.bid;
+        Some(Award { member: win.member, contract, samples, price, payment: win.payment, hired_by })
     };
     wins.into_iter().filter_map(award).collect()
 }
 
-/// The award that a counter-offer leads to: what it offers is all that is asked.
-fn taken(offer: &CounterOffer) -> Award {
+/// The award that a counter-offer leads to: what it offers is all that is asked, and the bid has said on which data.
+fn taken(answers: &Answers, offer: &CounterOffer) -> Option<Award> {
     let CounterOffer { member, contract, price } = *offer;
-    Award { member, contract, price, payment: price, hired_by: HiredBy::CounterOffer }
+    let samples = answers.bids.get(&member)?.bid.samples;
+    Some(Award { member, contract, samples, price, payment: price, hired_by: HiredBy::CounterOffer })
 }

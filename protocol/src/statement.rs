@@ -21,19 +21,23 @@ pub use counter::{CounterOffer, CounterOffers, CounterReply, Reply};
 pub use instruction::{Action, Instruction, JobTerms};
 pub use invitation::{Application, Claim, Invitation, Newcomer, is_name};
 
-/// A bid: one contract of the menu, at a price.
+/// A bid: one contract of the menu, at a price, and the data that stands behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bid {
     /// Place of the contract on the menu.
     pub contract: u8,
     /// Price asked for delivery, in micro-credits.
     pub price: u64,
+    /// Examples that the bidder will train on. Its update must not claim fewer.
+    pub samples: u64,
 }
 
 impl Bid {
-    /// Whether the bid is for a contract of the menu, at a price that can be paid at all.
+    /// Whether the bid is for a contract of the menu, at a price that can be paid at all, and with as many examples as an
+    /// update may claim.
     pub fn is_allowed(&self, genesis: &Genesis) -> bool {
-        genesis.contract(self.contract).is_some() && self.price <= MAX_MINT
+        let can_be_claimed = (1..=genesis.limits.max_samples).contains(&self.samples);
+        genesis.contract(self.contract).is_some() && self.price <= MAX_MINT && can_be_claimed
     }
 
     /// The seal that binds `member` to this bid without showing it.

@@ -103,7 +103,12 @@ mod tests {
 
     fn offered(contract: u8, price: u64) -> ReplyQuestion {
         let offer = CounterOffer { member: MemberId([1; 32]), contract, price };
-        ReplyQuestion { round: Round(1), menu: menu(), offer, bid: Bid { contract: 1 - contract, price: 1 } }
+        ReplyQuestion {
+            round: Round(1),
+            menu: menu(),
+            offer,
+            bid: Bid { contract: 1 - contract, price: 1, samples: 100 },
+        }
     }
 
     struct Yes;
@@ -144,7 +149,7 @@ mod tests {
     fn by_rules_a_chair_makes_no_counter_offer() {
         let candidate =
             Candidate { member: MemberId([1; 32]), reputation: 500, idle_rounds: 3, hired: 1, delivered: 1, bonus: 0 };
-        let bidders = vec![Bidder { candidate, contract: 0 }];
+        let bidders = vec![Bidder { candidate, contract: 0, samples: 100 }];
         let question = CounterOffersQuestion { round: Round(1), most: 2, menu: menu(), bidders };
         let (offers, said) = Council::by_rules(10).counter_offers(question);
         assert_eq!((offers, said), (vec![], None));

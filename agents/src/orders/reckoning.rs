@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use althing_protocol::{
     event::{Award, HiredBy, Role},
-    genesis::Contract,
     ids::{MemberId, Round},
 };
 
@@ -22,7 +21,7 @@ pub struct BidMade {
     /// What the work of the bid costs the member, in micro-credits.
     pub cost: u64,
     /// The value of the contract that the rules would have bid for.
-    pub ruled_value: u32,
+    pub ruled_value: u64,
     /// What the work of that costs the member, in micro-credits: the rules ask as much.
     pub ruled_cost: u64,
 }
@@ -84,11 +83,10 @@ impl Reckoning {
         self.page.accepted = Some(cost);
     }
 
-    /// The Plan is decided.
-    pub fn planned(&mut self, me: MemberId, awards: &[Award], menu: &[Contract]) {
-        let value = |award: &Award| menu.get(usize::from(award.contract)).map_or(1, |contract| contract.value.max(1));
+    /// The Plan is decided. `worth` says what an award is worth to the federation.
+    pub fn planned(&mut self, me: MemberId, awards: &[Award], worth: impl Fn(&Award) -> u64) {
         let auctioned = awards.iter().filter(|award| award.hired_by == HiredBy::Auction);
-        self.page.unit = auctioned.map(|award| award.payment / u64::from(value(award))).min();
+        self.page.unit = auctioned.map(|award| award.payment / worth(award).max(1)).min();
         let own = awards.iter().find(|award| award.member == me);
         self.page.award = own.map(|award| award.payment);
         // Accepting binds only if the Plan says so: otherwise the bid stands.
@@ -160,7 +158,7 @@ impl Reckoning {
 /// What the rules' bid would have brought where one unit of value is paid `unit`. It is an estimate: the payment of a
 /// member that was not hired is known to nobody who may not see the bids.
 fn by_rules(bid: &BidMade, unit: u64) -> i64 {
-    let payment = unit.saturating_mul(bid.ruled_value.into());
+    let payment = unit.saturating_mul(bid.ruled_value);
     if payment >= bid.ruled_cost { points(payment) - points(bid.ruled_cost) } else { 0 }
 }
 

@@ -188,7 +188,7 @@ fn a_habit_is_taken_off() {
 }
 
 fn bidder_question(reserve: u64) -> BidderQuestion {
-    let offer = |place, value, cost| Offer { place, value, cost };
+    let offer = |place, value, cost| Offer { place, samples: 100, value, cost };
     BidderQuestion::new(vec![offer(0, 100, 1_000), offer(1, 160, 1_500)], reserve, 500, 1)
 }
 
@@ -290,15 +290,15 @@ fn a_model_that_does_no_worse_than_the_rules_stays() {
 #[test]
 fn a_round_is_reckoned_against_what_the_rules_would_have_brought() {
     let (me, other) = (MemberId([1; 32]), MemberId([2; 32]));
-    let menu = [Contract { name: "one".into(), epochs: 1, width: Width::Full, value: 10 }];
-    let award = |member, payment| Award { member, contract: 0, price: 1, payment, hired_by: HiredBy::Auction };
+    let award =
+        |member, payment| Award { member, contract: 0, samples: 100, price: 1, payment, hired_by: HiredBy::Auction };
     let made = BidMade { cost: 20_000, ruled_value: 10, ruled_cost: 20_000 };
     let wide = vec![Choice::Margin(Margin::Wide)];
     let play = |reckoning: &mut Reckoning, round, awards: &[Award], paid| {
         reckoning.open(Round(round));
         reckoning.follow(Role::Bidder, wide.clone());
         reckoning.bid(made);
-        reckoning.planned(me, awards, &menu);
+        reckoning.planned(me, awards, |_| 10);
         reckoning.settled(paid, None, 9_000)
     };
     let mut reckoning = Reckoning::default();
@@ -314,14 +314,15 @@ fn a_round_is_reckoned_against_what_the_rules_would_have_brought() {
 
 #[test]
 fn an_accepted_offer_is_reckoned_by_its_own_cost_once_it_hires() {
-    let (me, menu) = (MemberId([1; 32]), [Contract { name: "one".into(), epochs: 1, width: Width::Full, value: 10 }]);
+    let me = MemberId([1; 32]);
     let play = |hired_by| {
         let mut reckoning = Reckoning::default();
         reckoning.open(Round(1));
         reckoning.follow(Role::Bidder, vec![Choice::Margin(Margin::Wide)]);
         reckoning.bid(BidMade { cost: 20_000, ruled_value: 10, ruled_cost: 20_000 });
         reckoning.accept(35_000);
-        reckoning.planned(me, &[Award { member: me, contract: 0, price: 1, payment: 50_000, hired_by }], &menu);
+        let award = Award { member: me, contract: 0, samples: 100, price: 1, payment: 50_000, hired_by };
+        reckoning.planned(me, &[award], |_| 10);
         reckoning.settled(50_000, None, 9_000).last().map(|(role, outcome)| (*role, outcome.earned))
     };
     assert_eq!(play(HiredBy::CounterOffer), Some((Role::Bidder, 15)));
@@ -364,7 +365,7 @@ fn a_bidders_margin_is_the_least_that_an_offer_must_leave_it() {
 fn a_selector_makes_the_offers_that_it_was_ordered_to_where_somebody_can_get_them() {
     let contract = |value: u32| Contract { name: value.to_string(), epochs: 1, width: Width::Full, value };
     let offers = |menu: &[u32]| {
-        let bidders = vec![Bidder { candidate: candidate(1, 4, 4), contract: 0 }];
+        let bidders = vec![Bidder { candidate: candidate(1, 4, 4), contract: 0, samples: 100 }];
         let menu = menu.iter().copied().map(contract).collect();
         let question = CounterQuestion::new(CounterOffersQuestion { round: Round(1), most: 2, menu, bidders });
         let mut orders = Orders::default();
@@ -425,7 +426,14 @@ fn nothing_that_somebody_wrote_changes_a_questions_words() {
     let asked = |name: &str| -> Vec<(String, Vec<Choice>)> {
         let contract = |epochs, value| Contract { name: name.to_owned(), epochs, width: Width::Full, value };
         let menu = vec![contract(1, 100), contract(2, 190)];
-        let bidding = BidQuestion { round: Round(3), menu, reserve_price: 1_000, reputation: 500, idle_rounds: 1 };
+        let bidding = BidQuestion {
+            round: Round(3),
+            menu,
+            reserve_price: 1_000,
+            usual_samples: 0,
+            reputation: 500,
+            idle_rounds: 1,
+        };
         let candidates = (1..=5).map(|n| candidate(n, 4, 3)).collect();
         let marking = MarksQuestion { round: Round(3), max_winners: 4, candidates };
         let known =

@@ -53,7 +53,7 @@ impl Features<8> for BidderQuestion {
     fn features(&self, option: BidOption) -> [f64; 8] {
         let BidOption::Ask(place, margin) = option else { return [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0] };
         let offer = self.offers.iter().find(|offer| offer.place == place);
-        let (value, cost) = offer.map_or((0.0, 0.0), |offer| (f64::from(offer.value), offer.cost as f64));
+        let (value, cost) = offer.map_or((0.0, 0.0), |offer| (offer.value as f64, offer.cost as f64));
         let most = self.offers.iter().map(|offer| offer.value).max().unwrap_or(1);
         let unit = cost / (self.reserve_price as f64 * value).max(1.0);
         let step = match margin {
@@ -62,7 +62,7 @@ impl Features<8> for BidderQuestion {
             Margin::Fair => 0.5,
             Margin::Wide => 1.0,
         };
-        let worth = value / f64::from(most.max(1));
+        let worth = value / most.max(1) as f64;
         [1.0, 1.0, worth, unit, worth * unit, step, step * unit, f64::from(self.reputation) / 1e3]
     }
 }

@@ -20,7 +20,7 @@ pub struct Surplus;
 
 impl Policy<BidderQuestion> for Surplus {
     fn decide(&mut self, question: &BidderQuestion) -> Pick<BidOption> {
-        let left = |offer: &Offer| question.reserve_price.saturating_mul(offer.value.into()).checked_sub(offer.cost);
+        let left = |offer: &Offer| question.reserve_price.saturating_mul(offer.value).checked_sub(offer.cost);
         let earning = question.offers.iter().filter_map(|offer| Some((left(offer)?, Reverse(offer.place))));
         let best = earning.max().map(|(_, Reverse(place))| BidOption::Ask(place, Margin::None));
         let option = best.filter(|option| question.menu().contains(option)).unwrap_or(BidOption::Pass);

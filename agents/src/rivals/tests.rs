@@ -38,7 +38,7 @@ fn selection() -> SelectorQuestion {
 }
 
 fn auction(reserve_price: u64) -> BidderQuestion {
-    let offer = |place, value, cost| Offer { place, value, cost };
+    let offer = |place, value, cost| Offer { place, samples: 100, value, cost };
     BidderQuestion::new(vec![offer(0, 100, 1_000), offer(1, 190, 2_000), offer(2, 30, 200)], reserve_price, 500, 2)
 }
 

@@ -103,6 +103,11 @@ pub struct GenesisNewArgs {
     /// What a winner puts down until it delivers, in thousandths of its pay, as far as it has so much.
     #[arg(long, value_name = "PERMILLE", default_value_t = 0)]
     pub deposit_permille: u32,
+    /// Examples with which a contract is worth what the menu says; with fewer it is worth less in proportion, and with
+    /// more, up to ten times as much, so that nobody earns more by joining under several names. 0 if the worth is the
+    /// menu's whatever data stands behind a bid.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub usual_samples: u64,
     /// What becomes of updates that are noise: `refused`, as one who did not train hands them in, or `allowed`, where
     /// members hide in noise what their data would tell.
     #[arg(long, value_name = "WORD", default_value = "refused")]

@@ -60,6 +60,7 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     genesis.phases.pause_ms = args.pause_ms;
     genesis.market.mechanism = args.mechanism;
     genesis.market.deposit_permille = args.deposit_permille;
+    genesis.market.usual_samples = args.usual_samples;
     genesis.market.noise = args.noise;
     genesis.market.contribution = args.contribution;
     let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
@@ -95,6 +96,14 @@ fn brief(genesis: &Genesis, path: &Path) -> Answer {
     Answer { text, json }
 }
 
+/// What a bid is worth.
+fn worth(market: &Market) -> String {
+    match market.usual_samples {
+        0 => "that of the contract".to_owned(),
+        usual => format!("that of the contract with {usual} examples, and in proportion with others"),
+    }
+}
+
 /// How often a member may be passed over.
 fn floor(market: &Market) -> String {
     match market.max_losses {
@@ -111,6 +120,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          mint       {} credits a round\n\
          budget     {} credits a round, {} to {} winners\n\
          market     {}, deposits of {} permille\n\
+         worth      {}\n\
          floor      {}\n\
          counters   {} counter-offers a round at the most\n\
          pause      {} ms between rounds\n\
@@ -130,6 +140,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.market.max_winners,
         genesis.market.mechanism,
         genesis.market.deposit_permille,
+        worth(&genesis.market),
         floor(&genesis.market),
         genesis.market.max_counter_offers,
         genesis.phases.pause_ms,

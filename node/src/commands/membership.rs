@@ -32,16 +32,20 @@ use crate::{
 
 /// Makes a federation, and its founder's folder.
 pub(super) fn init(args: &InitArgs, catalogue: &Catalogue) -> Result<Answer, Failure> {
+    home::must_not_exist(&args.dir)?;
     let federation = federation_name(&args.dir)?;
     let key = KeyFile::generate(&args.name)?;
-    let genesis = found(args, federation.clone(), &key, catalogue)?;
+    let mut genesis = found(args, federation.clone(), &key, catalogue)?;
+    let unmeasured = genesis.clone();
+    let relay = if args.relay { Relay::Serve } else { Relay::Use };
+    let start = Start { port: Some(args.port), relay, invitation: None, first_model: None };
+    let home = Home { dir: &args.dir, key: &key, genesis: &unmeasured, data: &args.data, start };
+    // Whoever joins is paid by its data, beside the founder's; so joining under several names earns nothing.
+    genesis.market.usual_samples = home.samples(catalogue)?.min(home::PASS_MICRO);
+    let made = Home { genesis: &genesis, ..home }.make(catalogue)?;
     let addresses = machine_addresses(args.port)?;
     let terms = Terms { uses: args.uses, last_round: Round(ROUNDS) };
     let pass = Pass::new(&key.keypair(), (genesis.network(), &federation), terms, &addresses)?;
-    let relay = if args.relay { Relay::Serve } else { Relay::Use };
-    let start = Start { port: Some(args.port), relay, invitation: None, first_model: None };
-    let home = Home { dir: &args.dir, key: &key, genesis: &genesis, data: &args.data, start };
-    let made = home.make(catalogue)?;
     let config = args.dir.join(home::CONFIG);
     let text = format!(
         "{federation} is founded, network {}; {} has {} examples\n\nstart    althing run --config {}\ninvite   {} may join by this word, until round {ROUNDS}:\n\n{pass}\n",

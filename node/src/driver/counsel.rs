@@ -193,7 +193,9 @@ impl Shell {
         match event {
             Event::RoundOpened { round, .. } => self.brief(*round),
             Event::Planned { awards, .. } => {
-                self.counsel.reckoning.planned(self.me, awards, &self.genesis.contracts);
+                self.counsel
+                    .reckoning
+                    .planned(self.me, awards, |award| self.genesis.worth(award.contract, award.samples));
             }
             Event::Settled { round, payments, .. } => {
                 let paid = payments.get(&self.me).copied().unwrap_or(0);
@@ -230,6 +232,7 @@ impl Shell {
                 round,
                 menu: self.genesis.contracts.clone(),
                 reserve_price: market.reserve_price,
+                usual_samples: market.usual_samples,
                 reputation,
                 idle_rounds: round.0.saturating_sub(hired_in.0),
             },

@@ -166,6 +166,7 @@ fn market() -> Market {
         deposit_permille: 0,
         noise: Noise::Refused,
         contribution: Contribution::Shapley,
+        usual_samples: 0,
     }
 }
 

@@ -113,7 +113,7 @@ fn nothing_that_somebody_wrote_becomes_markup() {
 fn a_round_is_told_from_its_opening_to_its_settlement() {
     let mut board = board();
     board.hear(1_000, &Event::RoundOpened { round: Round(3), aggregator: id(1) });
-    let award = Award { member: id(1), contract: 0, price: 1, payment: 2, hired_by: HiredBy::Auction };
+    let award = Award { member: id(1), contract: 0, samples: 100, price: 1, payment: 2, hired_by: HiredBy::Auction };
     let (round, height) = (Round(3), Height(5));
     let (elected, proposer, agreement_round) = (id(1), id(1), 0);
     board.hear(
@@ -180,7 +180,8 @@ fn a_curve_bears_one_point_none_and_what_is_no_number() {
 #[test]
 fn a_round_shows_who_trains_how_much_and_what_has_come() {
     let mut board = board();
-    let award = |n: u8| Award { member: id(n), contract: 0, price: 1, payment: 2, hired_by: HiredBy::Auction };
+    let award =
+        |n: u8| Award { member: id(n), contract: 0, samples: 100, price: 1, payment: 2, hired_by: HiredBy::Auction };
     let (round, height, agreement_round) = (Round(3), Height(5), 0);
     let (elected, proposer, awards) = (id(1), id(1), vec![award(1), award(2)]);
     let blob = BlobRef { hash: Hash([7; 32]), size: 3 << 20 };

@@ -54,6 +54,11 @@ pub struct Market {
     /// How it is found out what each update has brought; Shapley values if the file does not say.
     #[serde(default)]
     pub contribution: Contribution,
+    /// Examples behind a bid with which a contract is worth what the menu says: with fewer it is worth less in proportion,
+    /// and with more, more ([`super::Contract::worth`]). 0, as if the file does not say, if every bid is worth what the
+    /// menu says, whatever data stands behind it.
+    #[serde(default)]
+    pub usual_samples: u64,
 }
 
 /// What becomes of updates whose bytes are noise.
@@ -102,6 +107,9 @@ const fn whole() -> u32 {
 }
 
 impl Market {
+    /// A bid is worth at the most so many times what the menu says, however many examples it claims.
+    pub const MOST_TIMES_USUAL: u64 = 10;
+
     /// Losses in a row with which a member that has always delivered is overdue; nothing if there is no floor.
     ///
     /// If all of `members` are overdue together, hiring them takes several rounds. So that the last of them has lost
@@ -178,6 +186,7 @@ pub(crate) fn part(amount: u64, permille: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{genesis::Contract, model::Width};
 
     fn market(max_losses: u32) -> Market {
         Market {
@@ -197,6 +206,21 @@ mod tests {
             deposit_permille: 0,
             noise: Noise::Refused,
             contribution: Contribution::Shapley,
+            usual_samples: 0,
+        }
+    }
+
+    #[test]
+    fn a_contract_is_worth_what_stands_behind_it_however_it_is_divided() {
+        let contract = |value| Contract { name: "one".into(), epochs: 1, width: Width::Full, value };
+        let table = [(0, 1, 100), (0, 9_999, 100), (500, 500, 100), (500, 499, 99), (500, 5_001, 1_000), (500, 4, 0)];
+        for (usual, samples, worth) in table {
+            assert_eq!(contract(100).worth(samples, usual), worth, "{samples} examples where {usual} are usual");
+        }
+        for (value, whole, names) in [(100, 400, 10), (160, 777, 7), (1, 4_000, 4_000), (1_000, 3_999, 3)] {
+            let part = |name| whole / names + u64::from(name < whole % names);
+            let divided: u64 = (0..names).map(|name| contract(value).worth(part(name), 400)).sum();
+            assert!(divided <= contract(value).worth(whole, 400), "{whole} examples under {names} names");
         }
     }
 

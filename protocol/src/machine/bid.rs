@@ -66,6 +66,7 @@ impl Machine {
             round: self.state.round,
             menu: genesis.contracts.clone(),
             reserve_price: genesis.market.reserve_price,
+            usual_samples: genesis.market.usual_samples,
             reputation: account.map_or(0, |account| account.reputation),
             idle_rounds: self.state.round.0 - hired_in.0,
         };
@@ -77,8 +78,10 @@ impl Machine {
         if round != self.state.round || self.phase != Phase::Bid || self.bidding.chosen.is_some() {
             return Ok(());
         }
-        // A bid that others must refuse is none.
-        let bid = bid.filter(|bid| bid.is_allowed(&self.federation.genesis));
+        let genesis = &self.federation.genesis;
+        // No bid may name more examples than an update may claim. One that others must refuse all the same is none.
+        let bid = bid.map(|bid| Bid { samples: bid.samples.min(genesis.limits.max_samples), ..bid });
+        let bid = bid.filter(|bid| bid.is_allowed(genesis));
         self.bidding.chosen = Some(bid);
         self.remember(&Record::Bid { round, bid });
         self.seal_bid(bid);

@@ -10,7 +10,7 @@ use crate::{
     event::Phase,
     ids::{MemberId, Round},
     state::Stage,
-    statement::{CounterOffer, CounterOffers, CounterReply, Reply},
+    statement::{Bid, CounterOffer, CounterOffers, CounterReply, Reply},
     time::Time,
     wire::Message,
 };
@@ -72,8 +72,10 @@ impl Machine {
         }
         let open = self.pool.reveals.iter().filter(|(member, reveal)| self.pool.opens(member, &reveal.what));
         let open = open.filter(|(member, _)| self.state.may_be_offered(&self.federation, &self.me, member));
-        let bidder = |(member, contract)| Some(Bidder { candidate: self.candidate(member)?, contract });
-        open.map(|(member, reveal)| (member, reveal.what.bid.contract)).filter_map(bidder).collect()
+        let bidder = |(member, Bid { contract, samples, .. })| {
+            Some(Bidder { candidate: self.candidate(member)?, contract, samples })
+        };
+        open.map(|(member, reveal)| (member, reveal.what.bid)).filter_map(bidder).collect()
     }
 
     /// R32: the chair publishes its counter-offers, at the posted price.
@@ -84,11 +86,10 @@ impl Machine {
         let bidders = self.bidders_to_counter();
         let mut offers: Vec<CounterOffer> = Vec::new();
         for (member, contract) in wanted {
-            let bidder = bidders.iter().find(|bidder| bidder.candidate.member == member);
-            let is_other = bidder.is_some_and(|bidder| bidder.contract != contract);
+            let Some(bidder) = bidders.iter().find(|bidder| bidder.candidate.member == member) else { continue };
             let is_new = offers.iter().all(|offer| offer.member != member);
-            if is_other && is_new && self.federation.genesis.contract(contract).is_some() {
-                let price = self.state.counter_price(&self.federation, contract);
+            if bidder.contract != contract && is_new && self.federation.genesis.contract(contract).is_some() {
+                let price = self.state.counter_price(&self.federation, contract, bidder.samples);
                 offers.push(CounterOffer { member, contract, price });
             }
         }
@@ -144,7 +145,7 @@ impl Machine {
         let Some(Some(bid)) = self.bidding.chosen else { return };
         let made = self.pool.counter_offers.get(&self.chair());
         let Some(offer) = made.and_then(|made| made.what.to(&self.me)).copied() else { return };
-        let is_posted = offer.price == self.state.counter_price(&self.federation, offer.contract);
+        let is_posted = offer.price == self.state.counter_price(&self.federation, offer.contract, bid.samples);
         let may_be = self.state.may_be_offered(&self.federation, &self.chair(), &self.me);
         if offer.contract == bid.contract || !is_posted || !may_be {
             return;

@@ -157,8 +157,10 @@ pub struct BidQuestion {
     pub round: Round,
     /// The public menu.
     pub menu: Vec<Contract>,
-    /// Highest price for one unit of a contract's value, in micro-credits.
+    /// Highest price for one unit of a contract's worth, in micro-credits.
     pub reserve_price: u64,
+    /// Examples with which a contract is worth what the menu says; 0 if all that count is the menu.
+    pub usual_samples: u64,
     /// The member's reputation.
     pub reputation: u32,
     /// Rounds since the member was last hired.
@@ -227,6 +229,8 @@ pub struct Bidder {
     pub candidate: Candidate,
     /// The contract that it has bid for, by its place on the menu.
     pub contract: u8,
+    /// Examples that its bid has named.
+    pub samples: u64,
 }
 
 /// A question to the bidder about a counter-offer. It knows nobody else's bid.
@@ -254,6 +258,8 @@ pub struct TrainOrder {
     pub progress: Option<BlobRef>,
     /// Under this contract.
     pub contract: Contract,
+    /// On no fewer examples than these, which the member's bid has promised.
+    pub samples: u64,
     /// With this seed.
     pub seed: Hash,
 }

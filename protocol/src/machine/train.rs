@@ -118,13 +118,20 @@ impl Machine {
         }
         let Some(contract) = self.federation.genesis.contract(award.contract).cloned() else { return };
         self.training.ordered = true;
-        let round = self.state.round;
+        let (round, samples) = (self.state.round, award.samples);
         let seed = Hash::derive("althing 1 training", &[self.state.seed.as_bytes(), self.me.as_bytes()]);
         let progress = self.progress();
-        self.effects.push(Effect::Train(TrainOrder { round, base: self.state.model, progress, contract, seed }));
+        self.effects.push(Effect::Train(TrainOrder {
+            round,
+            base: self.state.model,
+            progress,
+            contract,
+            samples,
+            seed,
+        }));
     }
 
-    /// R10: a winner signs its update.
+    /// R10: a winner signs its update. One of fewer examples than it has promised is none.
     pub(super) fn trained(&mut self, round: Round, made: Made) -> Result {
         let Made { update, samples, training_ms, epsilon_micro } = made;
         self.blobs.insert(update);
@@ -133,6 +140,9 @@ impl Machine {
             return Ok(());
         }
         let samples = samples.min(self.federation.genesis.limits.max_samples);
+        if samples < award.samples {
+            return self.untrained(round);
+        }
         let offer = UpdateOffer { round, contract: award.contract, update, samples, training_ms, epsilon_micro };
         let signed = Signed::new(&self.identity.keypair, &self.federation.network, &offer);
         self.pool.updates.take(signed.clone(), offer);
@@ -168,8 +178,8 @@ impl Machine {
     pub(super) fn update_offered(&mut self, maker: &MemberId) -> Result {
         let Some(offer) = self.pool.updates.get(maker).map(|said| said.what) else { return Ok(()) };
         let Some(award) = self.training.awards.get(maker) else { return Ok(()) };
-        if offer.contract != award.contract || !self.state.is_clear_enough(&offer) {
-            // It fulfils another contract than the awarded one, or is too noisy: nobody waits for more from its maker.
+        if !award.is_fulfilled_by(&offer) || !self.state.is_clear_enough(&offer) {
+            // It is not what was promised, or too noisy: nobody waits for more from its maker.
             self.training.faulty.insert(*maker);
             return self.check_updates();
         }
@@ -332,7 +342,7 @@ mod tests {
 
     fn award(number: u8) -> (MemberId, Award) {
         let member = MemberId([number; 32]);
-        (member, Award { member, contract: 0, price: 1, payment: 1, hired_by: HiredBy::Auction })
+        (member, Award { member, contract: 0, samples: 1, price: 1, payment: 1, hired_by: HiredBy::Auction })
     }
 
     #[test]

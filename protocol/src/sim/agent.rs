@@ -141,7 +141,9 @@ impl Agent {
         }
         let contract = self.rng.below(question.menu.len() as u64) as u8;
         let price = self.rng.within(1_000, 400_000);
-        let bid = (!self.rng.chance(self.habits.pass_permille)).then_some(Bid { contract, price });
+        // More examples than a genesis allows must be cut, not counted.
+        let samples = self.rng.within(100, 1_200);
+        let bid = (!self.rng.chance(self.habits.pass_permille)).then_some(Bid { contract, price, samples });
         Some((self.pause(), Input::BidChosen { round: question.round, bid }, None))
     }
 
@@ -220,8 +222,8 @@ impl Agent {
             coded.iter_mut().take(size_of::<f32>()).for_each(|byte| *byte = 0xff);
         }
         let update = archive.put(coded);
-        // More examples than a genesis allows must be cut, not counted.
-        let samples = self.rng.within(0, 1_200);
+        // Now and then its data has shrunk since it bid.
+        let samples = self.rng.within(order.samples.saturating_sub(5), 1_200);
         let made = Made { update, samples, training_ms: took, epsilon_micro: 0 };
         let trained = Input::Trained { round: order.round, made };
         Some((took, trained, Some(update)))

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A bid for a contract that is not on the menu, at a price beyond all credits.
-const GREEDY: Bid = Bid { contract: 200, price: u64::MAX };
+const GREEDY: Bid = Bid { contract: 200, price: u64::MAX, samples: u64::MAX };
 
 /// What a liar signs with.
 pub(super) struct Pen<'a> {

@@ -357,5 +357,6 @@ fn market() -> Market {
         deposit_permille: 0,
         noise: Noise::Refused,
         contribution: Contribution::Shapley,
+        usual_samples: 500,
     }
 }

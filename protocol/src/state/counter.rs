@@ -15,11 +15,12 @@ use crate::{
 pub(crate) type Bids = BTreeMap<MemberId, BidReveal>;
 
 impl State {
-    /// What a counter-offer for the contract in this place of the menu pays in the open round, in micro-credits.
+    /// What a counter-offer for the contract in this place of the menu pays a bidder with so many examples in the open
+    /// round, in micro-credits.
     ///
-    /// It is the floor price: nobody's bid moves it, so no bidder gains by asking anything but its cost.
-    pub fn counter_price(&self, federation: &Federation, contract: u8) -> u64 {
-        floor::price(federation.genesis.worth(contract), self.call(federation).budget(&self.ledger).0)
+    /// It is the floor price: no price moves it, so no bidder gains by asking anything but its cost.
+    pub fn counter_price(&self, federation: &Federation, contract: u8, samples: u64) -> u64 {
+        floor::price(federation.genesis.worth(contract, samples), self.call(federation).budget(&self.ledger).0)
     }
 
     /// Whether `member` may get a counter-offer: it must not be the chair, which makes them, nor overdue, for then it
@@ -58,9 +59,9 @@ impl State {
 
     /// To a bidder, for another contract than its own, at the posted price.
     fn is_on_terms(&self, federation: &Federation, chair: &MemberId, offer: &CounterOffer, bids: &Bids) -> bool {
-        let is_other = bids.get(&offer.member).is_some_and(|reveal| reveal.bid.contract != offer.contract);
-        let is_posted = offer.price == self.counter_price(federation, offer.contract);
-        is_other && is_posted && self.may_be_offered(federation, chair, &offer.member)
+        let Some(BidReveal { bid, .. }) = bids.get(&offer.member) else { return false };
+        let is_posted = offer.price == self.counter_price(federation, offer.contract, bid.samples);
+        bid.contract != offer.contract && is_posted && self.may_be_offered(federation, chair, &offer.member)
     }
 
     fn open_replies(

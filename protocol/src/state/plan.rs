@@ -55,7 +55,7 @@ impl State {
         let places = places(marks.as_ref(), &bids, &federation.genesis.market);
         let open = |(member, reveal): (MemberId, BidReveal)| {
             let (bid, weight) = (reveal.bid, weight(marks.as_ref(), &member, &reveal));
-            (member, OpenBid { bid, worth: federation.genesis.worth(bid.contract), weight })
+            (member, OpenBid { bid, worth: federation.genesis.worth(bid.contract, bid.samples), weight })
         };
         Ok(Answers { bids: bids.into_iter().map(open).collect(), countered, places })
     }

@@ -88,8 +88,11 @@ impl State {
             let award = awards.iter().find(|award| award.member == member);
             let award = award.ok_or(Invalid::NoSay { member, what: "updates" })?;
             let offer = signed.open(&federation.network)?;
-            let fulfils = offer.round == self.round && offer.contract == award.contract;
-            if !fulfils || !offer.is_allowed(&federation.genesis) || !self.is_clear_enough(&offer) {
+            if offer.round != self.round
+                || !award.is_fulfilled_by(&offer)
+                || !offer.is_allowed(&federation.genesis)
+                || !self.is_clear_enough(&offer)
+            {
                 return Err(Invalid::OutOfBounds { member, what: "update" });
             }
             updates.insert(member, offer);

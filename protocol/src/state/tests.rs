@@ -71,7 +71,7 @@ impl World {
         price: u64,
         marks: Option<Hash>,
     ) -> (Signed<BidCommit>, Signed<BidReveal>) {
-        let bid = Bid { contract: 0, price };
+        let bid = Bid { contract: 0, price, samples: 10 };
         let commit = BidCommit { round, seal: Some(bid.seal(who, round, &SALT)) };
         (self.sign(who, &commit), self.sign(who, &BidReveal { round, bid, salt: SALT, marks }))
     }
@@ -157,6 +157,7 @@ fn genesis(members: Vec<Member>) -> Genesis {
             deposit_permille: 0,
             noise: Noise::Refused,
             contribution: Contribution::Shapley,
+            usual_samples: 0,
         },
         phases: Phases {
             commit: bounds,

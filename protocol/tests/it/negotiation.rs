@@ -62,7 +62,9 @@ impl Pair {
                     self.timers.push(timer);
                     continue;
                 }
-                Effect::AskBid(_) => Input::BidChosen { round, bid: Some(Bid { contract: 0, price: 1_000 }) },
+                Effect::AskBid(_) => {
+                    Input::BidChosen { round, bid: Some(Bid { contract: 0, price: 1_000, samples: 500 }) }
+                }
                 Effect::AskMarks(_) => Input::MarksChosen { round, hire: 4, weights: [].into() },
                 Effect::AskCounterOffers(question) => {
                     self.asked[0] += 1;
@@ -143,7 +145,7 @@ fn an_offer_off_the_terms_is_not_put_to_the_bidder() {
     let (chair, other) = (pair.chair, 1 - pair.chair);
     let state = pair.machines[other].state();
     let (member, round) = (pair.identities[other].keypair.id(), state.round);
-    let price = state.counter_price(&pair.federation, 1) + 1;
+    let price = state.counter_price(&pair.federation, 1, 500) + 1;
     let made = CounterOffers { round, offers: vec![CounterOffer { member, contract: 1, price }] };
     let keypair = &pair.identities[chair].keypair;
     let bytes = Message::CounterOffers(Signed::new(keypair, &pair.federation.network, &made)).encode();

@@ -18,7 +18,7 @@ use super::samples;
 const GOLDEN: &[(&str, &str)] = &[
     ("message: sealed bid", "be236d8b"),
     ("message: marks", "14e1e212"),
-    ("message: opened bid", "af4abad8"),
+    ("message: opened bid", "859a6f24"),
     ("message: counter-offers", "0886c7f3"),
     ("message: reply", "2a6975e5"),
     ("message: update", "69e9a8bf"),
@@ -37,17 +37,17 @@ const GOLDEN: &[(&str, &str)] = &[
     ("message: polka certificate", "4e3a0864"),
     ("message: ended round", "11afb5cc"),
     ("message: begun round", "a248d8b9"),
-    ("message: plan", "90851e8d"),
+    ("message: plan", "4bad4eaf"),
     ("message: settle", "d2a989a0"),
-    ("body: plan", "ca1f6505"),
+    ("body: plan", "6321dea5"),
     ("body: settle", "591d8b92"),
     ("request", "e08b620d"),
     ("request: model", "f9832ade"),
     ("response", "36412059"),
-    ("genesis", "c189f4fa"),
-    ("state", "2d8befef"),
-    ("journal", "3a31c14f"),
-    ("saved step", "51c80300"),
+    ("genesis", "a7593e16"),
+    ("state", "2e5898f7"),
+    ("journal", "98e864eb"),
+    ("saved step", "163f5606"),
 ];
 
 fn encoded() -> Vec<(String, Vec<u8>)> {
@@ -75,7 +75,7 @@ fn journal() -> Vec<Vec<u8>> {
     let identity = scenario.identities().remove(0);
     let (mut machine, mut effects) = Machine::recover(federation, identity, Durable::default(), Time(0)).unwrap();
     let round = machine.state().round;
-    let bid = Some(Bid { contract: 0, price: 1_000 });
+    let bid = Some(Bid { contract: 0, price: 1_000, samples: 600 });
     effects.extend(machine.handle(Input::BidChosen { round, bid }, Time(1)).unwrap());
     let weights = [].into();
     effects.extend(machine.handle(Input::MarksChosen { round, hire: 1, weights }, Time(2)).unwrap());

@@ -44,7 +44,7 @@ pub(crate) fn commit() -> Signed<BidCommit> {
 }
 
 fn reveal() -> Signed<BidReveal> {
-    let bid = Bid { contract: 1, price: 300_000 };
+    let bid = Bid { contract: 1, price: 300_000, samples: 600 };
     sign(&BidReveal { round: Round(3), bid, salt: Hash([5; 32]), marks: Some(Hash([6; 32])) })
 }
 

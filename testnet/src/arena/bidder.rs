@@ -74,7 +74,7 @@ fn question(dice: &Dice, number: u64, member: u64) -> BidderQuestion {
     let offer = |(place, contract): (u8, &Contract)| {
         let is_forbidden = dice.happens(FORBIDDEN, "forbidden", &[number, member, place.into()]);
         let cost = bidder::cost(contract, samples, cost);
-        (!is_forbidden).then_some(Offer { place, value: contract.value, cost })
+        (!is_forbidden).then_some(Offer { place, samples, value: contract.value.into(), cost })
     };
     let offers = (0_u8..).zip(&contracts()).filter_map(offer).collect();
     let reputation = dice.between((300.0, 1_000.0), "reputation", &[number, member]) as u32;
@@ -87,7 +87,7 @@ fn told(question: &BidderQuestion) -> BidderFacts {
     let menu = contracts();
     let offered = |offer: &Offer| {
         let Contract { epochs, width, .. } = *menu.get(usize::from(offer.place))?;
-        let most = question.reserve_price * u64::from(offer.value);
+        let most = question.reserve_price * offer.value;
         Some(Offered { place: offer.place, epochs, width, cost: offer.cost, most })
     };
     BidderFacts { offers: question.offers.iter().filter_map(offered).collect(), ..BidderFacts::default() }
@@ -109,8 +109,8 @@ fn mark(dice: &Dice, number: u64, member: u64) -> u64 {
     dice.between((Marks::LEAST.into(), Marks::MOST.into()), "mark", &[number, member]) as u64
 }
 
-fn weighed(value: u32, mark: u64) -> u64 {
-    u64::from(value) * mark / u64::from(Marks::NEUTRAL)
+fn weighed(value: u64, mark: u64) -> u64 {
+    value * mark / u64::from(Marks::NEUTRAL)
 }
 
 fn id(number: u64) -> MemberId {

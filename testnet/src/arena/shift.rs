@@ -133,7 +133,7 @@ impl Shift {
         let round = Round(progress.round);
         let (menu, candidates) = (self.contracts.clone(), Vec::new());
         let known = Circumstances {
-            bidding: BidQuestion { round, menu, reserve_price: 0, reputation: 0, idle_rounds: 0 },
+            bidding: BidQuestion { round, menu, reserve_price: 0, usual_samples: 0, reputation: 0, idle_rounds: 0 },
             capacity: self.capacity(self.load(progress.round, Moment::Before)),
             means: Means::Budget { plan: &self.plan, filter: &progress.filter, least_micro: 0 },
             marking: MarksQuestion { round, max_winners: 0, candidates },

@@ -237,7 +237,8 @@ pub(super) mod tests {
 
     pub(in crate::hostile) fn planned(round: u64, hired: &[u8]) -> Event {
         let hired_by = HiredBy::Auction;
-        let award = |&number| Award { member: member(number), contract: 0, price: 1, payment: 1, hired_by };
+        let award =
+            |&number| Award { member: member(number), contract: 0, samples: 100, price: 1, payment: 1, hired_by };
         Event::Planned {
             round: Round(round),
             height: Height(1),

@@ -1,11 +1,7 @@
 //! A member of an experiment: what it has, how it behaves, and what came of it.
 
 use althing_agents::bidder;
-use althing_protocol::{
-    genesis::Contract,
-    ids::{Hash, MemberId},
-    model::Width,
-};
+use althing_protocol::ids::{Hash, MemberId};
 
 use super::{
     config::Config,
@@ -39,6 +35,8 @@ pub(super) struct Seat {
     pub(super) id: MemberId,
     /// Examples that it trains on.
     pub(super) samples: u64,
+    /// What the work is worth with so many of them.
+    pub(super) worth: u64,
     /// What delivery costs, in micro-credits: work, and privacy.
     pub(super) cost: u64,
     /// Epsilon that is left.
@@ -95,7 +93,8 @@ impl Agent {
             // An example's privacy is spent by whoever trains on it, so a name bears as much of it as it has examples.
             let privacy = privacy / names as f64;
             let cost = work_cost(config, samples, cost_per_sample) + privacy.round() as u64;
-            Seat { id: MemberId(id.0), samples, cost, epsilon: config.privacy.epsilon_budget }
+            let worth = config.work().worth(samples, config.market.usual_samples);
+            Seat { id: MemberId(id.0), samples, worth, cost, epsilon: config.privacy.epsilon_budget }
         };
         Self {
             part,
@@ -124,11 +123,5 @@ impl Agent {
 fn work_cost(config: &Config, samples: u64, cost_per_sample: f64) -> u64 {
     /// The reckoning is in whole micro-credits for an example; members differ in parts of them.
     const PARTS: u64 = 1_000;
-    let contract = Contract {
-        name: String::new(),
-        epochs: config.contract.epochs,
-        width: Width::Full,
-        value: config.contract.value,
-    };
-    bidder::cost(&contract, samples, (cost_per_sample * PARTS as f64).round() as u64).div_ceil(PARTS)
+    bidder::cost(&config.work(), samples, (cost_per_sample * PARTS as f64).round() as u64).div_ceil(PARTS)
 }

@@ -2,8 +2,9 @@
 
 use althing_agents::selector::Focus;
 use althing_protocol::{
-    genesis::{GenesisError, Market},
+    genesis::{Contract, GenesisError, Market},
     limits,
+    model::Width,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -172,9 +173,15 @@ impl Config {
         self.population.iter().try_for_each(|part| part.strategy.check().map_err(Error::Config))
     }
 
-    /// Most that anybody may ask, in micro-credits: what the work is worth at the reserve price.
-    pub(super) fn ceiling(&self) -> u64 {
-        self.market.reserve_price.saturating_mul(self.contract.value.into()).min(limits::MAX_MINT)
+    /// Most that may be asked for work of this worth, in micro-credits: what it is worth at the reserve price.
+    pub(super) fn ceiling(&self, worth: u64) -> u64 {
+        self.market.reserve_price.saturating_mul(worth).min(limits::MAX_MINT)
+    }
+
+    /// The one contract of the menu, as a genesis would have it.
+    pub(super) fn work(&self) -> Contract {
+        let Work { epochs, value } = self.contract;
+        Contract { name: String::new(), epochs, width: Width::Full, value }
     }
 
     /// How many members belong to each part: shares of the whole, rounded so that they add up.

@@ -30,7 +30,7 @@ fn of_part(world: &World<'_>, call: &Call<'_>, answers: &Answers, part: usize) -
         let agent = &world.agents[members[drawn]];
         let Some(seat) = agent.seats.first().filter(|seat| answers.bids.contains_key(&seat.id)) else { continue };
         let cost = if agent.behaviour.labour() == Labour::Feigns { 0 } else { seat.cost };
-        let most = world.config.ceiling();
+        let most = world.config.ceiling(seat.worth);
         let mut tried = Trial { world, call, answers: answers.clone(), id: seat.id, cost };
         let asks = answers.bids[&seat.id].bid.price;
         let earned = tried.earned(asks);

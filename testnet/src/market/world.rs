@@ -142,15 +142,15 @@ impl<'a> World<'a> {
     /// Every name's bid, under the marks of the chair's focus.
     fn answers(&mut self) -> Answers {
         let config = self.config;
-        let worth = u64::from(config.contract.value);
         let mut bids = BTreeMap::new();
         for agent in &mut self.agents {
             let Agent { seats, behaviour, draws, tally, part, .. } = agent;
             for seat in seats.iter().filter(|seat| config.privacy.epsilon_per_round <= seat.epsilon) {
-                let offer = Offer { cost: seat.cost, most: config.ceiling(), ring_most: self.ring_most[*part] };
+                let most = config.ceiling(seat.worth);
+                let offer = Offer { cost: seat.cost, most, ring_most: self.ring_most[*part] };
                 let Some(price) = behaviour.ask(&offer, draws) else { continue };
-                let bid = Bid { contract: 0, price };
-                bids.insert(seat.id, OpenBid { bid, worth, weight: Marks::NEUTRAL });
+                let bid = Bid { contract: 0, price, samples: seat.samples };
+                bids.insert(seat.id, OpenBid { bid, worth: seat.worth, weight: Marks::NEUTRAL });
                 tally.bids += 1;
             }
         }
@@ -268,9 +268,12 @@ impl<'a> World<'a> {
             earned.insert(*place, received.map_or(0, |received| received as i64) - *cost as i64);
         }
         (row.hired, row.delivered) = (deliveries.hired.len() as u64, deliveries.updates.len() as u64);
-        let most = self.config.ceiling();
         for (place, agent) in self.agents.iter_mut().enumerate() {
-            for (name, seat) in agent.seats.iter().enumerate().filter(|(_, seat)| seat.cost <= most) {
+            for (name, seat) in agent.seats.iter().enumerate() {
+                let most = self.config.ceiling(seat.worth);
+                if seat.cost > most {
+                    continue;
+                }
                 let offer = Offer { cost: seat.cost, most, ring_most: self.ring_most[agent.part] };
                 agent.behaviour.learn(&offer, earned.get(&(place, name)).copied().unwrap_or(0));
             }
@@ -280,9 +283,10 @@ impl<'a> World<'a> {
     /// Adopts the next model, and lets members go and come.
     fn close(&mut self, row: &mut RoundRow, deliveries: Deliveries) -> Result<(), LearnError> {
         let config = self.config;
-        let worth = config.ceiling() as f64;
+        let worth = |(member, name): Place| config.ceiling(self.agents[member].seats[name].worth) as f64;
+        let brought = deliveries.updates.values().map(|(place, work)| worth(*place) * work.quality);
+        row.welfare = brought.sum::<f64>() - row.cost as f64;
         let updates: Vec<Work> = deliveries.updates.values().map(|(_, work)| *work).collect();
-        row.welfare = updates.iter().map(|work| worth * work.quality).sum::<f64>() - row.cost as f64;
         let trained =
             deliveries.hired.iter().filter(|(_, place, _)| self.agents[place.0].behaviour.labour() == Labour::Trains);
         row.epsilon = trained.count() as f64 * config.privacy.epsilon_per_round;

@@ -24,7 +24,8 @@ pub(crate) fn opened(round: u64, aggregator: u8) -> Event {
 }
 
 pub(crate) fn planned(round: u64, elected: u8, agreement_round: u32) -> Event {
-    let award = Award { member: member(1), contract: 0, price: 5, payment: 6, hired_by: HiredBy::Auction };
+    let award =
+        Award { member: member(1), contract: 0, samples: 100, price: 5, payment: 6, hired_by: HiredBy::Auction };
     Event::Planned {
         round: Round(round),
         height: Height(2 * round - 1),

@@ -17,7 +17,7 @@ use crate::trace::replay::Difference;
 fn trace() -> Trace {
     let genesis = Scenario::quiet(1, 3).genesis();
     let ids: Vec<MemberId> = genesis.members.iter().map(|member| member.id).collect();
-    let bid = |price| OpenBid { bid: Bid { contract: 0, price }, worth: 100, weight: 100 };
+    let bid = |price| OpenBid { bid: Bid { contract: 0, price, samples: 100 }, worth: 100, weight: 100 };
     let bids = ids.iter().copied().zip([1_000, 2_000, 3_000].map(bid)).collect();
     let round = TracedRound {
         round: Round(1),

@@ -26,9 +26,9 @@ const KEY: &str = "key.toml";
 const GENESIS: &str = "genesis.toml";
 const INVITATION: &str = "invitation.txt";
 
-/// What a pass over all of a member's data is to cost at the most, in micro-credits: half of what the market pays for one
-/// by default, so that whoever has much data bids too.
-const PASS_MICRO: u64 = 200_000;
+/// What a pass over the usual data, or over a member's own where the genesis knows no usual one, is to cost at the most, in
+/// micro-credits: half of what the market pays for one by default, so that whoever has much data bids too.
+pub(super) const PASS_MICRO: u64 = 200_000;
 
 /// What one example costs where that is less, in micro-credits.
 const EXAMPLE_MICRO: u64 = 10;
@@ -76,14 +76,20 @@ impl Home<'_> {
     /// Makes the folder, once the data was looked at.
     pub(super) fn make(&self, catalogue: &Catalogue) -> Result<Made, Failure> {
         must_not_exist(self.dir)?;
+        let samples = self.samples(catalogue)?;
+        let usual = if self.genesis.market.usual_samples == 0 { samples } else { self.genesis.market.usual_samples };
+        let cost = (PASS_MICRO / usual.max(1)).clamp(1, EXAMPLE_MICRO);
         let text = self.config()?;
-        let config = Config::parse(&text, &self.dir.join(CONFIG))?;
-        let samples = catalogue.check(&self.genesis.task)?.learner(&config.data)?.samples();
-        let cost = (PASS_MICRO / samples.max(1)).clamp(1, EXAMPLE_MICRO);
         let text =
             format!("{text}\n[agents]\ncost_per_sample = {cost}    # micro-credits for training on one example once\n");
         self.write(&text)?;
         Ok(Made { samples })
+    }
+
+    /// Examples that the member trains on.
+    pub(super) fn samples(&self, catalogue: &Catalogue) -> Result<u64, Failure> {
+        let config = Config::parse(&self.config()?, &self.dir.join(CONFIG))?;
+        Ok(catalogue.check(&self.genesis.task)?.learner(&config.data)?.samples())
     }
 
     /// Writes everything beside the folder's place, and then puts it there.

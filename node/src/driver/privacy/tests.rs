@@ -255,7 +255,14 @@ fn wanted(order: &TrainOrder) -> Wanted {
 
 fn order(round: u64, epochs: u32) -> TrainOrder {
     let contract = Contract { name: "c".into(), epochs, width: Width::Full, value: 100 };
-    TrainOrder { round: Round(round), base: BlobRef::of(&base()), progress: None, contract, seed: Hash::ZERO }
+    TrainOrder {
+        round: Round(round),
+        base: BlobRef::of(&base()),
+        progress: None,
+        contract,
+        samples: 1,
+        seed: Hash::ZERO,
+    }
 }
 
 #[test]

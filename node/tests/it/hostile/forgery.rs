@@ -36,7 +36,7 @@ impl Lie {
     pub(super) fn of_each_kind(&self, number: u64) -> Vec<Message> {
         let Self { round, height, .. } = *self;
         let hash = Hash::derive("a lie", &[&number.to_le_bytes()]);
-        let (bid, salt) = (Bid { contract: 0, price: number }, hash);
+        let (bid, salt) = (Bid { contract: 0, price: number, samples: 100 }, hash);
         let update = BlobRef { hash, size: 796_840 };
         let gains = BTreeMap::from([(self.signer, 1 + number as i64)]);
         vec![

@@ -28,7 +28,9 @@ impl Consent {
         if offered.is_none_or(|offer| (offer.contract, offer.price) != (award.contract, award.payment)) {
             return wrong("something else was offered");
         }
-        let posted = floor::price(&self.genesis, state, Bid { contract: award.contract, price: 0 });
+        let bid = plan.bids.iter().find(|(_, reveal)| reveal.signer == award.member);
+        let Some(Ok(reveal)) = bid.map(|(_, reveal)| reveal.peek()) else { return wrong("it has not bid") };
+        let posted = floor::price(&self.genesis, state, Bid { contract: award.contract, ..reveal.bid });
         if award.payment != posted {
             return wrong("not at the posted price");
         }

@@ -106,6 +106,10 @@ pub(super) fn price(genesis: &Genesis, state: &State, bid: Bid) -> u64 {
     let budget = (left + held + state.ledger.escrow.bonus).min(most);
     let delivery = budget - budget * u64::from(market.bonus_permille) / 1_000;
     let value = u64::from(genesis.contracts[usize::from(bid.contract)].value);
+    let value = match market.usual_samples {
+        0 => value,
+        usual => (value * bid.samples / usual).min(value * 10),
+    };
     let for_a_unit = match market.mechanism {
         Mechanism::Posted { per_value } => per_value,
         _ => market.reserve_price,

@@ -179,7 +179,8 @@ impl Host {
         Some(match order {
             Effect::AskBid(question) => {
                 let contract = taste % question.menu.len() as u8;
-                let bid = (taste < 250).then_some(Bid { contract, price: 1_000 * u64::from(taste) });
+                let bid =
+                    (taste < 250).then_some(Bid { contract, price: 1_000 * u64::from(taste), samples: taste.into() });
                 Input::BidChosen { round: question.round, bid }
             }
             Effect::AskMarks(question) => {
