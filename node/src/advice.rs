@@ -86,18 +86,33 @@ pub struct Advice {
     pub cost: Cost,
 }
 
+/// Whoever answers single questions: an endpoint, or somebody who stands before one and remembers.
+pub trait Respondent: Sync {
+    /// The answer to `question`, if there is one `within` that time.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why there is none.
+    fn complete(&self, question: &Question, within: Duration) -> impl Future<Output = Result<Answer, Refusal>> + Send;
+}
+
+impl Respondent for Endpoint {
+    async fn complete(&self, question: &Question, within: Duration) -> Result<Answer, Refusal> {
+        Self::complete(self, question, within).await
+    }
+}
+
 /// Somebody who asks a model for orders.
 #[derive(Debug, Clone)]
-pub struct Adviser {
+pub struct Adviser<R = Endpoint> {
     /// Where the model is.
-    pub endpoint: Endpoint,
+    pub endpoint: R,
     /// How it is asked to choose.
     pub asking: Asking,
     /// How long each answer may take.
     pub within: Duration,
 }
 
-impl Adviser {
+impl<R: Respondent> Adviser<R> {
     /// Asks for an order. What the model usually says about the topic is in `habit`, which learns from it.
     pub async fn consult(&self, inquiry: &Inquiry, habit: &mut Habit) -> Advice {
         let mut advice = Advice {

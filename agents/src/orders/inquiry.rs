@@ -4,8 +4,16 @@ use althing_protocol::{event::Role, ids::Hash};
 
 use super::{
     choice::{Choice, Topic},
+    memory::Memory,
     situation::Situation,
 };
+
+/// Past orders that a model is told of.
+pub const MEMORIES_TOLD: usize = 3;
+
+/// Menus and members are shuffled anew after so many rounds. All members shuffle alike: a server that several of them ask
+/// has the answer to the same words at hand.
+const SHUFFLED_EVERY: u64 = 8;
 
 /// Tokens that a question may have beyond the beginning that all questions of its topic share.
 pub const TOKENS_MAX: usize = 200;
@@ -56,6 +64,14 @@ pub struct Inquiry {
 }
 
 impl Inquiry {
+    /// The question that a member asks about `topic` when the round of this situation opens; none where there is no
+    /// choice. It tells of what the member remembers, and is shuffled as all members shuffle in that round.
+    pub fn of_round(topic: Topic, situation: &Situation, memory: &Memory) -> Option<Self> {
+        let shuffle = situation.round.0 / SHUFFLED_EVERY;
+        let lot = Hash::derive("althing 1 orders", &[topic.name().as_bytes(), &shuffle.to_be_bytes()]);
+        Self::new(topic, situation, &memory.best(topic, MEMORIES_TOLD), &lot)
+    }
+
     /// A question about `topic` in this situation; none where there is no choice. Of `memories` and of what is known as
     /// much is told as there is room for. `lot` shuffles the menu and the members.
     pub fn new(topic: Topic, situation: &Situation, memories: &[String], lot: &Hash) -> Option<Self> {

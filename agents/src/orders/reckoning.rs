@@ -10,7 +10,7 @@ use althing_protocol::{
 use super::{choice::Choice, memory::Outcome};
 
 /// Rounds that are looked back on.
-const LOOK_BACK: usize = 8;
+pub const LOOK_BACK: usize = 8;
 
 /// Micro-credits in a point of a bidder or guardian.
 const POINT: i64 = 1_000;

@@ -36,13 +36,6 @@ const MEMORY: &str = "orders";
 /// Longest memory that is read back, in bytes; it has a bounded number of records.
 const MEMORY_BYTES_MAX: usize = 256 * 1024;
 
-/// Past orders that a model is told of.
-const MEMORIES_TOLD: usize = 3;
-
-/// Menus and members are shuffled anew after so many rounds. All members shuffle alike: a server that several of them ask
-/// has the answer to the same words at hand.
-const SHUFFLED_EVERY: u64 = 8;
-
 /// Advice that waits for the loop. There is one question at a time, so one place would do.
 const ADVICE_WAITING: usize = 4;
 
@@ -179,9 +172,7 @@ impl Seeker {
         let memory = lock(&self.memory);
         let topic = self.agenda.next(situation, &memory)?;
         let round = situation.round;
-        let shuffle = round.0 / SHUFFLED_EVERY;
-        let lot = Hash::derive("althing 1 orders", &[topic.name().as_bytes(), &shuffle.to_be_bytes()]);
-        let inquiry = Inquiry::new(topic, situation, &memory.best(topic, MEMORIES_TOLD), &lot)?;
+        let inquiry = Inquiry::of_round(topic, situation, &memory)?;
         self.agenda.asked(topic, round);
         Some((round, inquiry))
     }

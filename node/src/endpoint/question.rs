@@ -22,7 +22,7 @@ pub const WORD_BYTES_MAX: usize = 64;
 pub const ANSWER_TOKENS_MAX: u32 = 1_024;
 
 /// One question.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
     /// What is said, 1 to [`MESSAGES_MAX`]. What is the same in every question comes first, so that servers which
     /// remember beginnings need not read it again.
@@ -72,7 +72,8 @@ pub enum Role {
 }
 
 /// What an answer may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
     /// Anything. A text that was cut off counts too, and says so.
     Text,

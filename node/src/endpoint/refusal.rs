@@ -1,8 +1,11 @@
 //! Why there is no answer.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a language model has not answered. It is a value and no fault of the node's: who asked falls back on a rule and
 /// writes the name down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// Nobody listens there, or the name is unknown.
     #[error("nobody can be reached there; start the server, or correct the address")]

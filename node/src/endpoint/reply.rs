@@ -1,6 +1,6 @@
 //! What a server says, read with suspicion: it may be any program, and what it says goes into transcripts.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Form, Refusal};
 use crate::text::one_line;
@@ -15,7 +15,8 @@ pub const MODEL_CHARS_MAX: usize = 200;
 const LOG_PROBABILITY_SLACK: f64 = 1e-3;
 
 /// How a text ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// By itself.
     Complete,
