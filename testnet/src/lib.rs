@@ -11,6 +11,7 @@ pub mod arena;
 pub mod attacks;
 pub mod audit;
 pub mod chaos;
+pub mod endpoint;
 pub mod error;
 mod fleet;
 pub mod folder;

@@ -30,7 +30,9 @@ async fn main() -> ExitCode {
             agents_and_tell(options).await.map_err(|error| (error.to_string(), error.exit_code()))
         }
         Command::Trace(options) => trace_and_tell(&options).map_err(|error| (error.to_string(), EXIT_MISTAKE)),
-        Command::Market(options) => market_and_tell(&options).map_err(|error| (error.to_string(), error.exit_code())),
+        Command::Market(options) => {
+            market_and_tell(options).await.map_err(|error| (error.to_string(), error.exit_code()))
+        }
         Command::Hostile(args) => return hostile(&args).await,
         Command::Replay(options) => replay_and_tell(&options).map_err(|error| (error.to_string(), error.exit_code())),
     };
@@ -105,14 +107,16 @@ fn replay_and_tell(options: &ReplayOptions) -> Result<ExitCode, replay::Error> {
     }
 }
 
-/// As above: it keeps as many threads busy as it may.
-fn market_and_tell(options: &MarketOptions) -> Result<ExitCode, market::Error> {
+/// On a thread of its own, where a language model may take its time. It keeps as many threads busy as it may.
+async fn market_and_tell(options: MarketOptions) -> Result<ExitCode, market::Error> {
     if options.print_config {
         print!("{}", market::defaults());
         return Ok(ExitCode::SUCCESS);
     }
-    let summary = market::run(options)?;
-    tell(options.json, &summary.to_json(), &summary.table(), &options.report.join("report.html"));
+    let (wants_json, report) = (options.json, options.report.join("report.html"));
+    let experiment = tokio::task::spawn_blocking(move || market::run(&options));
+    let summary = experiment.await.map_err(|_| market::Error::Thread)??;
+    tell(wants_json, &summary.to_json(), &summary.table(), &report);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -145,7 +145,7 @@ const MARKET_EXAMPLES: &str = "\
 Examples:
   testnet market                                 a thousand truthful members, a hundred rounds, four seeds
   testnet market --config testnet/markets/does-truth-pay.toml
-                                                 one of eight questions that come with the program
+                                                 one of nine questions that come with the program
   testnet market --sweep market.mechanism=critical,vcg,first-price
                                                  the same members under three mechanisms
   testnet market --sweep market.bonus_permille=0,300,600 --sweep members.count=100,1000
@@ -154,12 +154,14 @@ Examples:
                                                  uneven data
   testnet market --config testnet/markets/what-is-an-update-worth.toml
                                                  sixteen members who really train, in minutes
+  testnet market --config testnet/markets/what-a-model-earns.toml --endpoint http://127.0.0.1:8080
+                                                 a quarter of the members follows a language model
   testnet market --print-config > mine.toml      every field with its default, to begin with
   testnet market --json > summary.json           for a script; progress stays on the error stream
 
 Strategies: truthful, random, flatterer, { shading = { margin_percent = 20 } }, { inflating = { times = 3 } },
 { ring = { withheld_permille = 970 } }, { sybil = { identities = 10 } }, { free-rider = { price_percent = 50 } },
-{ bandit = { curious_permille = 100 } }.
+{ bandit = { curious_permille = 100 } }, { model = { questions_most = 40 } } with --endpoint or --answers.
 It writes report.html, summary.json, and rounds, strategies and members as CSV and Parquet: docs/market.md says what is
 in them. The same seeds give the same bytes, on any number of threads.";
 

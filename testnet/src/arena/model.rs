@@ -5,14 +5,14 @@
 
 mod options;
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use althing_agents::{
     Rival,
     bidder::BidderQuestion,
     guardian::{GuardianQuestion, PaceQuestion},
     orders::{
-        Choice, Inquiry, Memory, Orders, Outcome, Topic,
+        Choice, Inquiry, LOOK_BACK, MEMORIES_TOLD, Memory, Orders, Outcome, Topic,
         obey::Obedient,
         verdict::{Asking, Habit},
     },
@@ -32,12 +32,9 @@ use super::{
     field::{Entrant, Model},
     scored::Scored,
     selector::Selection,
-    topical::{LOOK_BACK, Topical},
+    topical::Topical,
     usage::Usage,
 };
-
-/// Past orders that the model is told of, as in a node.
-const MEMORIES_TOLD: usize = 3;
 
 /// Points for what is worth 1, so that memories need no fractions.
 const POINTS: f64 = 1e3;
@@ -55,12 +52,12 @@ struct Advised {
 /// # Errors
 /// [`Error::Endpoint`] if the endpoint cannot be used, [`Error::Absent`] if no model answers there.
 pub async fn invite(options: &ModelOptions) -> Result<Vec<Box<dyn Entrant>>, Error> {
-    let Some(endpoint) = options.endpoint()? else { return Ok(Vec::new()) };
+    let Some(endpoint) = options.server.endpoint()? else { return Ok(Vec::new()) };
     let absent = |refusal| Error::Absent { address: endpoint.address().clone(), refusal };
     let name = endpoint.model().await.map_err(absent)?;
-    let model = Model { name, answer_within_ms: options.answer_within_ms };
+    let model = Model { name, answer_within_ms: options.server.answer_within_ms };
     let entrant = |asking: Asking| {
-        let (endpoint, within) = (Endpoint::clone(&endpoint), Duration::from_millis(options.answer_within_ms));
+        let (endpoint, within) = (Endpoint::clone(&endpoint), options.server.within());
         let adviser = Adviser { endpoint, asking, within };
         Box::new(Advised { adviser, model: model.clone(), runtime: Handle::current() }) as Box<dyn Entrant>
     };

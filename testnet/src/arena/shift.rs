@@ -8,7 +8,7 @@ use std::time::Duration;
 use althing_agents::{
     Circumstances, Council, Policy,
     guardian::{Capacity, Evenly, GuardianQuestion, Machine, Means, Need, PaceOption, PaceQuestion, Stint, WhatFits},
-    orders::{Reckoning, Situation},
+    orders::{LOOK_BACK, Reckoning, Situation},
     policy::ask,
     privacy::{Budget, BudgetError, Debit, Filter, Plan, PlanError, Ticket},
 };
@@ -19,7 +19,7 @@ use althing_protocol::{
     model::Width,
 };
 
-use super::{dice::Dice, topical::LOOK_BACK};
+use super::dice::Dice;
 
 /// Rounds that the budget is planned for.
 const ROUNDS: u64 = 12;

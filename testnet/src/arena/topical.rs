@@ -4,14 +4,11 @@ use althing_agents::{
     Rival,
     bidder::{BidOption, BidderQuestion, Cheapest},
     guardian::{Evenly, GuardianQuestion, PaceQuestion, WhatFits},
-    orders::{SelectorFacts, Situation, Topic},
+    orders::{LOOK_BACK, SelectorFacts, Situation, Topic},
     selector::Coverage,
 };
 
 use super::{contestant::Context, scored::Scored, selector::Selection};
-
-/// Rounds on which agents look back, as in a node.
-pub(super) const LOOK_BACK: usize = 8;
 
 /// A context that standing orders can be asked for, as a node asks for them.
 pub(super) trait Topical: Context {

@@ -6,7 +6,7 @@ use althing_protocol::ids::{Hash, MemberId};
 use super::{
     config::Config,
     draw::{Stream, stream},
-    strategy::Behaviour,
+    strategy::{Advised, Behaviour},
 };
 
 /// Data is worth at most so much.
@@ -106,6 +106,16 @@ impl Agent {
             draws,
             tally: Tally::default(),
         }
+    }
+
+    /// Its behaviour, if a language model advises it, and the name that it bids under.
+    pub(super) fn advised(&mut self) -> Option<(&mut Advised, &Seat)> {
+        Some((self.behaviour.advised()?, self.seats.first()?))
+    }
+
+    /// Whether its privacy account pays for a round that costs so much epsilon.
+    pub(super) fn affords(&self, epsilon: f64) -> bool {
+        self.seats.iter().any(|seat| epsilon <= seat.epsilon)
     }
 
     /// Examples of all its names.

@@ -8,7 +8,13 @@ use althing_protocol::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{draw::Distribution, error::Error, learning::Learning, school::Training, strategy::Strategy};
+use super::{
+    draw::Distribution,
+    error::Error,
+    learning::Learning,
+    school::Training,
+    strategy::{Model, Strategy},
+};
 
 /// Every field, with its default.
 pub(super) const DEFAULTS: &str = include_str!("defaults.toml");
@@ -182,6 +188,14 @@ impl Config {
     pub(super) fn work(&self) -> Contract {
         let Work { epochs, value } = self.contract;
         Contract { name: String::new(), epochs, width: Width::Full, value }
+    }
+
+    /// The parts whose members follow a language model, by number.
+    pub(super) fn advised(&self) -> impl Iterator<Item = (usize, &Model)> {
+        self.population.iter().enumerate().filter_map(|(number, part)| match &part.strategy {
+            Strategy::Model(model) => Some((number, model)),
+            _ => None,
+        })
     }
 
     /// How many members belong to each part: shares of the whole, rounded so that they add up.

@@ -5,6 +5,8 @@ use std::{num::NonZeroUsize, path::PathBuf, thread};
 use clap::{Args, value_parser};
 use toml::{Table, Value};
 
+use crate::endpoint::EndpointOptions;
+
 /// Options of `testnet market`.
 #[derive(Debug, Clone, Args)]
 pub struct MarketOptions {
@@ -47,6 +49,15 @@ pub struct MarketOptions {
     /// Folder of MNIST, for --learning real
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"), value_name = "DIR")]
     pub data: PathBuf,
+
+    /// The model whose orders members of the strategy `model` follow.
+    #[command(flatten)]
+    pub server: EndpointOptions,
+
+    /// Answer what a language model is asked from the answers.jsonl of an earlier report; what it lacks is asked of
+    /// --endpoint, and without that ends the experiment
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
 
     /// Threads to play on; results do not depend on it [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1_024))]

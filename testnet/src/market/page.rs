@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    advice,
     error::Error,
     picture::{self, CURVES, LINES_MOST},
     record::Run,
@@ -44,7 +45,9 @@ pub(super) fn html(summary: &Summary, points: &[Point], runs: &[Run]) -> Result<
     for (number, point) in points.iter().enumerate().take(LINES_MOST) {
         figure(&mut page, &picture::surplus(number, point, runs).svg()?);
     }
-    page.push_str("</div>\n</body></html>\n");
+    page.push_str("</div>\n");
+    advice::write(&mut page, summary);
+    page.push_str("</body></html>\n");
     Ok(page)
 }
 
@@ -110,6 +113,6 @@ fn strategies(page: &mut String, summary: &Summary) {
     page.push_str("</table>\n");
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

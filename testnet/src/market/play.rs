@@ -8,17 +8,26 @@ use std::{
     thread,
 };
 
-use super::{error::Error, progress::Progress, record::Run, school::Library, sweep::Point, world::World};
+use super::{book::Book, error::Error, progress::Progress, record::Run, school::Library, sweep::Point, world::World};
 
 /// Finished runs that wait to be put in their places.
 const FINISHED_CAP: usize = 8;
+
+/// What runs have in common.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sources<'a> {
+    /// The data that members train on, if they do.
+    pub(super) library: Option<&'a Library>,
+    /// Whom members ask who follow a language model, if there are any.
+    pub(super) book: Option<&'a Book>,
+}
 
 /// Plays every seed of every point, and returns the runs in that order.
 ///
 /// # Errors
 /// [`Error`] of the first run, in that order, in which the ledger refused a movement or did not balance, or a training
-/// failed.
-pub(super) fn all(points: &[Point], library: Option<&Library>, threads: usize) -> Result<Vec<Run>, Error> {
+/// failed, or recorded answers lacked one.
+pub(super) fn all(points: &[Point], sources: Sources<'_>, threads: usize) -> Result<Vec<Run>, Error> {
     let of_point = |(number, point)| seeds(point).map(move |seed| (number, seed));
     let jobs: Vec<(usize, u64)> = points.iter().enumerate().flat_map(of_point).collect();
     let rounds = jobs.iter().map(|(point, _)| points[*point].config.rounds).sum();
@@ -31,7 +40,7 @@ pub(super) fn all(points: &[Point], library: Option<&Library>, threads: usize) -
             let (sender, jobs, next, progress) = (sender.clone(), &jobs, &next, &progress);
             scope.spawn(move || {
                 while let Some((job, (point, seed))) = take(next, jobs) {
-                    if sender.send((job, play(&points[point], library, (point, seed), progress))).is_err() {
+                    if sender.send((job, play(&points[point], sources, (point, seed), progress))).is_err() {
                         break;
                     }
                 }
@@ -56,11 +65,6 @@ fn take(next: &AtomicUsize, jobs: &[(usize, u64)]) -> Option<(usize, (usize, u64
     jobs.get(job).map(|what| (job, *what))
 }
 
-fn play(
-    point: &Point,
-    library: Option<&Library>,
-    (number, seed): (usize, u64),
-    progress: &Progress,
-) -> Result<Run, Error> {
-    World::new(&point.config, library, seed)?.play(number, || progress.round())
+fn play(point: &Point, sources: Sources<'_>, (number, seed): (usize, u64), progress: &Progress) -> Result<Run, Error> {
+    World::new(&point.config, sources, seed)?.play(number, || progress.round())
 }

@@ -45,6 +45,10 @@ pub(super) struct PartRow {
     /// Mean over the names of its members, from 0 to 1,000.
     pub(super) reputation: f64,
     pub(super) regret: Option<Regrets>,
+    pub(super) sway: Sway,
+    /// Questions for an order, and those of them that brought one.
+    pub(super) questions: u64,
+    pub(super) orders: u64,
 }
 
 impl PartRow {
@@ -53,6 +57,36 @@ impl PartRow {
         // Far below 2^63: no experiment mints so much.
         self.paid as i64 + self.bonus as i64 - self.cost as i64
     }
+}
+
+/// Whose word bids of members that a language model advises have followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sway {
+    /// The model's order.
+    pub(super) followed: u64,
+    /// The rules', because the model gave no order or one that did not fit.
+    pub(super) fell_back: u64,
+    /// The rules', because the model was not asked.
+    pub(super) ruled: u64,
+}
+
+/// A question to a language model for an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OrderRow {
+    pub(super) round: u64,
+    pub(super) part: usize,
+    /// Members that waited for it.
+    pub(super) members: u64,
+    /// What the model was told of them.
+    pub(super) situation: String,
+    /// What it chose; empty if nothing.
+    pub(super) choice: String,
+    /// Why it chose nothing; empty if it did.
+    pub(super) why: &'static str,
+    /// Single answers that it took, and their tokens.
+    pub(super) answers: u64,
+    pub(super) prompt_tokens: u64,
+    pub(super) completion_tokens: u64,
 }
 
 /// What sampled bidders could have gained by another price.
@@ -90,4 +124,5 @@ pub(super) struct Run {
     pub(super) rounds: Vec<RoundRow>,
     pub(super) parts: Vec<PartRow>,
     pub(super) members: Vec<MemberRow>,
+    pub(super) orders: Vec<OrderRow>,
 }

@@ -1,7 +1,7 @@
 //! The tables of an experiment: `rounds`, `strategies` and `members`.
 
 use super::{
-    record::{MemberRow, PartRow, RoundRow, Run},
+    record::{MemberRow, OrderRow, PartRow, RoundRow, Run},
     sweep::Point,
     table::Table,
 };
@@ -67,6 +67,27 @@ pub(super) fn strategies<'a>(points: &'a [Point], runs: &'a [Run]) -> Table<'a> 
         .real("regret_losers", regret(|regret| regret.losers as f64))
         .real("regret_micro", regret(|regret| regret.sum as f64))
         .real("regret_most_micro", regret(|regret| regret.most as f64))
+        .whole("questions", whole(|row| row.questions))
+        .whole("orders", whole(|row| row.orders))
+        .whole("bids_by_model", whole(|row| row.sway.followed))
+        .whole("bids_by_fallback", whole(|row| row.sway.fell_back))
+}
+
+/// A line for every question for an order, of every run.
+pub(super) fn orders<'a>(points: &'a [Point], runs: &'a [Run]) -> Table<'a> {
+    let rows: Vec<Of<'a, OrderRow>> =
+        runs.iter().flat_map(|run| run.orders.iter().map(move |row| (run, row))).collect();
+    let whole = |get: fn(&OrderRow) -> u64| rows.iter().map(move |(_, row)| get(row));
+    begin(points, &rows)
+        .whole("round", whole(|row| row.round))
+        .whole("part", whole(|row| row.part as u64))
+        .whole("members", whole(|row| row.members))
+        .text("situation", rows.iter().map(|(_, row)| row.situation.as_str()))
+        .text("choice", rows.iter().map(|(_, row)| row.choice.as_str()))
+        .text("why", rows.iter().map(|(_, row)| row.why))
+        .whole("answers", whole(|row| row.answers))
+        .whole("prompt_tokens", whole(|row| row.prompt_tokens))
+        .whole("completion_tokens", whole(|row| row.completion_tokens))
 }
 
 /// A line for every member of every run.

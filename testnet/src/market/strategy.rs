@@ -4,6 +4,7 @@ mod bandit;
 mod flatterer;
 mod free_rider;
 mod inflating;
+mod model;
 mod random;
 mod ring;
 mod shading;
@@ -12,6 +13,7 @@ mod truthful;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::model::{Advised, Model};
 use self::{
     bandit::Bandit, flatterer::Flatterer, free_rider::FreeRider, inflating::Inflating, random::Random, ring::Ring,
     shading::Shading, sybil::Sybil, truthful::Truthful,
@@ -40,6 +42,8 @@ pub(super) enum Strategy {
     Random,
     /// Learns how much above its cost to ask.
     Bandit(Bandit),
+    /// Asks as much above its cost as a language model orders.
+    Model(Model),
 }
 
 /// What a bidder knows.
@@ -86,8 +90,13 @@ pub(super) trait Behaviour {
         seen
     }
 
-    /// What a bid at `price` has earned above cost, in micro-credits; nothing if it lost.
-    fn learn(&mut self, _offer: &Offer, _earned: i64) {}
+    /// What a bid has earned above cost, in micro-credits; nothing if it lost.
+    fn learn(&mut self, _offer: &Offer, _earned: Option<i64>) {}
+
+    /// Itself, if a language model advises it.
+    fn advised(&mut self) -> Option<&mut Advised> {
+        None
+    }
 }
 
 impl Strategy {
@@ -103,6 +112,7 @@ impl Strategy {
             Self::Flatterer => "flatterer",
             Self::Random => "random",
             Self::Bandit(_) => "bandit",
+            Self::Model(_) => "model",
         }
     }
 
@@ -127,6 +137,7 @@ impl Strategy {
         match self {
             Self::Sybil(sybil) => sybil.check(),
             Self::Ring(ring) => ring.check(),
+            Self::Model(model) => model.check(),
             _ => Ok(()),
         }
     }
@@ -142,6 +153,7 @@ impl Strategy {
             Self::Flatterer => Box::new(Flatterer),
             Self::Random => Box::new(Random),
             Self::Bandit(bandit) => Box::new(bandit.learner()),
+            Self::Model(_) => Box::new(Advised::default()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{
+    advice::Advice,
     record::{MemberRow, PartRow, RoundRow, Run},
     sweep::Point,
 };
@@ -20,6 +21,8 @@ pub struct Summary {
     pub title: String,
     /// What it asks.
     pub question: String,
+    /// The language model that members followed, if any did, as its endpoint calls it.
+    pub model: Option<String>,
     /// One for each combination of what is swept.
     pub points: Vec<PointSummary>,
 }
@@ -82,10 +85,12 @@ pub struct PartSummary {
     pub liars_gain: Option<Estimate>,
     /// What a sampled bidder could have gained on average, for a bid.
     pub regret: Option<Estimate>,
+    /// What came of asking a language model, if its members follow one.
+    pub advice: Option<Advice>,
 }
 
 impl Summary {
-    pub(super) fn of(points: &[Point], runs: &[Run]) -> Self {
+    pub(super) fn of(points: &[Point], runs: &[Run], model: Option<String>) -> Self {
         let of_point = |(number, point): (usize, &Point)| {
             let runs: Vec<&Run> = runs.iter().filter(|run| run.point == number).collect();
             PointSummary::of(point, &runs)
@@ -94,6 +99,7 @@ impl Summary {
         Self {
             title: first.map_or_else(String::new, |config| config.title.clone()),
             question: first.map_or_else(String::new, |config| config.question.clone()),
+            model,
             points: points.iter().enumerate().map(of_point).collect(),
         }
     }
@@ -115,6 +121,9 @@ impl Summary {
             let _ = writeln!(text, "  {}", PartSummary::header());
             for part in &point.parts {
                 let _ = writeln!(text, "  {}", part.line());
+            }
+            for advice in point.parts.iter().filter_map(|part| part.advice.as_ref()) {
+                let _ = writeln!(text, "  {advice}");
             }
         }
         text
@@ -227,6 +236,7 @@ impl PartSummary {
             reputation: mean(runs, |run| rows(run).last().map_or(f64::NAN, |row| row.reputation)),
             liars_gain: mean(runs, |run| regrets(run, |regret| regret.losers)),
             regret: mean(runs, |run| regrets(run, |regret| regret.sum)),
+            advice: config.advised().any(|(number, _)| number == part).then(|| Advice::of(runs, part)),
         }
     }
 

@@ -4,7 +4,8 @@ use super::{
     config::Config,
     error::Error,
     options::MarketOptions,
-    parquet, play,
+    parquet,
+    play::{self, Sources},
     record::Run,
     results,
     school::Library,
@@ -38,24 +39,24 @@ fn config(base: &[&str], more: &[&str]) -> Config {
 fn bytes(points: &[Point], runs: &[Run]) -> Vec<Vec<u8>> {
     let tables = [results::rounds(points, runs), results::strategies(points, runs), results::members(points, runs)];
     let both = tables.iter().flat_map(|table| [table.to_csv().into_bytes(), parquet::bytes(table)]);
-    both.chain([Summary::of(points, runs).to_json().into_bytes()]).collect()
+    both.chain([Summary::of(points, runs, None).to_json().into_bytes()]).collect()
 }
 
 #[test]
 fn equal_seeds_give_equal_bytes_on_any_number_of_threads_and_others_do_not() {
     let sweep = ["--sweep=market.mechanism=critical,vcg,first-price,posted:100,fixed", "--set=regret.every=5"];
     let wanted = points(&ALL, &sweep);
-    let once = bytes(&wanted, &play::all(&wanted, None, 1).unwrap());
-    assert_eq!(once, bytes(&wanted, &play::all(&wanted, None, 1).unwrap()));
-    assert_eq!(once, bytes(&wanted, &play::all(&wanted, None, 3).unwrap()));
+    let once = bytes(&wanted, &play::all(&wanted, Sources::default(), 1).unwrap());
+    assert_eq!(once, bytes(&wanted, &play::all(&wanted, Sources::default(), 1).unwrap()));
+    assert_eq!(once, bytes(&wanted, &play::all(&wanted, Sources::default(), 3).unwrap()));
     let other = points(&ALL, &[&sweep[..], &["--seed=9"]].concat());
-    assert_ne!(once, bytes(&other, &play::all(&other, None, 2).unwrap()));
+    assert_ne!(once, bytes(&other, &play::all(&other, Sources::default(), 2).unwrap()));
 }
 
 #[test]
 fn a_credit_from_nowhere_ends_the_experiment() {
     let config = config(&ALL, &[]);
-    let mut world = World::new(&config, None, 1).unwrap();
+    let mut world = World::new(&config, Sources::default(), 1).unwrap();
     for _ in 0..3 {
         world.step().unwrap();
     }
@@ -67,7 +68,7 @@ fn a_credit_from_nowhere_ends_the_experiment() {
 #[test]
 fn budgets_are_kept_and_rows_add_up() {
     for point in points(&ALL, &["--sweep=market.mechanism=critical,vcg,first-price,posted:100,fixed"]) {
-        let run = World::new(&point.config, None, 4).unwrap().play(0, || ()).unwrap();
+        let run = World::new(&point.config, Sources::default(), 4).unwrap().play(0, || ()).unwrap();
         let paid: u64 = run.rounds.iter().map(|row| row.paid + row.bonus).sum();
         assert!(run.rounds.iter().all(|row| row.paid + row.bonus <= row.budget && row.hired <= 12), "{}", point.name());
         assert_eq!(paid, run.parts.iter().map(|row| row.paid + row.bonus).sum::<u64>());
@@ -79,7 +80,7 @@ fn budgets_are_kept_and_rows_add_up() {
 /// What an experiment amounts to.
 fn summary(base: &[&str], more: &[&str]) -> Summary {
     let points = points(base, more);
-    Summary::of(&points, &play::all(&points, None, 2).unwrap())
+    Summary::of(&points, &play::all(&points, Sources::default(), 2).unwrap(), None)
 }
 
 #[test]
@@ -116,11 +117,21 @@ fn with_little_noise_a_flattering_minority_changes_no_appraisal() {
 fn privacy_accounts_run_out_and_are_never_overdrawn() {
     let config =
         config(&ALL, &["--set=privacy.epsilon_per_round=3", "--set=rounds=40", "--set=members.churn_permille=0"]);
-    let run = World::new(&config, None, 2).unwrap().play(0, || ()).unwrap();
+    let run = World::new(&config, Sources::default(), 2).unwrap().play(0, || ()).unwrap();
     let tells = |strategy: &str| strategy != "free-rider" && strategy != "sybil";
     let trained = run.members.iter().filter(|row| tells(config.population[row.part].strategy.name()));
     assert!(trained.clone().all(|row| row.tally.hired <= 2), "8 pay for two rounds of 3");
     assert!(trained.clone().any(|row| row.tally.hired == 2 && row.tally.bids < 40), "who has spent it bids no more");
+}
+
+#[test]
+fn every_example_can_be_played() {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/markets")).unwrap();
+    let files: Vec<String> = folder.map(|entry| entry.unwrap().path().display().to_string()).collect();
+    assert!(files.len() >= 10, "{files:?}");
+    for file in files {
+        assert!(!points(&["--config", &file], &[]).is_empty(), "{file}");
+    }
 }
 
 #[test]
@@ -150,7 +161,7 @@ const REAL: [&str; 8] = [
 fn real(more: &[&str]) -> (Vec<Point>, Vec<Run>) {
     let library = Library::open(&MarketOptions::of(&[]).data).unwrap();
     let points = points(&REAL, more);
-    let runs = play::all(&points, Some(&library), 2).unwrap();
+    let runs = play::all(&points, Sources { library: Some(&library), book: None }, 2).unwrap();
     (points, runs)
 }
 

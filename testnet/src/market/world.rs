@@ -20,13 +20,15 @@ use althing_protocol::{
 use super::{
     agent::{Agent, Seat},
     config::Config,
+    counsel::Counsel,
     draw::{happens, stream},
     error::{Error, Fault},
     figures,
     learning::{Kind, Work},
+    play::Sources,
     record::{MemberRow, PartRow, RoundRow, Run},
     regret,
-    school::{Library, Pupil, School},
+    school::{Pupil, School},
     strategy::{Labour, Offer},
 };
 
@@ -47,6 +49,8 @@ pub(super) struct World<'a> {
     pub(super) lessons: Lessons<'a>,
     pub(super) round: u64,
     members: Vec<MemberRow>,
+    /// Who asks a language model, by the part of the population that it asks for.
+    counsels: BTreeMap<usize, Counsel<'a>>,
 }
 
 /// What training brings.
@@ -73,20 +77,26 @@ impl<'a> World<'a> {
     /// The federation before its first round.
     ///
     /// # Errors
-    /// [`Error::Config`] if members are to train, and there are too few examples or none.
-    pub(super) fn new(config: &'a Config, library: Option<&'a Library>, seed: u64) -> Result<Self, Error> {
+    /// [`Error::Config`] if members are to train, and there are too few examples or none; [`Error::NobodyToAsk`] if members
+    /// are to follow a language model, and there is none.
+    pub(super) fn new(config: &'a Config, sources: Sources<'a>, seed: u64) -> Result<Self, Error> {
         let parts = config.sizes().into_iter().enumerate().flat_map(|(part, size)| std::iter::repeat_n(part, size));
         let agents: Vec<Agent> =
             parts.enumerate().map(|(place, part)| Agent::new(config, seed, (place, part), 1)).collect();
         let seats = agents.iter().flat_map(|agent| &agent.seats);
         let ledger = Ledger::of(seats.map(|seat| (seat.id, Account::new(POWER, Hash::ZERO))));
         let ring_most = (0..config.population.len()).map(|part| earnest(config, &agents, part)).collect();
-        let lessons = match (config.learning.kind, library) {
+        let lessons = match (config.learning.kind, sources.library) {
             (Kind::Value, _) => Lessons::Modelled { work: 0.0 },
             (Kind::Real, Some(library)) => Lessons::Real(Box::new(School::new(config, library, seed)?)),
             (Kind::Real, None) => return Err(Error::Config("learning.kind is real, and there are no data".to_owned())),
         };
-        Ok(Self { config, seed, ledger, agents, ring_most, lessons, round: 0, members: Vec::new() })
+        let counsel = |advised: (usize, _)| {
+            let book = sources.book.ok_or(Error::NobodyToAsk)?;
+            Ok((advised.0, Counsel::new(config, advised, book)))
+        };
+        let counsels = config.advised().map(counsel).collect::<Result<_, Error>>()?;
+        Ok(Self { config, seed, ledger, agents, ring_most, lessons, round: 0, members: Vec::new(), counsels })
     }
 
     /// Plays all rounds.
@@ -104,12 +114,14 @@ impl<'a> World<'a> {
         }
         let rest: Vec<MemberRow> = self.agents.iter().map(|agent| row(agent, self.round)).collect();
         self.members.extend(rest);
-        Ok(Run { point, seed: self.seed, rounds, parts, members: self.members })
+        let orders = self.counsels.into_values().flat_map(Counsel::into_rows).collect();
+        Ok(Run { point, seed: self.seed, rounds, parts, members: self.members, orders })
     }
 
     /// Plays a round, and counts every credit after it.
     pub(super) fn step(&mut self) -> Result<(RoundRow, Vec<PartRow>), Fault> {
         self.round += 1;
+        self.consult()?;
         let answers = self.answers();
         let (config, members) = (self.config, self.agents.iter().map(|agent| agent.seats.len()).sum());
         let seed = Hash::derive("althing market round", &[&self.seed.to_le_bytes(), &self.round.to_le_bytes()]);
@@ -135,8 +147,27 @@ impl<'a> World<'a> {
             part.regret = regret;
         }
         self.book(&deliveries, &payments, &mut row, &mut parts);
+        self.reckon(&mut parts);
         self.close(&mut row, deliveries)?;
         Ok((row, parts))
+    }
+
+    /// Has members who follow a language model hear what it orders.
+    fn consult(&mut self) -> Result<(), Fault> {
+        let epsilon = self.config.privacy.epsilon_per_round;
+        for (part, counsel) in &mut self.counsels {
+            let bidders = self.agents.iter_mut().filter(|agent| agent.part == *part && agent.affords(epsilon));
+            counsel.renew(self.round, bidders.filter_map(Agent::advised))?;
+        }
+        Ok(())
+    }
+
+    /// Lets those who asked a language model for orders know what came of them.
+    fn reckon(&mut self, parts: &mut [PartRow]) {
+        for (part, counsel) in &mut self.counsels {
+            let bidders = self.agents.iter_mut().filter(|agent| agent.part == *part);
+            counsel.settle(&mut parts[*part], bidders.filter_map(Agent::advised));
+        }
     }
 
     /// Every name's bid, under the marks of the chair's focus.
@@ -275,7 +306,7 @@ impl<'a> World<'a> {
                     continue;
                 }
                 let offer = Offer { cost: seat.cost, most, ring_most: self.ring_most[agent.part] };
-                agent.behaviour.learn(&offer, earned.get(&(place, name)).copied().unwrap_or(0));
+                agent.behaviour.learn(&offer, earned.get(&(place, name)).copied());
             }
         }
     }

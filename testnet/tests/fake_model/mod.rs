@@ -31,6 +31,8 @@ pub(crate) enum Asked {
 pub(crate) enum Reply {
     /// This word or text, each of whose tokens was this likely.
     Say(String, f64),
+    /// This status, and nothing of use.
+    Fail(u16),
     /// Nothing, until the caller leaves.
     Nothing,
 }
@@ -79,13 +81,14 @@ fn serve(mut stream: TcpStream, script: &Script, log: &Mutex<Vec<String>>) -> st
     reader.read_exact(&mut body)?;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if body.is_null() {
-        return send(&mut stream, &json!({ "object": "list", "data": [{ "id": NAME, "object": "model" }] }));
+        return send(&mut stream, 200, &json!({ "object": "list", "data": [{ "id": NAME, "object": "model" }] }));
     }
     let last = body["messages"].as_array().and_then(|messages| messages.last());
     log.lock().unwrap().push(last.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned());
     let reply = (script.lock().unwrap())(&asked(&body));
     match reply {
-        Reply::Say(content, log_probability) => send(&mut stream, &completion(&content, log_probability)),
+        Reply::Say(content, log_probability) => send(&mut stream, 200, &completion(&content, log_probability)),
+        Reply::Fail(status) => send(&mut stream, status, &json!({ "error": { "message": "out of order" } })),
         // Whoever waits sends nothing, so that reading ends when the connection does.
         Reply::Nothing => stream.read(&mut [0]).map(|_| ()),
     }
@@ -116,9 +119,10 @@ fn completion(content: &str, log_probability: f64) -> Value {
     })
 }
 
-fn send(stream: &mut TcpStream, body: &Value) -> std::io::Result<()> {
+fn send(stream: &mut TcpStream, status: u16, body: &Value) -> std::io::Result<()> {
     let body = body.to_string();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all((head + &body).as_bytes())?;
     stream.flush()
 }

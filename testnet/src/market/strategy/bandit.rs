@@ -46,10 +46,10 @@ impl Behaviour for Learner {
         (offer.cost <= offer.most).then_some(wanted.min(offer.most))
     }
 
-    fn learn(&mut self, offer: &Offer, earned: i64) {
+    fn learn(&mut self, offer: &Offer, earned: Option<i64>) {
         let (count, mean) = &mut self.tried[self.last];
         *count += 1;
-        *mean += (earned as f64 / offer.cost.max(1) as f64 - *mean) / f64::from(*count);
+        *mean += (earned.unwrap_or(0) as f64 / offer.cost.max(1) as f64 - *mean) / f64::from(*count);
     }
 }
 

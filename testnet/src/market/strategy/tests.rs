@@ -1,3 +1,5 @@
+use althing_agents::{bidder::Margin, orders::Choice};
+
 use super::*;
 use crate::market::draw::stream;
 
@@ -35,9 +37,28 @@ fn a_bandit_comes_to_the_margin_that_earns_most() {
     for _ in 0..2_000 {
         let price = bandit.ask(&OFFER, &mut draws).unwrap();
         // Whoever asks at most 140 is hired at its price.
-        bandit.learn(&OFFER, if price <= 140 { price as i64 - 100 } else { 0 });
+        bandit.learn(&OFFER, (price <= 140).then(|| price as i64 - 100));
         asked.push(price);
     }
     let right = asked[1_000..].iter().filter(|price| **price == 140).count();
     assert!(right > 850, "{right} of the last thousand bids ask 140");
+}
+
+#[test]
+fn who_follows_a_model_bids_by_its_newest_order_and_by_rules_where_that_does_not_fit() {
+    let mut member = Advised::default();
+    let ask = |member: &mut Advised, offer: &Offer| member.ask(offer, &mut stream(1, "test", &[]));
+    let wide = Some(Choice::Margin(Margin::Wide));
+    assert_eq!((ask(&mut member, &OFFER), member.is_due(1, 8)), (Some(100), true), "nobody was asked");
+    member.hear(1, wide);
+    assert_eq!(ask(&mut member, &OFFER), Some(150));
+    assert_eq!(ask(&mut member, &Offer { cost: 300, ..OFFER }), Some(300), "450 is more than may be asked");
+    assert_eq!(ask(&mut member, &Offer { cost: 401, ..OFFER }), None);
+    assert_eq!((member.is_due(8, 8), member.is_due(9, 8)), (false, true));
+    member.hear(9, None);
+    assert_eq!(ask(&mut member, &OFFER), Some(150), "an older order goes on standing");
+    member.hear(10, Some(Choice::Margin(Margin::Slim)));
+    assert_eq!(ask(&mut member, &OFFER), Some(110));
+    member.is_due(43, 8);
+    assert_eq!(ask(&mut member, &OFFER), Some(100), "an order lasts for so long");
 }
