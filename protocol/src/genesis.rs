@@ -194,7 +194,8 @@ impl Contract {
     /// than before.
     pub fn worth(&self, samples: u64, usual_samples: u64) -> u64 {
         let counted = samples.min(usual_samples.saturating_mul(Market::MOST_TIMES_USUAL));
-        u64::from(self.value).saturating_mul(counted).checked_div(usual_samples).unwrap_or(self.value.into())
+        let value = u64::from(self.value);
+        value.saturating_mul(counted).checked_div(usual_samples).unwrap_or(value)
     }
 }
 

@@ -5,6 +5,7 @@
 //! for the same bids.
 
 pub mod command;
+mod flattery;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -16,16 +17,20 @@ use althing_protocol::{
     audit::{AuditError, Step, follow},
     body::{Body, Evidence},
     codec::DecodeError,
+    crypto::Signed,
     genesis::Genesis,
     hiring::Answers,
     ids::{BlobRef, Hash, Height, MemberId, Round},
     state::{Federation, Invalid, Outcome},
-    statement::Instruction,
+    statement::{Appraisal, Instruction},
     wire::Decision,
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::replay::{Difference, Replayed};
+pub use self::{
+    flattery::{Change, Flattered},
+    replay::{Difference, Replayed},
+};
 
 /// The version of a trace.
 pub const FORMAT: &str = "althing-trace-1";
@@ -97,6 +102,9 @@ pub struct TracedRound {
     pub hired: Vec<MemberId>,
     /// Gain of each update that was delivered, in millionths of loss.
     pub gains: BTreeMap<MemberId, i64>,
+    /// What members have said of the updates; nothing in traces from before it was recorded.
+    #[serde(default)]
+    pub appraisals: BTreeMap<MemberId, Appraisal>,
     /// Accuracy of the model that it started from, as members have measured it, in millionths.
     pub accuracy_ppm: Option<u32>,
     /// Who was convicted of having signed two things in one place, and at which height.
@@ -186,6 +194,7 @@ fn traced(federation: &Federation, step: &Step<'_>, planned: Option<TracedRound>
             answers: before.answers(federation, &plan)?,
             hired: awards.iter().map(|award| award.member).collect(),
             gains: BTreeMap::new(),
+            appraisals: BTreeMap::new(),
             accuracy_ppm: None,
             convicted: Vec::new(),
             height: after.height,
@@ -194,8 +203,11 @@ fn traced(federation: &Federation, step: &Step<'_>, planned: Option<TracedRound>
             balances: BTreeMap::new(),
         })),
         (Evidence::Settle(settle), Outcome::Settled(settlement)) => {
+            let said = |signed: &Signed<Appraisal>| Ok((signed.signer, signed.peek().map_err(Invalid::from)?));
+            let appraisals = settle.appraisals.iter().map(said).collect::<Result<_, TraceError>>()?;
             Ok(Half::Settled(planned.map(|plan| TracedRound {
                 gains: settlement.gains.clone(),
+                appraisals,
                 accuracy_ppm: settlement.accuracy_ppm,
                 convicted: settle.equivocations.iter().map(|proof| proof.member()).collect(),
                 height: after.height,

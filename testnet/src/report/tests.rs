@@ -118,7 +118,6 @@ fn options(rounds: u64) -> RunOptions {
         pause_ms: None,
         codec: Codec::Q8,
         contribution: Contribution::Shapley,
-        usual_samples: 0,
         widths: vec![Width::Half],
         report: PathBuf::new(),
         kill_aggregator_every: Some(2),

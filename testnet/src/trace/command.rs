@@ -4,18 +4,23 @@ use std::{fmt::Write, path::PathBuf};
 
 use althing_protocol::{genesis::Genesis, ids::MemberId, market::Mechanism};
 use clap::Args;
+use serde::Serialize;
 
-use super::{Replayed, Trace, TraceError};
+use super::{Change, Flattered, Replayed, Trace, TraceError};
 
 /// What `testnet trace --help` shows.
 pub const EXAMPLES: &str = "\
 Examples:
   testnet trace testnet-report/trace.json
   testnet trace testnet-report/trace.json --mechanism first-price --json
+  testnet trace testnet-report/trace.json --flatterers 3
 
 Under the mechanism of the live run, everybody must own the same after every round, to the micro-credit. Under another one,
 the same bids are cleared anew: bidders who knew of it might have bid otherwise, and the gain of an update that was never
-made is taken to be its maker's median.";
+made is taken to be its maker's median.
+
+With --flatterers, every group of so many members in turn praises each other's updates and runs down all others, in place
+of what they said; shown is by how much the pay of the others changes.";
 
 /// A live run to play again.
 #[derive(Debug, Args)]
@@ -26,6 +31,9 @@ pub struct TraceOptions {
     /// Clear the bids by this mechanism: critical, vcg, first-price, posted:PRICE or fixed [default: that of the run].
     #[arg(long, value_name = "MECHANISM")]
     pub mechanism: Option<Mechanism>,
+    /// Let groups of so many members flatter each other, and show what that changes for the others.
+    #[arg(long, value_name = "N", conflicts_with = "mechanism")]
+    pub flatterers: Option<usize>,
     /// Print JSON instead of text.
     #[arg(long)]
     pub json: bool,
@@ -37,14 +45,47 @@ pub struct TraceOptions {
 /// [`TraceError`] when the file holds no trace, or one that cannot be.
 pub fn run(options: &TraceOptions) -> Result<(String, bool), TraceError> {
     let trace = Trace::load(&options.file)?;
+    if let Some(flatterers) = options.flatterers {
+        let flattered = trace.flatter(flatterers)?;
+        return Ok((if options.json { json(&flattered)? } else { changes(&flattered) }, true));
+    }
     let replayed = trace.replay(options.mechanism)?;
     let is_live = replayed.mechanism == trace.genesis.market.mechanism;
     let holds = !is_live || replayed.is_same();
     let text = match options.json {
-        true => serde_json::to_string(&replayed).map_err(|why| TraceError::Malformed(why.to_string()))? + "\n",
+        true => json(&replayed)?,
         false => table(&replayed, &trace.genesis, is_live),
     };
     Ok((text, holds))
+}
+
+fn json(found: &impl Serialize) -> Result<String, TraceError> {
+    Ok(serde_json::to_string(found).map_err(|why| TraceError::Malformed(why.to_string()))? + "\n")
+}
+
+fn changes(flattered: &Flattered) -> String {
+    let Flattered { flatterers, groups, lied, silent, earned } = flattered;
+    let row = |name: &str, change: &Change| {
+        format!(
+            "  {name:<12} {:>13.1} % {:>8.1} % {:>8.1} % {:>13.1} %\n",
+            change.together * 100.0,
+            change.one * 100.0,
+            change.mean * 100.0,
+            change.above_a_twentieth * 100.0
+        )
+    };
+    format!(
+        "\n  {flatterers} members flatter each other, in {groups} groups; the pay of the others changes by\n\n  \
+         {:<12} {:>15} {:>10} {:>10} {:>15}\n{}{}\n  a flatterer is paid {:+.1} %\n",
+        "",
+        "most, together",
+        "most, one",
+        "mean, one",
+        "above 5 %",
+        row("by lies", lied),
+        row("by silence", silent),
+        earned * 100.0
+    )
 }
 
 fn table(replayed: &Replayed, genesis: &Genesis, is_live: bool) -> String {

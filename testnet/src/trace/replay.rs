@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use althing_protocol::{
     event::Award,
-    genesis::Market,
+    genesis::{Genesis, Market},
     hiring::Call,
     ids::{MemberId, Round},
-    ledger::{Ledger, Settled},
+    ledger::{Ledger, LedgerError, Settled},
     market::Mechanism,
     settlement::settle,
 };
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{Trace, TraceError, TracedRound};
 
 /// What updates have brought, in millionths of loss.
-type Gains = BTreeMap<MemberId, i64>;
+pub(super) type Gains = BTreeMap<MemberId, i64>;
 
 /// What a replay has paid.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,7 +67,7 @@ impl Trace {
     pub fn replay(&self, mechanism: Option<Mechanism>) -> Result<Replayed, TraceError> {
         let mechanism = mechanism.unwrap_or(self.genesis.market.mechanism);
         let market = Market { mechanism, ..self.genesis.market.clone() };
-        let mut stage = Stage { market, live: self.genesis.market.mechanism, ledger: Ledger::new(&self.genesis) };
+        let mut stage = Stage::new(&self.genesis, market);
         let habits = self.habits();
         let mut replayed = Replayed {
             mechanism,
@@ -78,7 +78,8 @@ impl Trace {
             supposed: 0,
         };
         for round in &self.rounds {
-            let payments = stage.play(round, &habits, &mut replayed.supposed)?;
+            let supposed = &mut replayed.supposed;
+            let payments = stage.play(round, |_, awards| Ok(gains(round, awards, &habits, supposed)))?;
             add(&mut replayed.payments, &payments);
             add(&mut replayed.live_payments, &round.payments);
             stage.compare(round, &mut replayed.differences);
@@ -100,14 +101,29 @@ impl Trace {
     }
 }
 
-fn add(sums: &mut BTreeMap<MemberId, u64>, payments: &BTreeMap<MemberId, u64>) {
+/// The gains of whom the simulated market hires: as measured, or as supposed of members that were not hired live.
+fn gains(round: &TracedRound, awards: &[Award], habits: &Gains, supposed: &mut usize) -> Gains {
+    let mut gains = Gains::new();
+    for award in awards {
+        let member = &award.member;
+        if round.hired.contains(member) {
+            gains.extend(round.gains.get(member).map(|gain| (*member, *gain)));
+        } else {
+            *supposed += 1;
+            gains.insert(*member, habits.get(member).copied().unwrap_or(0));
+        }
+    }
+    gains
+}
+
+pub(super) fn add(sums: &mut BTreeMap<MemberId, u64>, payments: &BTreeMap<MemberId, u64>) {
     for (member, amount) in payments {
         *sums.entry(*member).or_default() += amount;
     }
 }
 
 /// The simulated federation.
-struct Stage {
+pub(super) struct Stage {
     market: Market,
     /// What the live market was cleared by.
     live: Mechanism,
@@ -115,12 +131,16 @@ struct Stage {
 }
 
 impl Stage {
-    /// Plays `round`; what it has paid.
-    fn play(
+    /// The federation of `genesis` before its first round, with this market.
+    pub(super) fn new(genesis: &Genesis, market: Market) -> Self {
+        Self { market, live: genesis.market.mechanism, ledger: Ledger::new(genesis) }
+    }
+
+    /// Plays `round`, in which the updates of those who are hired have brought what `gains` says; what it has paid.
+    pub(super) fn play(
         &mut self,
         round: &TracedRound,
-        habits: &Gains,
-        supposed: &mut usize,
+        gains: impl FnOnce(&mut Ledger, &[Award]) -> Result<Gains, LedgerError>,
     ) -> Result<BTreeMap<MemberId, u64>, TraceError> {
         let refused = |why: &dyn std::fmt::Display| TraceError::Refused { round: round.round, why: why.to_string() };
         for (owner, instruction) in &round.instructions {
@@ -133,7 +153,7 @@ impl Stage {
         let call =
             Call { market: &self.market, members: self.ledger.accounts.len(), round: round.round, seed: round.seed };
         let awards = call.hire(&mut self.ledger, &round.answers).map_err(|why| refused(&why))?;
-        let gains = self.gains(round, &awards, habits, supposed);
+        let gains = gains(&mut self.ledger, &awards).map_err(|why| refused(&why))?;
         let payments = settle(&mut self.ledger, &awards, &gains).map_err(|why| refused(&why))?;
         for member in &round.convicted {
             self.ledger.slash(member, self.market.slash_permille, round.height).map_err(|why| refused(&why))?;
@@ -149,21 +169,6 @@ impl Stage {
     /// Whether the rounds are cleared as they were.
     fn is_live(&self) -> bool {
         self.market.mechanism == self.live
-    }
-
-    /// The gains of whom the simulated market hires: as measured, or as supposed of members that were not hired live.
-    fn gains(&self, round: &TracedRound, awards: &[Award], habits: &Gains, supposed: &mut usize) -> Gains {
-        let mut gains = Gains::new();
-        for award in awards {
-            let member = &award.member;
-            if round.hired.contains(member) {
-                gains.extend(round.gains.get(member).map(|gain| (*member, *gain)));
-            } else {
-                *supposed += 1;
-                gains.insert(*member, habits.get(member).copied().unwrap_or(0));
-            }
-        }
-        gains
     }
 
     fn compare(&self, round: &TracedRound, differences: &mut Vec<Difference>) {

@@ -4,7 +4,7 @@ use althing_protocol::{
     hiring::{Answers, OpenBid},
     market::Mechanism,
     sim::Scenario,
-    statement::Bid,
+    statement::{Bid, HeldOut},
 };
 
 use super::*;
@@ -26,6 +26,7 @@ fn trace() -> Trace {
         answers: Answers { bids, countered: Vec::new(), places: 2 },
         hired: vec![ids[0], ids[1]],
         gains: [(ids[0], 300), (ids[1], 100)].into(),
+        appraisals: BTreeMap::new(),
         accuracy_ppm: Some(900_000),
         convicted: Vec::new(),
         height: Height(2),
@@ -68,6 +69,62 @@ fn another_mechanism_pays_otherwise_and_supposes_what_nobody_measured() {
     let supposed = paid(&trace);
     assert_eq!(supposed.payments, [(ids[0], 181_000), (ids[1], 2_000)].into(), "it never delivered, so brings nothing");
     assert_eq!(supposed.supposed, 1);
+}
+
+/// Eight members, all of whom are hired and deliver in four rounds, and find of each other's updates what is so.
+fn honest_federation() -> Trace {
+    let genesis = Scenario::quiet(1, 8).genesis();
+    let ids: Vec<MemberId> = genesis.members.iter().map(|member| member.id).collect();
+    let bid = |_| OpenBid { bid: Bid { contract: 0, price: 1_000, samples: 500 }, worth: 100, weight: 100 };
+    let bids: BTreeMap<_, _> = ids.iter().map(|id| (*id, bid(id))).collect();
+    let found = |appraiser: usize| {
+        let of = |(maker, id): (usize, &MemberId)| {
+            let near = (3 * appraiser + 5 * maker) as i64 % 7;
+            (maker != appraiser).then_some((*id, 1_000 + 100 * maker as i64 + near))
+        };
+        let gains = ids.iter().enumerate().filter_map(of).collect();
+        let held_out = HeldOut { samples: 10, accuracy_ppm: 500_000 };
+        Appraisal { round: Round(1), gains, held_out, arrivals: Default::default() }
+    };
+    let round = |number| TracedRound {
+        round: Round(number),
+        seed: Hash([number as u8; 32]),
+        instructions: Vec::new(),
+        answers: Answers { bids: bids.clone(), countered: Vec::new(), places: 8 },
+        hired: ids.clone(),
+        gains: ids.iter().map(|id| (*id, 0)).collect(),
+        appraisals: ids.iter().enumerate().map(|(place, id)| (*id, found(place))).collect(),
+        accuracy_ppm: None,
+        convicted: Vec::new(),
+        height: Height(2 * number),
+        model: genesis.task.initial_model,
+        payments: BTreeMap::new(),
+        balances: BTreeMap::new(),
+    };
+    let rounds = (1..=4).map(round).collect();
+    Trace { format: FORMAT.into(), genesis, rounds }
+}
+
+#[test]
+fn two_flatterers_of_eight_change_what_others_are_paid_by_no_more_than_their_silence() {
+    let flattered = honest_federation().flatter(2).unwrap();
+    assert_eq!((flattered.flatterers, flattered.groups), (2, 28));
+    assert!(flattered.lied.one < 0.01 && flattered.silent.one < 0.01, "{flattered:?}");
+    assert!(flattered.earned.abs() < 0.01, "{flattered:?}");
+}
+
+#[test]
+fn a_majority_of_flatterers_takes_the_bonus() {
+    let flattered = honest_federation().flatter(6).unwrap();
+    assert!(flattered.lied.together > 0.05 && flattered.lied.above_a_twentieth > 0.5, "{flattered:?}");
+    assert!(flattered.lied.one > flattered.silent.one && flattered.earned > 0.0, "{flattered:?}");
+}
+
+#[test]
+fn who_cannot_flatter_is_told_so() {
+    let why = |trace: &Trace, flatterers| trace.flatter(flatterers).unwrap_err().to_string();
+    assert!(why(&honest_federation(), 8).contains("8 of 8 members cannot flatter"));
+    assert!(why(&trace(), 1).contains("the trace holds no appraisals"));
 }
 
 #[test]
