@@ -267,10 +267,13 @@ impl State {
         Call { market: &genesis.market, members: self.ledger.accounts.len(), round: self.round, seed: self.seed }
     }
 
-    /// Those elected before the proposer did not bring a decision about.
+    /// Those elected before the proposer did not bring a decision about. Who is no member any more by this very body has
+    /// no reputation to lose.
     fn reprove_passed_over(&mut self, validators: &ValidatorSet, header: &Header) -> Result<(), Invalid> {
         let passed_over = validators.order().iter().take(header.agreement_round as usize);
-        for member in passed_over.take_while(|member| **member != header.proposer) {
+        let passed_over = passed_over.take_while(|member| **member != header.proposer);
+        let members: Vec<_> = passed_over.filter(|member| self.ledger.accounts.contains_key(*member)).collect();
+        for member in members {
             self.ledger.reprove(member)?;
         }
         Ok(())

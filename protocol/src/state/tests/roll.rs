@@ -221,6 +221,26 @@ fn who_leaves_keeps_its_credits_and_may_come_again() {
 }
 
 #[test]
+fn who_leaves_can_be_passed_over_in_its_last_settle() {
+    let world = open_village();
+    let state = State::genesis(&world.federation);
+    let chair = state.validators().unwrap().proposer(0);
+    let planned = world.after(&state, vec![world.instruct(&chair, 0, Action::Leave)]).unwrap();
+    let next = planned.validators().unwrap().proposer(1);
+    let none = SettleEvidence {
+        updates: Vec::new(),
+        refused: BTreeMap::new(),
+        appraisals: Vec::new(),
+        model: planned.model,
+        turn: world.keys[&next].1.reveal(&planned.ledger.accounts[&next].tip),
+        equivocations: Vec::new(),
+    };
+    let body = planned.propose(&world.federation, next, 1, Evidence::Settle(none)).unwrap();
+    let settled = planned.apply(&world.federation, &body.encode()).unwrap().0;
+    assert!(!settled.ledger.accounts.contains_key(&chair));
+}
+
+#[test]
 fn the_last_vote_stays() {
     let world = open_village();
     let [first, second, third, fourth] = world.members()[..] else { unreachable!() };
