@@ -40,6 +40,7 @@ const RESTORING: &str = "restoring";
 const KEY: &str = "key.toml";
 const GENESIS: &str = "genesis.toml";
 const WITNESS: &str = "key.toml.privacy.json";
+const SHARED_KEY: &str = "shared.key";
 
 /// Longest manifest, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 4_096;
@@ -162,6 +163,9 @@ pub fn save(config: &Config, to: &Path, kind: Kind) -> Result<Manifest, BackupEr
     if witness.path().exists() {
         copy(witness.path(), &to.join(WITNESS), Readers::Owner)?;
     }
+    if let Some(path) = &config.net.shared_key_file {
+        copy(path, &to.join(SHARED_KEY), Readers::Owner)?;
+    }
     store.copy_to(&to.join(FILE_NAME))?;
     copy_blobs(&config.data_dir.join(BLOBS_DIR), &to.join(BLOBS_DIR))?;
     if kind == Kind::Copied {
@@ -209,6 +213,10 @@ pub fn restore(config: &Config, from: &Path, since: Since) -> Result<Manifest, B
     let witness = Witness::beside(&config.key);
     if from.join(WITNESS).exists() && !witness.path().exists() {
         copy(&from.join(WITNESS), witness.path(), Readers::Owner)?;
+    }
+    let shared_key = from.join(SHARED_KEY);
+    if let Some(place) = config.net.shared_key_file.as_deref().filter(|place| shared_key.exists() && !place.exists()) {
+        copy(&shared_key, place, Readers::Owner)?;
     }
     restore_store(config, from, &manifest, since)?;
     clean_up(&config.data_dir);

@@ -190,6 +190,13 @@ pub enum KeyCommand {
         #[arg(default_value = "key.toml")]
         file: PathBuf,
     },
+    /// Make the key of a private network, which all its members name as `net.shared_key_file`.
+    #[command(after_help = "Example:\n  althing key shared --out shared.key")]
+    Shared {
+        /// The file to create.
+        #[arg(long, value_name = "FILE", default_value = "shared.key")]
+        out: PathBuf,
+    },
 }
 
 /// A node to run.

@@ -94,6 +94,9 @@ pub struct Net {
     /// on, at most 64. Default: none.
     #[serde(deserialize_with = "bounds::addresses")]
     pub external: Vec<Multiaddr>,
+    /// A file with the key that all members of a private network hold, and without which nobody is spoken to. Such a
+    /// network knows TCP alone. Default: none, and the network is open to knocks.
+    pub shared_key_file: Option<PathBuf>,
 }
 
 impl Net {
@@ -121,6 +124,7 @@ impl Default for Net {
             relay_bulk: Bulk::Direct,
             upnp: false,
             external: Vec::new(),
+            shared_key_file: None,
         }
     }
 }
@@ -353,8 +357,9 @@ impl Config {
         }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let paths = [&mut config.genesis, &mut config.key, &mut config.data_dir, &mut config.data.path];
-        let optional = [&mut config.first_model, &mut config.invitation, &mut config.http.token_file];
-        for relative in paths.into_iter().chain(optional.into_iter().flatten()) {
+        let secrets = [&mut config.net.shared_key_file, &mut config.http.token_file];
+        let optional = [&mut config.first_model, &mut config.invitation].into_iter().chain(secrets);
+        for relative in paths.into_iter().chain(optional.flatten()) {
             // Joining an absolute path replaces the folder, which is just what an absolute path asks for.
             *relative = folder.join(&relative);
         }

@@ -13,7 +13,7 @@ use crate::{
     invitation::PassError,
     keyfile::KeyFileError,
     learn::{catalogue::TaskError, data::DataError, partition::PartitionError},
-    net::NetError,
+    net::{NetError, SharedKeyError},
     status::{ServeError, TokenError},
     store::StoreError,
     telemetry::TelemetryError,
@@ -106,6 +106,16 @@ impl Blamed for KeyFileError {
             Self::File(error) => error.blame(),
             Self::Randomness(_) => Blame::Machine,
             Self::Line(_) | Self::Mismatch { .. } | Self::Name(_) => Blame::User,
+        }
+    }
+}
+
+impl Blamed for SharedKeyError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::File(error) => error.blame(),
+            Self::Randomness(_) => Blame::Machine,
+            Self::Readable { .. } | Self::Unusable { .. } => Blame::User,
         }
     }
 }

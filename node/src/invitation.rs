@@ -16,6 +16,7 @@ use serde_bytes::ByteBuf;
 use crate::{
     files::{self, FileError, Readers},
     keyfile::check_name,
+    net::SharedKey,
 };
 
 /// What every such word begins with.
@@ -40,6 +41,9 @@ pub struct Pass {
     ticket: [u8; 32],
     /// Where members may be found.
     addresses: Vec<ByteBuf>,
+    /// The key of the network, if it is private.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shared_key: Option<SharedKey>,
 }
 
 /// Why a word is no invitation.
@@ -90,7 +94,19 @@ impl Pass {
             invitation: Signed::new(inviter, &network, &invitation),
             ticket,
             addresses: addresses.collect(),
+            shared_key: None,
         })
+    }
+
+    /// The same, with the key of a private network.
+    #[must_use]
+    pub fn with_shared_key(self, shared_key: Option<SharedKey>) -> Self {
+        Self { shared_key, ..self }
+    }
+
+    /// The key of the network, if it is private.
+    pub const fn shared_key(&self) -> Option<&SharedKey> {
+        self.shared_key.as_ref()
     }
 
     /// The key that lets its holder claim the invitation.
@@ -139,7 +155,7 @@ impl fmt::Display for Pass {
 
 impl fmt::Debug for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the ticket: whoever reads a log could use it.
+        // Neither the ticket nor the network's key: whoever reads a log could use them.
         f.debug_struct("Pass").field("network", &self.network).finish_non_exhaustive()
     }
 }
@@ -180,6 +196,18 @@ mod tests {
         assert_eq!(got.open().unwrap().uses, 3);
         assert!(sent.to_string().len() < 600, "{} letters", sent.to_string().len());
         assert!(!format!("{sent:?}").contains(&hex::encode(sent.ticket)[..8]));
+    }
+
+    #[test]
+    fn the_key_of_a_private_network_travels_in_it_and_without_one_the_word_is_as_it_was() {
+        let key = SharedKey::generate().unwrap();
+        let private = pass().with_shared_key(Some(key.clone()));
+        let got: Pass = private.to_string().parse().unwrap();
+        assert_eq!(got.shared_key(), Some(&key));
+        let open: Pass = pass().to_string().parse().unwrap();
+        assert_eq!(open.shared_key(), None);
+        let fields = |pass: &Pass| codec::encode(pass)[0] & 0x1f;
+        assert_eq!((fields(&pass()), fields(&private)), (5, 6));
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod protocols;
 mod relay;
 mod reservations;
 mod sessions;
+mod shared_key;
 mod start;
 mod topic;
 mod transport;
@@ -50,7 +51,7 @@ mod tests;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
 pub use self::{
-    address::is_private,
+    address::{is_private, is_tcp},
     config::{Admission, Bulk, Door, Mdns, NetConfig, Relay, Upnp},
     event::{Event, MessageToken, ReplyToken, Verdict},
     gossip::VERDICT_WITHIN,
@@ -58,6 +59,7 @@ pub use self::{
     identity::{member_id, peer_id},
     limits::{BAN_FOR, GOSSIP_PER_SECOND, REJECTS_BEFORE_BAN},
     protocols::{REPLY_BYTES_MAX, REQUEST_BYTES_MAX},
+    shared_key::{SharedKey, SharedKeyError},
     start::spawn,
     topic::Topic,
 };

@@ -88,6 +88,9 @@ pub struct InitArgs {
     /// Relay for members behind routers that let nobody in: this machine can be dialled from everywhere.
     #[arg(long)]
     pub relay: bool,
+    /// Make a key that goes with every invitation, and without which nobody gets a word out of a member; over TCP alone.
+    #[arg(long)]
+    pub private: bool,
     /// How many may join by the invitation that is printed.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub uses: u32,

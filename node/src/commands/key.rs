@@ -9,6 +9,7 @@ use crate::{
     cli::{KeyCommand, MemberArg},
     failure::Failure,
     keyfile::KeyFile,
+    net::SharedKey,
 };
 
 pub(super) fn execute(command: &KeyCommand) -> Result<Answer, Failure> {
@@ -19,6 +20,11 @@ pub(super) fn execute(command: &KeyCommand) -> Result<Answer, Failure> {
             Ok(describe(&key, out))
         }
         KeyCommand::Show { file } => Ok(describe(&KeyFile::load(file)?, file)),
+        KeyCommand::Shared { out } => {
+            SharedKey::generate()?.create(out)?;
+            let text = format!("file    {}\nGive it to members alone, as you would give a password.\n", out.display());
+            Ok(Answer { text, json: json!({ "file": out }) })
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     invitation::{MAX_ADDRESSES, Pass, Terms},
     keyfile::{KeyFile, check_name},
     learn::catalogue::Catalogue,
-    net::Relay,
+    net::{Relay, SharedKey},
     status::Door,
 };
 
@@ -38,7 +38,9 @@ pub(super) fn init(args: &InitArgs, catalogue: &Catalogue) -> Result<Answer, Fai
     let mut genesis = found(args, federation.clone(), &key, catalogue)?;
     let unmeasured = genesis.clone();
     let relay = if args.relay { Relay::Serve } else { Relay::Use };
-    let start = Start { port: Some(args.port), relay, invitation: None, first_model: None };
+    let shared_key = if args.private { Some(SharedKey::generate()?) } else { None };
+    let start =
+        Start { port: Some(args.port), relay, invitation: None, shared_key: shared_key.as_ref(), first_model: None };
     let home = Home { dir: &args.dir, key: &key, genesis: &unmeasured, data: &args.data, start };
     // Whoever joins is paid by its data, beside the founder's; so joining under several names earns nothing.
     genesis.market.usual_samples = home.samples(catalogue)?.min(home::PASS_MICRO);
@@ -46,6 +48,7 @@ pub(super) fn init(args: &InitArgs, catalogue: &Catalogue) -> Result<Answer, Fai
     let addresses = machine_addresses(args.port)?;
     let terms = Terms { uses: args.uses, last_round: Round(ROUNDS) };
     let pass = Pass::new(&key.keypair(), (genesis.network(), &federation), terms, &addresses)?;
+    let pass = pass.with_shared_key(shared_key);
     let config = args.dir.join(home::CONFIG);
     let text = format!(
         "{federation} is founded, network {}; {} has {} examples\n\nstart    althing run --config {}\ninvite   {} may join by this word, until round {ROUNDS}:\n\n{pass}\n",
@@ -121,7 +124,9 @@ fn hand_out(args: &InviteArgs) -> Result<Answer, Failure> {
     };
     let last_round = Round(open_round(&config).0.saturating_add(args.rounds));
     let terms = Terms { uses: args.uses, last_round };
+    let shared_key = config.net.shared_key_file.as_deref().map(SharedKey::load).transpose()?;
     let pass = Pass::new(&key.keypair(), (genesis.network(), &genesis.name), terms, &addresses)?;
+    let pass = pass.with_shared_key(shared_key);
     let hint = match addresses.is_empty() {
         true => {
             "It names no address: it is good on this LAN; --address, or a fixed port in net.listen, would change that.\n"
@@ -183,7 +188,8 @@ pub(super) fn join(args: &JoinArgs, catalogue: &Catalogue) -> Result<(Answer, Ru
     let key = KeyFile::generate(&args.name)?;
     let genesis = ask::genesis(pass, &key)?;
     let first_model = args.first_model.as_deref();
-    let start = Start { port: None, relay: Relay::Use, invitation: Some(pass), first_model };
+    let start =
+        Start { port: None, relay: Relay::Use, invitation: Some(pass), shared_key: pass.shared_key(), first_model };
     let home = Home { dir: &dir, key: &key, genesis: &genesis, data: &args.data, start };
     let made = home.make(catalogue)?;
     let config = dir.join(home::CONFIG);

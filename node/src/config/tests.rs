@@ -39,6 +39,7 @@ fn every_field_can_be_said() {
         relay_bulk = "anywhere"
         upnp = true
         external = ["/ip4/203.0.113.7/tcp/4001"]
+        shared_key_file = "shared.key"
         [http]
         listen = "[::1]:8080"
         [data]
@@ -66,6 +67,7 @@ fn every_field_can_be_said() {
     assert_eq!((config.net.mdns, config.net.max_peers), (false, 8));
     assert_eq!((config.net.relay, config.net.relay_bulk, config.net.upnp), (Relay::Serve, Bulk::Anywhere, true));
     assert_eq!(config.net.external[0].to_string(), "/ip4/203.0.113.7/tcp/4001");
+    assert_eq!(config.net.shared_key_file.as_deref(), Some(Path::new("/nodes/one/shared.key")));
     assert_eq!(config.http.listen.port(), 8080);
     assert_eq!(config.data.path, Path::new("/data/mnist"));
     assert_eq!(config.first_model.as_deref(), Some(Path::new("/nodes/one/model.bin")));

@@ -43,7 +43,7 @@ use crate::{
     files, genesis_file,
     keyfile::KeyFile,
     learn::{catalogue::Catalogue, throttle::Throttled, worker::WorkerHandle},
-    net::{self, Admission, Door, Mdns, NetConfig, Network, Relay, Upnp},
+    net::{self, Admission, Door, Mdns, NetConfig, Network, Relay, SharedKey, Upnp},
     page::Board,
     status::{Place, SUBMISSIONS, Server, Status, Token, Told},
     store::{EXCHANGE, Origin, Store},
@@ -249,6 +249,7 @@ fn connect(
         genesis::Admission::Founders => Door::Open,
     };
     let (net, limits) = (&config.net, &config.limits);
+    let shared_key = net.shared_key_file.as_deref().map(SharedKey::load).transpose()?;
     let config = NetConfig {
         listen: net.listen.clone(),
         bootstrap: net.bootstrap.iter().cloned().chain(bootstrap).collect(),
@@ -262,6 +263,7 @@ fn connect(
         bulk: net.relay_bulk,
         upnp: if net.upnp && !net.is_loopback_only() { Upnp::On } else { Upnp::Off },
         external: net.external.clone(),
+        shared_key,
         ..NetConfig::default()
     };
     Ok(net::spawn(&key.keypair(), federation.network, config)?)

@@ -114,7 +114,7 @@ pub(super) fn circuit(address: &Multiaddr, relay: PeerId) -> Multiaddr {
 }
 
 /// Whether `address` is a TCP address. They are dialled first: a TCP peer that dies is noticed at once.
-pub(super) fn is_tcp(address: &Multiaddr) -> bool {
+pub fn is_tcp(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
 }
 

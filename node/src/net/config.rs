@@ -6,6 +6,8 @@ use althing_protocol::ids::MemberId;
 use libp2p::Multiaddr;
 use serde::Deserialize;
 
+use super::SharedKey;
+
 /// Time in which two peers that have met through a relay are to meet directly: three attempts, each as long as a handshake.
 const DIRECT_WITHIN: Duration = Duration::from_secs(30);
 
@@ -106,6 +108,8 @@ pub struct NetConfig {
     pub upnp: Upnp,
     /// Addresses at which others reach this node and that it cannot know itself.
     pub external: Vec<Multiaddr>,
+    /// The key without which nobody is spoken to, if the network is private. Such a network knows TCP alone.
+    pub shared_key: Option<SharedKey>,
 }
 
 impl Default for NetConfig {
@@ -123,6 +127,7 @@ impl Default for NetConfig {
             direct_within: DIRECT_WITHIN,
             upnp: Upnp::Off,
             external: Vec::new(),
+            shared_key: None,
         }
     }
 }

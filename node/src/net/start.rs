@@ -7,7 +7,7 @@ use libp2p::{Multiaddr, Swarm, core::transport::TransportError, metrics::Registr
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    NetError,
+    NetError, address,
     behaviour::{Behaviour, Shared},
     config::NetConfig,
     event::Event,
@@ -31,15 +31,19 @@ const IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
 pub fn spawn(
     keypair: &Keypair,
     network: NetworkId,
-    config: NetConfig,
+    mut config: NetConfig,
 ) -> Result<(Network, mpsc::Receiver<Event>), NetError> {
     if config.max_peers == 0 {
         return Err(NetError::Settings("`max_peers` must be at least 1".to_owned()));
     }
+    if config.shared_key.is_some() {
+        keep_to_tcp(&mut config)?;
+    }
     let libp2p_keypair = identity::libp2p_keypair(keypair)?;
     let protocols = Protocols::new(network);
     let mut registry = Registry::default();
-    let (transport, through_relays) = transport::build(&libp2p_keypair, &mut registry, config.relay)?;
+    let links = (config.relay, config.shared_key.as_ref());
+    let (transport, through_relays) = transport::build(&libp2p_keypair, &mut registry, links)?;
     let (admitted, roster) = watch::channel(config.admission.clone());
     let behaviour = Behaviour::new(&libp2p_keypair, &protocols, &config, Shared { through_relays, roster })?;
     let streams = behaviour.streams.new_control();
@@ -59,6 +63,30 @@ pub fn spawn(
     let actor = Actor::new(swarm, registry, ends, protocols.clone(), config);
     tokio::spawn(actor.run());
     Ok((Network { commands, streams, protocols }, events))
+}
+
+/// Leaves out the addresses that a shared key cannot protect, and says so.
+fn keep_to_tcp(config: &mut NetConfig) -> Result<(), NetError> {
+    let wanted = config.listen.len();
+    for (what, addresses) in
+        [("listen", &mut config.listen), ("bootstrap", &mut config.bootstrap), ("external", &mut config.external)]
+    {
+        addresses.retain(|address| {
+            let kept = address::is_tcp(address);
+            if !kept {
+                tracing::info!(%address, "left out of `{what}`: a network with a shared key speaks TCP alone");
+            }
+            kept
+        });
+    }
+    if config.listen.is_empty() && wanted > 0 {
+        return Err(NetError::Settings(
+            "`listen` names no TCP address, and a network with a shared key speaks TCP alone; add one such as \
+             /ip4/0.0.0.0/tcp/4001"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Binds `address`.

@@ -4,6 +4,7 @@ mod admission;
 mod formation;
 mod gossiping;
 mod hostile;
+mod private;
 mod relaying;
 mod requesting;
 

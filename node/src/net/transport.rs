@@ -1,6 +1,9 @@
 //! How bytes reach a peer: TCP with noise and yamux, or QUIC, or through a relay; names are looked up on the way.
+//!
+//! In a private network each TCP connection is wrapped in the shared key before the first word of it, and there is no QUIC:
+//! its handshake cannot be wrapped. What goes through a relay travels on such a connection of its own at either end.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use libp2p::{
     PeerId, Transport,
@@ -9,13 +12,13 @@ use libp2p::{
         transport::{Boxed, upgrade::Version},
     },
     dns,
-    futures::future::Either,
+    futures::{TryFutureExt, future::Either},
     identity, metrics, noise, quic,
     relay::client,
     tcp, yamux,
 };
 
-use super::{NetError, config::Relay};
+use super::{NetError, SharedKey, config::Relay};
 
 /// Longest handshake, from the first byte to a secured connection.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -37,15 +40,15 @@ type Link = Boxed<(PeerId, StreamMuxerBox)>;
 pub(super) fn build(
     keypair: &identity::Keypair,
     registry: &mut metrics::Registry,
-    mode: Relay,
+    (mode, shared_key): (Relay, Option<&SharedKey>),
 ) -> Result<(Link, Option<client::Behaviour>), NetError> {
     // A machine without name servers can still dial numbers, so the lack of a resolver is no reason to stop.
-    let named = match dns::tokio::Transport::system(direct(keypair)?) {
+    let named = match dns::tokio::Transport::system(direct(keypair, shared_key)?) {
         Ok(transport) => transport,
         Err(error) => {
             tracing::warn!(%error, "no name servers are configured; only numeric addresses can be dialled");
             let (config, options) = (dns::ResolverConfig::default(), dns::ResolverOpts::default());
-            dns::tokio::Transport::custom(direct(keypair)?, config, options)
+            dns::tokio::Transport::custom(direct(keypair, shared_key)?, config, options)
         }
     };
     let (all, through_relays) = match mode {
@@ -70,9 +73,27 @@ pub(super) fn build(
     Ok((counted, through_relays))
 }
 
-/// TCP and QUIC side by side.
-fn direct(keypair: &identity::Keypair) -> Result<Link, NetError> {
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+/// TCP and QUIC side by side; in a private network TCP alone.
+fn direct(keypair: &identity::Keypair, shared_key: Option<&SharedKey>) -> Result<Link, NetError> {
+    match shared_key {
+        None => open(keypair),
+        Some(key) => private(keypair, key),
+    }
+}
+
+fn private(keypair: &identity::Keypair, key: &SharedKey) -> Result<Link, NetError> {
+    let wrapping = key.wrapping();
+    let tcp = tcp::tokio::Transport::new(tcp_config())
+        .and_then(move |socket, _| wrapping.handshake(socket).map_err(io::Error::other))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise_config(keypair)?)
+        .multiplex(yamux_config())
+        .timeout(HANDSHAKE_WITHIN);
+    Ok(tcp.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
+}
+
+fn open(keypair: &identity::Keypair) -> Result<Link, NetError> {
+    let tcp = tcp::tokio::Transport::new(tcp_config())
         .upgrade(Version::V1Lazy)
         .authenticate(noise_config(keypair)?)
         .multiplex(yamux_config())
@@ -83,6 +104,10 @@ fn direct(keypair: &identity::Keypair) -> Result<Link, NetError> {
         Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
     });
     Ok(either.boxed())
+}
+
+fn tcp_config() -> tcp::Config {
+    tcp::Config::default().nodelay(true)
 }
 
 fn noise_config(keypair: &identity::Keypair) -> Result<noise::Config, NetError> {

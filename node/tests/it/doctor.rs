@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use althing_node::net::SharedKey;
 use serde_json::Value;
 
 use crate::harness::Federation;
@@ -81,6 +82,15 @@ fn planted_faults_are_found_with_what_to_do() {
     {
         let _restored = amended(&dir, "testnet/data/mnist", "testnet/data/emnist");
         finds(&dir, "data", "stops", "emnist");
+    }
+    {
+        let _restored = amended(&dir, "[net]\n", "[net]\nshared_key_file = \"shared.key\"\n");
+        finds(&dir, "shared key", "stops", "does not exist");
+        fs::write(dir.join("shared.key"), "no key").unwrap();
+        finds(&dir, "shared key", "stops", "chmod 600");
+        fs::remove_file(dir.join("shared.key")).unwrap();
+        SharedKey::generate().unwrap().create(&dir.join("shared.key")).unwrap();
+        finds(&dir, "shared key", "fine", "is there");
     }
     drop(taken);
     {

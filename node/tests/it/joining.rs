@@ -2,7 +2,11 @@
 
 use std::{fs, net::TcpListener, thread};
 
-use althing_node::keyfile::KeyFile;
+use althing_node::{
+    files::{self, Readers},
+    keyfile::KeyFile,
+    net::SharedKey,
+};
 use althing_protocol::{event::Event, ids::MemberId, wire::Decision};
 use tempfile::TempDir;
 
@@ -22,10 +26,15 @@ struct Village {
 impl Village {
     /// Anna founds it, runs her node, and hands an invitation for so many out.
     fn found(uses: &str) -> (Self, String) {
+        Self::found_as(uses, &[])
+    }
+
+    /// The same, with more words for `althing init`.
+    fn found_as(uses: &str, more: &[&str]) -> (Self, String) {
         let folder = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
         let words = ["init", "village", "--name", "anna", "--model", "2nn", "--port", &port, "--uses", uses];
-        let founded = answer(folder.path(), &[&words[..], &data(1)].concat());
+        let founded = answer(folder.path(), &[&words[..], more, &data(1)].concat());
         let mut village = Self { warden: Warden::start(), seats: Vec::new(), folder };
         village.take_seat("anna", "village");
         village.seats[0].spawn(&[], village.warden.group());
@@ -35,11 +44,16 @@ impl Village {
 
     /// Somebody joins by `invitation`, with the next part of the data; its place.
     fn join(&mut self, name: &str, invitation: &str) -> usize {
-        let words = ["join", invitation, name, "--name", name, "--no-run"];
-        answer(self.folder.path(), &[&words[..], &data(1 + self.seats.len() as u32)].concat());
-        let place = self.take_seat(name, name);
+        let place = self.settle_in(name, invitation);
         self.seats[place].spawn(&[], self.warden.group());
         place
+    }
+
+    /// The same, but the node does not run yet.
+    fn settle_in(&mut self, name: &str, invitation: &str) -> usize {
+        let words = ["join", invitation, name, "--name", name, "--no-run"];
+        answer(self.folder.path(), &[&words[..], &data(1 + self.seats.len() as u32)].concat());
+        self.take_seat(name, name)
     }
 
     fn take_seat(&mut self, name: &str, dir: &str) -> usize {
@@ -177,4 +191,31 @@ fn an_invitation_that_was_taken_back_lets_nobody_in() {
     again.refuses(2, &["carla exists already", "althing run --config carla/node.toml"]);
     run(&village.seats[carla].dir, &["invite"]).refuses(2, &["carla may not invite", "founders only"]);
     assert!(!dir.join("x").exists() && fs::read_dir(&dir).unwrap().count() == 3, "nothing is left behind");
+}
+
+#[test]
+fn in_a_private_network_whoever_lacks_the_key_meets_nobody() {
+    let (mut village, invitation) = Village::found_as("9", &["--private"]);
+    let berta = village.join("berta", &invitation);
+    village.wait_together(&[0, berta]);
+
+    let carla = village.settle_in("carla", &invitation);
+    let file = village.seats[carla].dir.join("shared.key");
+    let held = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    SharedKey::generate().unwrap().create(&file).unwrap();
+    village.seats[carla].spawn(&[], village.warden.group());
+    village.seats[carla].wait_listening();
+    for _ in 0..3 {
+        village.wait_together(&[0, berta]);
+    }
+    assert_eq!(answer(&village.seats[carla].dir, &["status"])["peers"], 0);
+    village.stop(carla);
+
+    fs::remove_file(&file).unwrap();
+    files::create(&file, &held, Readers::Owner).unwrap();
+    village.seats[carla].spawn(&[], village.warden.group());
+    village.wait_together(&[0, berta, carla]);
+    let digits = held.lines().nth(2).unwrap();
+    assert!(village.seats.iter().all(|seat| !seat.stderr().contains(digits)), "the key is in a log");
 }

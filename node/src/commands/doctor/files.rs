@@ -18,6 +18,7 @@ use crate::{
     invitation::Pass,
     keyfile::KeyFile,
     learn::catalogue::{Catalogue, Task},
+    net::{self, SharedKey},
     status,
     store::{Store, StoreError},
 };
@@ -66,6 +67,7 @@ impl Claims {
             }
             Err(error) => findings.push(Finding::stops("genesis", error)),
         }
+        findings.extend(config.net.shared_key_file.as_deref().map(|path| shared_key(config, path)));
         if let (Some(genesis), Some(key)) = (&claims.genesis, &claims.key) {
             findings.push(member(config, genesis, key));
         }
@@ -109,6 +111,24 @@ fn privacy_of(path: &Path, key: &KeyFile) -> Finding {
         return Finding::fine("key", format_args!("{path} is {}'s, for its owner alone", key.name));
     }
     Finding::warns("key", format_args!("others on this machine can read or change {path}; run `chmod 600 {path}`"))
+}
+
+/// The key of a private network, and what it takes away.
+fn shared_key(config: &Config, path: &Path) -> Finding {
+    if let Err(error) = SharedKey::load(path) {
+        return Finding::stops("shared key", error);
+    }
+    let left_out: Vec<String> =
+        config.net.listen.iter().filter(|address| !net::is_tcp(address)).map(ToString::to_string).collect();
+    if left_out.len() == config.net.listen.len() {
+        let says = "net.listen names no TCP address, and a network with a shared key speaks TCP alone; add one";
+        return Finding::stops("shared key", says);
+    }
+    let says = format!("{} is there; whether others have the same shows when they connect", path.display());
+    match left_out.is_empty() {
+        true => Finding::fine("shared key", says),
+        false => Finding::fine("shared key", format_args!("{says}; over TCP alone, without {}", left_out.join(", "))),
+    }
 }
 
 fn examine_model(

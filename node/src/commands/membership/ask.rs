@@ -26,7 +26,8 @@ pub(super) fn genesis(pass: &Pass, key: &KeyFile) -> Result<Genesis, Failure> {
         .build()
         .map_err(|error| Failure::machine(format_args!("the operating system gives no threads ({error})")))?;
     runtime.block_on(async {
-        let config = NetConfig { bootstrap: pass.addresses(), ..NetConfig::default() };
+        let shared_key = pass.shared_key().cloned();
+        let config = NetConfig { bootstrap: pass.addresses(), shared_key, ..NetConfig::default() };
         let (network, mut events) = net::spawn(&key.keypair(), pass.network, config)?;
         let asked = timeout(WITHIN, ask(&network, &mut events, pass));
         let hint = async {

@@ -16,7 +16,7 @@ use crate::{
     invitation::Pass,
     keyfile::KeyFile,
     learn::catalogue::Catalogue,
-    net::Relay,
+    net::{Relay, SharedKey},
 };
 
 /// The configuration in such a folder.
@@ -25,6 +25,7 @@ pub(super) const CONFIG: &str = "node.toml";
 const KEY: &str = "key.toml";
 const GENESIS: &str = "genesis.toml";
 const INVITATION: &str = "invitation.txt";
+const SHARED_KEY: &str = "shared.key";
 
 /// What a pass over the usual data, or over a member's own where the genesis knows no usual one, is to cost at the most, in
 /// micro-credits: half of what the market pays for one by default, so that whoever has much data bids too.
@@ -41,6 +42,8 @@ pub(super) struct Start<'a> {
     pub(super) relay: Relay,
     /// What it was invited by.
     pub(super) invitation: Option<&'a Pass>,
+    /// The key of the network, if it is private.
+    pub(super) shared_key: Option<&'a SharedKey>,
     /// The first model, where the founder has given one to everybody.
     pub(super) first_model: Option<&'a Path>,
 }
@@ -107,6 +110,9 @@ impl Home<'_> {
         if let Some(pass) = self.start.invitation {
             pass.create(&at(INVITATION))?;
         }
+        if let Some(key) = self.start.shared_key {
+            key.create(&at(SHARED_KEY))?;
+        }
         files::create(&at(CONFIG), config, Readers::Everybody)?;
         fs::rename(draft.path(), self.dir).map_err(refused)?;
         // The folder has another name now, and must stay.
@@ -122,16 +128,33 @@ impl Home<'_> {
         if let Some(model) = self.start.first_model {
             text += &format!("first_model = {}\n", quoted(&absolute(model)?));
         }
-        if let Some(port) = self.start.port {
-            text += &format!("\n[net]\nlisten = [\"/ip4/0.0.0.0/tcp/{port}\", \"/ip4/0.0.0.0/udp/{port}/quic-v1\"]\n");
-            if self.start.relay == Relay::Serve {
-                text += "relay = \"serve\"    # for members behind routers that let nobody in\n";
-            }
+        let net = self.net();
+        if !net.is_empty() {
+            text += &format!("\n[net]\n{net}");
         }
         let path = quoted(&absolute(&self.data.data)?);
         let (part, parts) = (self.data.part.part - 1, self.data.part.parts);
         text += &format!("\n[data]\npath = {path}\nparts = {parts}\npart = {part}\n");
         Ok(text)
+    }
+
+    /// What the configuration says of the network.
+    fn net(&self) -> String {
+        let mut text = match (self.start.port, self.start.shared_key) {
+            (None, None) => String::new(),
+            (None, Some(_)) => "listen = [\"/ip4/0.0.0.0/tcp/0\"]\n".to_owned(),
+            (Some(port), None) => {
+                format!("listen = [\"/ip4/0.0.0.0/tcp/{port}\", \"/ip4/0.0.0.0/udp/{port}/quic-v1\"]\n")
+            }
+            (Some(port), Some(_)) => format!("listen = [\"/ip4/0.0.0.0/tcp/{port}\"]\n"),
+        };
+        if self.start.relay == Relay::Serve {
+            text += "relay = \"serve\"    # for members behind routers that let nobody in\n";
+        }
+        if self.start.shared_key.is_some() {
+            text += &format!("shared_key_file = {SHARED_KEY:?}    # who lacks it is not spoken to; over TCP alone\n");
+        }
+        text
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 /// A swarm with `behaviour` that speaks for `number`.
 fn swarm(number: u8, behaviour: Behaviour) -> Swarm<Behaviour> {
     let key = libp2p_keypair(&keypair(number)).unwrap();
-    let transport = transport::build(&key, &mut Registry::default(), Relay::Off).unwrap().0;
+    let transport = transport::build(&key, &mut Registry::default(), (Relay::Off, None)).unwrap().0;
     let settings = swarm::Config::with_tokio_executor().with_idle_connection_timeout(PATIENCE);
     Swarm::new(transport, behaviour, key.public().to_peer_id(), settings)
 }
