@@ -50,6 +50,9 @@ const PULL_FIRST: Duration = Duration::from_millis(200);
 /// Longest gap between two questions for peers.
 const PULL_MAX: Duration = Duration::from_secs(30);
 
+/// The same while somebody is missing: whoever has come back elsewhere may be known to the next who is asked.
+const PULL_MAX_MISSING: Duration = Duration::from_secs(5);
+
 /// When to ask whom for more peers.
 #[derive(Debug)]
 struct Pulls {
@@ -69,11 +72,12 @@ impl Pulls {
         self.next = self.next.min(now + self.gap);
     }
 
-    /// Whether to ask now. The next time comes later.
-    fn is_due(&mut self, now: Instant) -> bool {
+    /// Whether to ask now. The next time comes later, but not later than `longest` from now.
+    fn is_due(&mut self, longest: Duration, now: Instant) -> bool {
+        self.next = self.next.min(now + longest);
         let due = self.next <= now;
         if due {
-            self.gap = (self.gap * 2).min(PULL_MAX);
+            self.gap = (self.gap * 2).min(longest);
             self.next = now + self.gap;
         }
         due
@@ -213,7 +217,8 @@ impl Actor {
         for peer in self.sessions.overdue(now) {
             let _ = self.swarm.disconnect_peer_id(peer);
         }
-        if self.pulls.is_due(now) {
+        let longest = if self.is_somebody_missing() { PULL_MAX_MISSING } else { PULL_MAX };
+        if self.pulls.is_due(longest, now) {
             self.pulls.last = self.sessions.next_up(self.pulls.last);
             if let Some(peer) = self.pulls.last {
                 self.ask_for_peers(peer);
@@ -221,6 +226,13 @@ impl Actor {
         }
         self.look_at_reach(now);
         self.dial_due(now);
+    }
+
+    /// Whether a member is not connected for whom there is room.
+    fn is_somebody_missing(&self) -> bool {
+        let Admission::MembersOnly(members) = &self.admission else { return false };
+        // This node is one of them.
+        self.sessions.len() < self.max_peers && self.sessions.len() + 1 < members.len()
     }
 
     /// Forgives, forgets, and passes on to gossip what it must know of those who said too much.
@@ -284,5 +296,28 @@ impl Actor {
         if let Err(error) = self.swarm.dial(options) {
             self.on_dial_failed(connection, &error, now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often it is asked for peers in so many seconds, looked at ten times a second.
+    fn asked(pulls: &mut Pulls, longest: Duration, start: Instant, seconds: u64) -> usize {
+        (0..seconds * 10).filter(|tenth| pulls.is_due(longest, start + Duration::from_millis(100 * tenth))).count()
+    }
+
+    #[test]
+    fn questions_become_rare_where_nothing_changes_and_come_soon_when_somebody_is_lost() {
+        let start = Instant::now();
+        let mut pulls = Pulls::new(start);
+        asked(&mut pulls, PULL_MAX, start, 300);
+        let later = start + Duration::from_secs(300);
+        assert!(asked(&mut pulls, PULL_MAX, later, 60) <= 2, "all are here");
+        let missed = later + Duration::from_secs(60);
+        assert!(asked(&mut pulls, PULL_MAX_MISSING, missed, 60) >= 11, "somebody is missing");
+        pulls.hurry(missed + Duration::from_secs(60));
+        assert!(asked(&mut pulls, PULL_MAX_MISSING, missed + Duration::from_secs(60), 2) >= 3);
     }
 }

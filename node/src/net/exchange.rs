@@ -92,6 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn whom_a_member_knows_is_told_in_four_kilobytes() {
+        let addresses = |byte| {
+            let tcp = format!("/ip4/192.168.1.{byte}/tcp/4001").parse().unwrap();
+            vec![tcp, format!("/ip4/192.168.1.{byte}/udp/4001/quic-v1").parse().unwrap()]
+        };
+        let hints: Vec<Hint> = (0..=127).map(|byte| (MemberId([byte; 32]), addresses(byte))).collect();
+        let answer = encode(&hints, Locality::Remote);
+        assert_eq!(decode(&answer, Locality::Remote).unwrap().len(), RECORDS_MAX);
+        assert!(answer.len() < 4_096, "{} bytes", answer.len());
+    }
+
+    #[test]
     fn garbage_is_refused() {
         for bytes in [&b""[..], b"\xff\xff", b"\x9f", &[0x9b; 9], &[0; ANSWER_BYTES_MAX + 1]] {
             assert!(decode(bytes, Locality::Remote).is_err());

@@ -143,6 +143,8 @@ impl Actor {
         }
         self.book.lost(peer, now);
         if let Some(member) = told {
+            // It may come back elsewhere, and others hear of it first.
+            self.pulls.hurry(now);
             self.outbox.tell(Event::PeerDown(member));
         }
     }

@@ -23,6 +23,47 @@ async fn eight_nodes_that_know_one_address_are_all_up_to_each_other() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
+/// Each knows the one that came before it and nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_member_will_do_as_bootstrap() {
+    let mut nodes: Vec<Node> = Vec::new();
+    for number in 1..=5 {
+        let known = match nodes.last() {
+            Some(before) => before.net.listen_addrs().await,
+            None => Vec::new(),
+        };
+        let mut node = Node::start(number, config(&known));
+        node.address().await;
+        nodes.push(node);
+    }
+    for node in &mut nodes {
+        let mut up = BTreeSet::new();
+        while up.len() < 4 {
+            up.insert(node.find(|event| if let Event::PeerUp(peer) = event { Some(peer) } else { None }).await);
+        }
+    }
+}
+
+/// One that nobody can dial knew only the old place of a member that has moved: whoever that has found tells of the new.
+#[tokio::test]
+async fn a_member_that_comes_back_at_another_port_is_found_by_those_who_knew_the_old_one() {
+    let everybody = || members_only([1, 2, 3]);
+    let mut middle = Node::start(1, NetConfig { admission: everybody(), ..config(&[]) });
+    let known = [middle.address().await];
+    let mut hidden = Node::start(2, NetConfig { listen: Vec::new(), admission: everybody(), ..config(&known) });
+    let mut mover = Node::start(3, NetConfig { admission: everybody(), ..config(&known) });
+    let old = mover.address().await;
+    hidden.until_up(mover.me).await;
+    mover.until_up(hidden.me).await;
+
+    mover.net.shutdown().await;
+    hidden.until_down(mover.me).await;
+    let mut again = Node::start(3, NetConfig { admission: everybody(), ..config(&known) });
+    assert_ne!(again.address().await, old);
+    hidden.until_up(again.me).await;
+    again.until_up(hidden.me).await;
+}
+
 #[tokio::test]
 async fn a_node_that_starts_before_its_bootstrap_finds_it_later() {
     let closed_door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
