@@ -24,6 +24,7 @@ mod behaviour;
 mod bootstrap;
 mod codec;
 mod config;
+mod crowd;
 mod direct;
 mod door;
 mod event;

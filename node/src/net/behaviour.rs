@@ -18,6 +18,7 @@ use super::{
     NetError,
     codec::BytesCodec,
     config::{Admission, Mdns, NetConfig, Relay, Upnp},
+    crowd::Crowd,
     direct::Streams,
     door, exchange,
     gossip::{self, Gossip},
@@ -50,6 +51,7 @@ const PING_WITHIN: Duration = Duration::from_secs(15);
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
+    crowd: Crowd,
     memory: memory_connection_limits::Behaviour,
     pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
     identify: identify::Behaviour,
@@ -91,6 +93,7 @@ impl Behaviour {
         let ping = ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_WITHIN);
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits(config.max_peers, mode)),
+            crowd: Crowd::default(),
             memory: memory_connection_limits::Behaviour::with_max_bytes(memory_bytes(config.max_memory_mb)),
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify_config(keypair, protocols)),
