@@ -129,6 +129,9 @@ pub type Admit = Arc<dyn Fn(PeerId) -> Admission + Send + Sync>;
 /// Is told of each stream that a peer opens. It must not block.
 pub type Opened = Arc<dyn Fn(PeerId) + Send + Sync>;
 
+/// What an answer with a part of a blob becomes on its way out. It must not block.
+pub type LetOut = Arc<dyn Fn(Vec<u8>) -> Vec<u8> + Send + Sync>;
+
 /// Bounds and choices.
 #[derive(Clone)]
 pub struct BlobConfig {
@@ -141,6 +144,8 @@ pub struct BlobConfig {
     pub admit: Admit,
     /// Who is told of their streams.
     pub opened: Opened,
+    /// What answers become on their way out.
+    pub let_out: LetOut,
     /// How long one answer of up to 1 MiB may take, in either direction.
     pub answer_timeout: Duration,
     /// How long a piece may be in flight before another provider is asked for it too.
@@ -154,6 +159,7 @@ impl Default for BlobConfig {
             max_disk_bytes: u64::MAX,
             admit: Arc::new(|_| Admission::Admitted),
             opened: Arc::new(|_| ()),
+            let_out: Arc::new(|answer| answer),
             answer_timeout: ANSWER_TIMEOUT,
             hedge_after: HEDGE_AFTER,
         }

@@ -12,6 +12,7 @@ mod jobs;
 mod journal;
 mod machine_probe;
 mod measured;
+mod outlet;
 mod privacy;
 mod requests;
 mod setup;
@@ -20,9 +21,10 @@ mod telling;
 mod timers;
 mod writer;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 pub(crate) use machine_probe::{available_memory, look};
+pub use outlet::{Outlet, Unchanged};
 pub(crate) use setup::{BLOBS_DIR, first_model, member};
 pub use telling::{Line, Sink};
 
@@ -45,7 +47,8 @@ pub fn run(args: &RunArgs, catalogue: &Catalogue, format: Format) -> Result<(), 
         .map_err(|error| {
             Failure::machine(format_args!("the operating system gives no threads ({error}); free some"))
         })?;
-    let outcome = runtime.block_on(run_until(args, catalogue, Sink::stdout(format), stop_signal()));
+    let ends = (Sink::stdout(format), Arc::new(Unchanged) as Arc<dyn Outlet>);
+    let outcome = runtime.block_on(run_until(args, catalogue, ends, stop_signal()));
     // Blocking work that is still under way must not keep the process from ending.
     runtime.shutdown_background();
     outcome
@@ -57,17 +60,17 @@ const WORKERS: usize = 2;
 /// Threads that hash, average and write.
 const BLOCKING_THREADS: usize = 4;
 
-/// Runs a node until `stop` is done.
+/// Runs a node until `stop` is done: people hear of it by the one end, and what others get goes through the other.
 ///
 /// # Errors
 /// [`Failure`] when it cannot start, or must not go on.
 pub async fn run_until(
     args: &RunArgs,
     catalogue: &Catalogue,
-    sink: Sink,
+    ends: (Sink, Arc<dyn Outlet>),
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let mut shell = setup::start(args, catalogue, sink).await?;
+    let mut shell = setup::start(args, catalogue, ends).await?;
     let outcome = shell.run(stop).await;
     shell.stop().await;
     outcome

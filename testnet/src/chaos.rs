@@ -10,6 +10,7 @@ mod play;
 pub mod scenario;
 pub mod schedule;
 mod tear;
+mod vigilance;
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 

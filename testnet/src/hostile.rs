@@ -1,20 +1,27 @@
-//! A hostile node: a member that keeps to the protocol in everything but what it hands in as its update.
+//! A hostile node: a member that hands in lies as its updates, or one that breaks the protocol.
 //!
-//! It is the node that everybody runs, with another learner: that one trains honestly, waits a little for the updates of
+//! A liar is the node that everybody runs, with another learner: that one trains honestly, waits a little for the updates of
 //! others, and then makes a lie of all that by the attack library. What others have sent it knows from its own node, whose
-//! events it overhears and whose blobs lie on its disk. The `althing` binary contains nothing of this.
+//! events it overhears and whose blobs lie on its disk. Who breaks the protocol is the same node with another outlet, which
+//! changes what leaves it. The `althing` binary contains nothing of this.
 
+mod breach;
 mod liar;
+mod siege;
 mod sight;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use althing_node::{
     cli::{Format, RunArgs},
     config::{self, Config},
-    driver::{self, Sink},
+    driver::{self, Outlet, Sink, Unchanged},
     failure::Failure,
     genesis_file,
+    keyfile::KeyFile,
     learn::{
         catalogue::{Catalogue, Task, TaskError},
         data::{CLASSES, Dataset, Schema, Source},
@@ -32,10 +39,13 @@ use althing_node::{
 use althing_protocol::{ids::MemberId, model::Manifest, sim::attack::Attack};
 use clap::Args;
 
+pub use self::breach::Breach;
 use self::{
+    breach::Breaker,
     liar::Liar,
     sight::{Ear, Sight},
 };
+use crate::scenario::Misdeed;
 
 /// The data schema of the models that a hostile node can train.
 const DATASET: &str = "mnist";
@@ -55,7 +65,7 @@ pub struct HostileArgs {
 
     /// How it attacks
     #[arg(long, value_name = "ATTACK")]
-    pub attack: Attack,
+    pub attack: Misdeed,
 
     /// The round from which it does, or the step of epidemic exchange
     #[arg(long, default_value_t = 1, value_name = "ROUND")]
@@ -74,14 +84,32 @@ pub async fn run(args: &HostileArgs) -> Result<(), Failure> {
     telemetry::init()?;
     let config = Config::load(&args.config)?;
     let (genesis, blobs) = (genesis_file::load(&config.genesis)?, config.data_dir.join(BLOBS));
+    let network = genesis.network();
+    let key = KeyFile::load(&config.key)?.keypair();
+    let others = genesis.members.iter().map(|member| member.id).filter(|id| *id != key.id()).collect();
     let sight = Arc::new(Sight::new(genesis, args.accomplices.iter().copied().collect(), blobs));
-    let catalogue = Architecture::ALL.into_iter().fold(Catalogue::built_in(), |catalogue, architecture| {
-        let (attack, from_round, sight) = (args.attack, args.from_round, Arc::clone(&sight));
-        catalogue.with(architecture.name(), DATASET, Hostile { architecture, attack, from_round, sight })
-    });
+    let (catalogue, outlet): (_, Arc<dyn Outlet>) = match args.attack {
+        Misdeed::Lie(attack) => (lying(attack, args.from_round, &sight), Arc::new(Unchanged)),
+        Misdeed::Breach(breach) => {
+            if breach == Breach::Besiege {
+                siege::begin(&args.bootstrap, network);
+            }
+            let (from_round, sight, spoken) = (args.from_round, Arc::clone(&sight), AtomicUsize::new(0));
+            let breaker = Breaker { breach, from_round, key, network, others, sight, spoken };
+            (Catalogue::built_in(), Arc::new(breaker))
+        }
+    };
     let sink = Sink::new(Format::Json, Ear::new(std::io::stdout(), sight));
     let run = RunArgs { config: args.config.clone(), bootstrap: args.bootstrap.clone() };
-    driver::run_until(&run, &catalogue, sink, driver::stop_signal()).await
+    driver::run_until(&run, &catalogue, (sink, outlet), driver::stop_signal()).await
+}
+
+/// What everybody can learn, learnt by somebody who lies about it.
+fn lying(attack: Attack, from_round: u64, sight: &Arc<Sight>) -> Catalogue {
+    Architecture::ALL.into_iter().fold(Catalogue::built_in(), |catalogue, architecture| {
+        let sight = Arc::clone(sight);
+        catalogue.with(architecture.name(), DATASET, Hostile { architecture, attack, from_round, sight })
+    })
 }
 
 /// A built-in model, learnt by somebody who lies about it.

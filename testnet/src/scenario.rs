@@ -1,21 +1,65 @@
 //! A scenario: which nodes attack, and how.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, fmt, path::Path, str::FromStr};
 
 use althing_node::files;
-use althing_protocol::sim::attack::Attack;
+use althing_protocol::sim::attack::{Attack, AttackError};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::Error;
+use crate::{error::Error, hostile::Breach};
 
 /// Longest scenario, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
+
+/// What a hostile node does wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Misdeed {
+    /// It hands in a lie as its update, and keeps to the protocol otherwise.
+    Lie(Attack),
+    /// It breaks the protocol.
+    Breach(Breach),
+}
+
+impl Misdeed {
+    /// How it breaks the protocol, if it does.
+    pub const fn breach(self) -> Option<Breach> {
+        match self {
+            Self::Lie(_) => None,
+            Self::Breach(breach) => Some(breach),
+        }
+    }
+}
+
+impl fmt::Display for Misdeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lie(attack) => attack.fmt(f),
+            Self::Breach(breach) => breach.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Misdeed {
+    type Err = MisdeedError;
+
+    fn from_str(text: &str) -> Result<Self, MisdeedError> {
+        match text.parse() {
+            Ok(breach) => Ok(Self::Breach(breach)),
+            Err(_) => text.parse().map(Self::Lie).map_err(MisdeedError),
+        }
+    }
+}
+
+/// A word for nothing that a hostile node does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; or, in chaos, a breach: withhold, false-blobs, equivocate, false-model, forge or besiege")]
+pub struct MisdeedError(AttackError);
 
 /// What a hostile node does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plot {
     /// How it attacks.
-    pub attack: Attack,
+    pub attack: Misdeed,
     /// The round from which it does, or the step of epidemic exchange.
     pub from_round: u64,
 }
@@ -37,12 +81,12 @@ struct Entry {
     /// Numbers of nodes, from 1.
     nodes: Vec<usize>,
     #[serde(deserialize_with = "attack")]
-    how: Attack,
+    how: Misdeed,
     #[serde(default = "first_round")]
     from_round: u64,
 }
 
-fn attack<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Attack, D::Error> {
+fn attack<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Misdeed, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
@@ -57,7 +101,15 @@ const fn first_round() -> u64 {
 pub fn load(file: &Path, nodes: usize) -> Result<Vec<Option<Plot>>, Error> {
     let refused = |reason: String| Error::Usage(format!("--scenario {}: {reason}", file.display()));
     let text = files::read(file, MAX_BYTES).map_err(|error| refused(error.to_string()))?;
-    parse(&text, nodes).map_err(refused)
+    parse(&text, nodes).and_then(keeping_to_the_protocol).map_err(refused)
+}
+
+/// A run waits for everybody, and whoever breaks the protocol may be shut out.
+fn keeping_to_the_protocol(plots: Vec<Option<Plot>>) -> Result<Vec<Option<Plot>>, String> {
+    match plots.iter().flatten().find_map(|plot| plot.attack.breach()) {
+        Some(breach) => Err(format!("{breach} breaks the protocol, which only `testnet chaos` plays")),
+        None => Ok(plots),
+    }
 }
 
 fn parse(text: &str, nodes: usize) -> Result<Vec<Option<Plot>>, String> {
@@ -104,6 +156,9 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_in_words() {
+        assert_eq!("equivocate".parse(), Ok(Misdeed::Breach(Breach::Equivocate)));
+        let breach = parse("[[attack]]\nnodes = [2]\nhow = \"forge\"", 4).and_then(keeping_to_the_protocol);
+        assert!(breach.unwrap_err().contains("only `testnet chaos`"));
         for (text, wanted) in [
             ("[[attack]]\nnodes = [5]\nhow = \"nan\"", "1 to 4"),
             ("[[attack]]\nnodes = [0]\nhow = \"nan\"", "no node 0"),

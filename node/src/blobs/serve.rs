@@ -14,7 +14,7 @@ use libp2p_stream::IncomingStreams;
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 use super::{
-    Admission, Admit, BlobConfig, BlobStats, Opened,
+    Admission, Admit, BlobConfig, BlobStats, LetOut, Opened,
     fellows::Fellows,
     store::{Health, Reader, SliceError, Store},
     wire::{Question, REQUEST_BYTES, Request, Status, Survey},
@@ -39,6 +39,7 @@ pub(super) struct Server {
     pub(super) stats: Arc<BlobStats>,
     pub(super) admit: Admit,
     pub(super) opened: Opened,
+    let_out: LetOut,
     /// How long a peer may take to read one answer.
     pub(super) answer_timeout: Duration,
     uploads: Arc<Semaphore>,
@@ -50,8 +51,9 @@ impl Server {
     pub(super) fn new(store: Store, stats: Arc<BlobStats>, config: &BlobConfig) -> Self {
         let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
         let (admit, opened) = (Arc::clone(&config.admit), Arc::clone(&config.opened));
+        let let_out = Arc::clone(&config.let_out);
         let (fellows, streams) = (Arc::default(), Arc::default());
-        Self { store, stats, admit, opened, answer_timeout: config.answer_timeout, uploads, fellows, streams }
+        Self { store, stats, admit, opened, let_out, answer_timeout: config.answer_timeout, uploads, fellows, streams }
     }
 
     /// Accepts streams until it is aborted. It only spawns: a stream that arrives while it is busy would be lost.
@@ -111,7 +113,7 @@ impl Server {
             };
             let (answer, reader) = self.answer(request, open.take()).await;
             open = reader;
-            self.send(&mut stream, &answer).await?;
+            self.send(&mut stream, &(self.let_out)(answer)).await?;
         }
     }
 

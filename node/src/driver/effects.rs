@@ -81,6 +81,7 @@ impl Shell {
 
     /// Statements and votes bind this node, so what they rest on is durable first; the rest only informs.
     async fn publish(&mut self, topic: Topic, bytes: Vec<u8>) -> Result<(), Failure> {
+        let words = self.outlet.publish(topic, bytes);
         let topic = match topic {
             Topic::Round => net::Topic::Round,
             Topic::Instructions => net::Topic::Instructions,
@@ -92,7 +93,9 @@ impl Shell {
         if matches!(topic, net::Topic::Round | net::Topic::Consensus | net::Topic::Bodies) {
             self.journal.flush()?;
         }
-        self.network.publish(topic, bytes).await;
+        for bytes in words {
+            self.network.publish(topic, bytes).await;
+        }
         Ok(())
     }
 

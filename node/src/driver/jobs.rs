@@ -30,6 +30,7 @@ use tokio::sync::mpsc;
 
 use super::{
     measured::Measured,
+    outlet::Outlet,
     writer::{Residual, ResidualError, Writer},
 };
 use crate::{
@@ -55,6 +56,8 @@ pub(super) struct Jobs {
     worker: Arc<WorkerHandle>,
     blobs: BlobStore,
     brought: mpsc::Sender<Brought>,
+    /// What models go through that are offered to others.
+    outlet: Arc<dyn Outlet>,
     genesis: Arc<Genesis>,
     format: Arc<Format>,
     residual: Arc<Mutex<Residual>>,
@@ -161,7 +164,7 @@ impl Jobs {
     pub(super) fn new(
         worker: WorkerHandle,
         blobs: BlobStore,
-        brought: mpsc::Sender<Brought>,
+        (brought, outlet): (mpsc::Sender<Brought>, Arc<dyn Outlet>),
         genesis: Arc<Genesis>,
         memory: Memory,
     ) -> Self {
@@ -169,7 +172,7 @@ impl Jobs {
         let (format, residual) = (Arc::new(Format::of(&genesis)), Arc::new(Mutex::new(residual)));
         let worker = Arc::new(worker);
         let (base_scores, attributions) = (Arc::default(), Arc::default());
-        Self { worker, blobs, brought, genesis, format, residual, base_scores, attributions, measured }
+        Self { worker, blobs, brought, outlet, genesis, format, residual, base_scores, attributions, measured }
     }
 
     /// How long training takes here.
@@ -338,9 +341,9 @@ impl Jobs {
     /// Checks updates and stores their aggregate.
     pub(super) fn aggregate(&self, order: AggregateOrder) {
         let (blobs, brought, format) = (self.blobs.clone(), self.brought.clone(), Arc::clone(&self.format));
-        let aggregation = self.genesis.aggregation;
+        let (aggregation, outlet) = (self.genesis.aggregation, Arc::clone(&self.outlet));
         tokio::task::spawn_blocking(move || {
-            let mean = combine(&blobs, &format, aggregation, &order);
+            let mean = combine(&blobs, &format, aggregation, &order, &*outlet);
             bring_or_lost(&brought, mean.map(|mean| Input::Aggregated { batch: order.batch, mean }));
         });
     }
@@ -496,6 +499,7 @@ fn combine(
     format: &Format,
     aggregation: Aggregation,
     order: &AggregateOrder,
+    outlet: &dyn Outlet,
 ) -> Result<Result<BlobRef, Vec<MemberId>>, JobError> {
     let base = blobs.get(&order.base)?.ok_or(JobError::Gone(order.base))?;
     let opened = match open(blobs, format, &base, &order.updates)? {
@@ -505,5 +509,5 @@ fn combine(
     let Aggregation { rule, mixing } = aggregation;
     let model = aggregate::aggregate_slices(rule, mixing, &base, &opened.iter().map(hold).collect::<Vec<_>>());
     let Some(model) = model else { return Ok(Err(Vec::new())) };
-    Ok(Ok(blobs.put(&model, Durability::Durable)?))
+    Ok(Ok(blobs.put(&outlet.aggregate(model), Durability::Durable)?))
 }

@@ -24,6 +24,7 @@ use super::{
     jobs::{Jobs, Memory},
     journal::Journal,
     measured::{Kind, Measured},
+    outlet::Outlet,
     privacy::Purse,
     requests::Desk,
     shell::{Shell, books},
@@ -56,7 +57,11 @@ const INPUT_CAPACITY: usize = 1_024;
 pub(crate) const BLOBS_DIR: &str = "blobs";
 
 /// Starts a node.
-pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> Result<Shell, Failure> {
+pub(super) async fn start(
+    args: &RunArgs,
+    catalogue: &Catalogue,
+    (sink, outlet): (Sink, Arc<dyn Outlet>),
+) -> Result<Shell, Failure> {
     let config = Config::load(&args.config)?;
     let genesis = genesis_file::load(&config.genesis)?;
     let key = KeyFile::load(&config.key)?;
@@ -93,7 +98,8 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let bootstrap: Vec<_> =
         args.bootstrap.iter().cloned().chain(applicant.iter().flat_map(Applicant::addresses)).collect();
     let (network, net_events) = connect(&config, bootstrap, &key, &federation, &roster.borrow())?;
-    let (blobs, blob_events) = share(&network, (blob_store.clone(), disk_bytes), &federation, may_ask)?;
+    let shared = (blob_store.clone(), disk_bytes, Arc::clone(&outlet));
+    let (blobs, blob_events) = share(&network, shared, &federation, may_ask)?;
     let worker = WorkerHandle::spawn(learner).map_err(|error| no_thread(&error))?;
     let (bring, brought) = mpsc::channel(INPUT_CAPACITY);
     let (status, status_reader) = watch::channel(Status::new(me, federation.network));
@@ -104,9 +110,11 @@ pub(super) async fn start(args: &RunArgs, catalogue: &Catalogue, sink: Sink) -> 
     let server = Server::start(place(&config)?, told, Arc::clone(&store)).await?;
     let genesis = Arc::new(genesis);
     let residual = Residual::open(&config.data_dir, genesis.task.tensors.parameters() as usize);
+    let memory = Memory { residual, measured };
     let mut shell = Shell {
         names: Names::of(&machine.state().ledger.roll, (me, &key.name)),
-        jobs: Jobs::new(worker, blob_store, bring.clone(), Arc::clone(&genesis), Memory { residual, measured }),
+        jobs: Jobs::new(worker, blob_store, (bring.clone(), Arc::clone(&outlet)), Arc::clone(&genesis), memory),
+        outlet,
         machine,
         genesis,
         me,
@@ -271,7 +279,7 @@ fn connect(
 
 fn share(
     network: &Network,
-    (store, max_disk_bytes): (blobs::Store, u64),
+    (store, max_disk_bytes, outlet): (blobs::Store, u64, Arc<dyn Outlet>),
     federation: &Federation,
     roster: watch::Receiver<Arc<BTreeSet<MemberId>>>,
 ) -> Result<(Blobs, mpsc::Receiver<blobs::BlobEvent>), Failure> {
@@ -285,6 +293,7 @@ fn share(
         max_blob_bytes: federation.genesis.limits.max_update_bytes,
         max_disk_bytes,
         admit: Arc::new(may_ask),
+        let_out: Arc::new(move |answer| outlet.serve(answer)),
         opened: Arc::new({
             let network = network.clone();
             move |peer| network.opened(peer)

@@ -21,6 +21,7 @@ use super::{
     door::{Applicant, Roster},
     jobs::{Brought, Jobs},
     journal::Journal,
+    outlet::Outlet,
     privacy::Purse,
     requests::Desk,
     telling::{Names, Sink, unix_ms},
@@ -51,6 +52,8 @@ pub(super) struct Shell {
     pub(super) journal: Journal,
     pub(super) network: Network,
     pub(super) net_events: mpsc::Receiver<net::Event>,
+    /// What is said goes through it.
+    pub(super) outlet: Arc<dyn Outlet>,
     pub(super) blobs: Blobs,
     pub(super) blob_events: mpsc::Receiver<BlobEvent>,
     /// The last blob for which there was no room.

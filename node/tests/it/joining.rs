@@ -218,4 +218,12 @@ fn in_a_private_network_whoever_lacks_the_key_meets_nobody() {
     village.wait_together(&[0, berta, carla]);
     let digits = held.lines().nth(2).unwrap();
     assert!(village.seats.iter().all(|seat| !seat.stderr().contains(digits)), "the key is in a log");
+
+    village.stop(carla);
+    answer(&village.seats[carla].dir, &["backup", "../saved", "--move"]);
+    let again = village.folder.path().join("again");
+    fs::create_dir(&again).unwrap();
+    fs::copy(village.seats[carla].dir.join("node.toml"), again.join("node.toml")).unwrap();
+    answer(&again, &["restore", "../saved"]);
+    assert_eq!(fs::read_to_string(again.join("shared.key")).unwrap(), held, "a backup holds it too");
 }

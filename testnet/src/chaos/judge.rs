@@ -17,7 +17,8 @@ use althing_protocol::{
 };
 use serde::Serialize;
 
-use crate::observer::Line;
+use super::vigilance::overlooked;
+use crate::{hostile::Breach, observer::Line};
 
 /// What a node has left behind.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Testimony {
     pub id: MemberId,
     /// Whether it attacks.
     pub conduct: Conduct,
+    /// How it breaks the protocol, and from which round, if it does.
+    pub breach: Option<(Breach, Round)>,
     /// Everything that it has printed, over all its lives.
     pub lines: Vec<Line>,
     /// Everything that it holds decided, or why that cannot be read.
@@ -61,13 +64,15 @@ pub enum Property {
     Privacy,
     /// No node ends but when it is made to.
     Endurance,
-    /// Everybody comes back, and settles rounds soon after the faults have ceased.
+    /// Every honest node comes back, and settles rounds soon after the faults have ceased.
     Liveness,
+    /// Who breaks the protocol is noticed, and gains nothing by it.
+    Vigilance,
 }
 
 impl Property {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Verified,
         Self::Agreement,
         Self::NoLostDecision,
@@ -76,6 +81,7 @@ impl Property {
         Self::Privacy,
         Self::Endurance,
         Self::Liveness,
+        Self::Vigilance,
     ];
 
     /// In a word or two.
@@ -89,6 +95,7 @@ impl Property {
             Self::Privacy => "privacy",
             Self::Endurance => "endurance",
             Self::Liveness => "liveness",
+            Self::Vigilance => "vigilance",
         }
     }
 }
@@ -116,6 +123,7 @@ pub fn judge(genesis: &Genesis, testimonies: &[Testimony]) -> Vec<Violation> {
     for testimony in testimonies {
         judge.find_lost(testimony);
         judge.reckon_privacy(testimony);
+        judge.watch(testimony);
     }
     judge.look_for_accusations();
     judge.violations
@@ -176,6 +184,12 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether somebody who breaks the protocol came off too well.
+    fn watch(&mut self, testimony: &Testimony) {
+        let overlooked = testimony.breach.and_then(|breach| overlooked(breach, testimony, self.testimonies));
+        overlooked.into_iter().for_each(|why| self.complain(Property::Vigilance, why));
+    }
+
     /// What each life says it has paid, in order.
     fn reckon_privacy(&mut self, testimony: &Testimony) {
         let mut paid_for: BTreeSet<Round> = BTreeSet::new();
@@ -232,7 +246,7 @@ fn settled(testimony: &Testimony) -> impl Iterator<Item = (Height, Round, Hash)>
 }
 
 /// Whom a decision has caught signing two things in one place.
-fn caught(decision: &Decision) -> Vec<MemberId> {
+pub(super) fn caught(decision: &Decision) -> Vec<MemberId> {
     match Body::decode(&decision.body).map(|body| body.evidence) {
         Ok(Evidence::Settle(settle)) => settle.equivocations.iter().map(|caught| caught.member()).collect(),
         Ok(Evidence::Plan(_)) | Err(_) => Vec::new(),
@@ -244,7 +258,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use althing_protocol::{
-        event::{Account, Credits},
+        event::{Account, Award, Credits, HiredBy},
         sim::{self, Scenario},
     };
 
@@ -263,6 +277,7 @@ mod tests {
             name: member.name.clone(),
             id: member.id,
             conduct: Conduct::Honest,
+            breach: None,
             lines: ledger.iter().filter_map(told).collect(),
             ledger: Ok(ledger.clone()),
         };
@@ -363,6 +378,59 @@ mod tests {
         for (property, spoil) in cases {
             assert_eq!(broken(spoil), BTreeSet::from([property]));
         }
+    }
+
+    /// What does not hold where member 1 breaks the protocol from the first round on, after `spoil`.
+    fn left_by(breach: Breach, spoil: impl FnOnce(&mut [Testimony])) -> BTreeSet<Property> {
+        broken(|all| {
+            (all[1].conduct, all[1].breach) = (Conduct::Hostile, Some((breach, Round(1))));
+            spoil(all);
+        })
+    }
+
+    #[test]
+    fn a_breach_that_nobody_has_noticed_is_complained_of() {
+        let unnoticed = BTreeSet::from([Property::Vigilance]);
+        for breach in Breach::ALL {
+            let left = left_by(breach, |_| ());
+            if breach == Breach::Besiege {
+                assert_eq!(left, BTreeSet::new(), "there is nothing to notice");
+            } else {
+                assert_eq!(left, unnoticed, "{breach}");
+            }
+        }
+        let blame = |all: &mut [Testimony]| {
+            let member = all[1].id;
+            all[0].lines.push(line(Event::Misbehaved { member, why: "it lies".into() }));
+        };
+        for breach in [Breach::FalseBlobs, Breach::FalseModel, Breach::Forge] {
+            assert_eq!(left_by(breach, blame), BTreeSet::new(), "{breach}");
+        }
+        assert_eq!(left_by(Breach::Equivocate, blame), unnoticed, "that needs a proof");
+    }
+
+    #[test]
+    fn an_update_that_was_withheld_must_be_in_no_decision() {
+        let hire = |all: &mut [Testimony]| {
+            let award =
+                Award { member: all[1].id, contract: 0, samples: 9, price: 1, payment: 1, hired_by: HiredBy::Auction };
+            let member = all[0].id;
+            all[0].lines.push(line(Event::Planned {
+                round: Round(1),
+                height: Height(1),
+                elected: member,
+                proposer: member,
+                agreement_round: 0,
+                bids: 4,
+                awards: vec![award],
+            }));
+        };
+        assert_eq!(left_by(Breach::Withhold, hire), BTreeSet::from([Property::Vigilance]), "it is in some");
+        let too_late = |all: &mut [Testimony]| {
+            hire(all);
+            all[1].breach = Some((Breach::Withhold, Round(1_000)));
+        };
+        assert_eq!(left_by(Breach::Withhold, too_late), BTreeSet::new());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use althing_node::genesis_file;
+use althing_protocol::ids::Round;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -144,8 +145,9 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
+    /// Who has not settled `round`. Those who break the protocol may be shut out, and nobody waits for them.
     fn behind(&self, round: u64) -> impl Iterator<Item = &'a Node> + '_ {
-        let nodes = self.stage.federation.nodes.iter().enumerate();
+        let nodes = self.stage.federation.nodes.iter().enumerate().filter(|(_, node)| !breaks(node));
         nodes.filter(move |(place, _)| !self.observer.has_settled(*place, round)).map(|(_, node)| node)
     }
 
@@ -182,9 +184,12 @@ impl<'a> Run<'a> {
 
     /// A node has ended by itself.
     fn fell(&mut self, node: usize, error: &Error) {
+        let fallen = &self.stage.federation.nodes[node];
         if self.full.contains(&node) {
-            let name = &self.stage.federation.nodes[node].name;
-            (self.stage.tell)(&format!("          {name} has ended: its disk is full"));
+            (self.stage.tell)(&format!("          {} has ended: its disk is full", fallen.name));
+        } else if breaks(fallen) {
+            (self.stage.tell)(&format!("          {} has ended, which breaks the protocol: {error}", fallen.name));
+            self.due.insert(node);
         } else {
             self.complain(Property::Endurance, error.to_string());
             self.due.insert(node);
@@ -275,6 +280,7 @@ impl<'a> Run<'a> {
                 name: node.name.clone(),
                 id: node.id,
                 conduct: if node.plot.is_some() { Conduct::Hostile } else { Conduct::Honest },
+                breach: node.plot.and_then(|plot| Some((plot.attack.breach()?, Round(plot.from_round)))),
                 lines: text.lines().filter_map(Line::parse).collect(),
                 ledger: trace::decisions(&file).map_err(|why| why.to_string()),
             });
@@ -285,4 +291,9 @@ impl<'a> Run<'a> {
         violations.extend(audit.complaints.into_iter().map(complaint));
         Ok(violations)
     }
+}
+
+/// Whether `node` breaks the protocol.
+fn breaks(node: &Node) -> bool {
+    node.plot.is_some_and(|plot| plot.attack.breach().is_some())
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     error::Error,
+    hostile::Breach,
     lan::Links,
     scenario::{Attackers, Plot},
 };
@@ -124,9 +125,11 @@ impl Scenario {
         self.plots.len()
     }
 
-    /// Whether every node needs a host of its own.
+    /// Whether every node needs a host of its own. A siege comes from an address.
     pub fn needs_hosts(&self) -> bool {
-        self.links != Links::default() || self.faults.iter().any(|fault| fault.kind.needs_hosts())
+        self.links != Links::default()
+            || self.faults.iter().any(|fault| fault.kind.needs_hosts())
+            || self.plots.iter().flatten().any(|plot| plot.attack.breach() == Some(Breach::Besiege))
     }
 
     /// Whether every node needs a clock of its own.
@@ -278,7 +281,8 @@ mod tests {
         let parted = fault("do = \"partition\"\nsides = [[4, 1], [2], [3]]");
         assert_eq!(parted.faults[1].kind, Kind::Part { sides: Some(vec![0, 1, 2, 0]) });
         let attacked = with("[[attack]]\nnodes = [2]\nhow = \"nan\"\n");
-        assert!(attacked.plots[1].is_some() && attacked.plots[0].is_none());
+        assert!(attacked.plots[1].is_some() && attacked.plots[0].is_none() && !attacked.needs_hosts());
+        assert!(with("[[attack]]\nnodes = [2]\nhow = \"besiege\"\n").needs_hosts());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
         tests::{fold, member, model, opened, planned, settled, trained},
     },
     process::Life,
-    scenario::Plot,
+    scenario::{Misdeed, Plot},
     setup::Node,
     status::Wire,
 };
@@ -43,7 +43,7 @@ impl Sample {
             label: number.to_string(),
             id: member(number),
             folder: folder.join(format!("node-{number}")),
-            plot: (number == 3).then_some(Plot { attack: Attack::Mimic, from_round: 2 }),
+            plot: (number == 3).then_some(Plot { attack: Misdeed::Lie(Attack::Mimic), from_round: 2 }),
         };
         let ledger = Ledger {
             heights: 2 * rounds,

@@ -21,6 +21,7 @@ use super::*;
 use crate::{
     blobs::{self, Durability},
     driver::{
+        Outlet, Unchanged,
         jobs::{Brought, Jobs, Memory},
         measured::{Kind, Measured},
         writer::Residual,
@@ -159,7 +160,8 @@ impl World {
         let residual = Residual::open(self.folder.path(), base().len() / 4);
         let (bring, brought) = mpsc::channel(8);
         let worker = WorkerHandle::spawn(Box::new(counting())).unwrap();
-        let jobs = Jobs::new(worker, blobs.clone(), bring, Arc::clone(&self.genesis), Memory { residual, measured });
+        let (ends, memory) = ((bring, Arc::new(Unchanged) as Arc<dyn Outlet>), Memory { residual, measured });
+        let jobs = Jobs::new(worker, blobs.clone(), ends, Arc::clone(&self.genesis), memory);
         Life { purse, jobs, brought, council: Council::by_rules(1), blobs }
     }
 
