@@ -9,7 +9,7 @@ mod pace;
 
 use std::cmp::Reverse;
 
-use althing_protocol::{event::DecidedBy, genesis::Contract, model::Width};
+use althing_protocol::{event::DecidedBy, genesis::Contract, ids::Round, model::Width};
 
 pub use machine::{Capacity, Effort, Machine, Need};
 pub use pace::{Evenly, PaceOption, PaceQuestion};
@@ -17,7 +17,7 @@ pub use pace::{Evenly, PaceOption, PaceQuestion};
 use crate::{
     orders::Spending,
     policy::{Pick, Policy, Question, Reorder, in_order},
-    privacy::{Filter, Pace, Plan},
+    privacy::{Filter, Pace, Plan, Training},
 };
 
 /// An entry of the guardian's menu.
@@ -55,6 +55,8 @@ pub enum Means<'a> {
         plan: &'a Plan,
         /// What is spent of it.
         filter: &'a Filter,
+        /// The round that it is to pay for.
+        round: Round,
         /// Least that an update of the round must cost of it, in millionths of epsilon: whoever pays for the round takes
         /// none that is noisier.
         least_micro: u64,
@@ -64,8 +66,8 @@ pub enum Means<'a> {
 impl Means<'_> {
     /// How far the budget is spent, if there is one.
     pub(crate) fn spending(&self) -> Option<Spending> {
-        let Self::Budget { plan, filter, .. } = self else { return None };
-        let rounds_left = plan.rounds_left(filter).saturating_mul(100) / plan.rounds().max(1);
+        let Self::Budget { plan, filter, round, .. } = *self else { return None };
+        let rounds_left = plan.rounds_ahead(filter, round).saturating_mul(100) / plan.rounds().max(1);
         // A share of a budget lies between 0 and 100, so the conversion cannot lose anything.
         let left = (filter.remaining() / filter.budget().epsilon() * 100.0).clamp(0.0, 100.0);
         Some(Spending { left_percent: left as u64, rounds_left_percent: rounds_left })
@@ -76,8 +78,9 @@ impl Means<'_> {
         match self {
             Self::Unlimited => true,
             // Where any pace will do, the fastest does: it asks for the least noise.
-            Self::Budget { plan, filter, least_micro } => {
-                plan.clear_terms(filter, contract.epochs, Pace::Spend, *least_micro).is_some()
+            Self::Budget { plan, filter, round, least_micro } => {
+                let training = Training { round: *round, epochs: contract.epochs, least_micro: *least_micro };
+                plan.terms(filter, &training, Pace::Spend).is_some()
             }
         }
     }

@@ -17,6 +17,7 @@ mod curve;
 mod filter;
 mod gaussian;
 mod line;
+mod outlook;
 mod plan;
 mod special;
 mod spend;
@@ -27,5 +28,5 @@ pub use filter::{
     Debit, Debited, Filter, LimitError, MAX_FILTER_BYTES, MAX_TICKETS, Receipt, Refused, RestoreError, Ticket, rehearse,
 };
 pub use gaussian::{MAX_ORDER, rdp};
-pub use plan::{Pace, Plan, PlanError, Terms};
+pub use plan::{Pace, Plan, PlanError, Terms, Training};
 pub use spend::{MAX_SIGMA, MAX_STEPS, Spend, SpendError};

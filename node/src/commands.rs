@@ -110,7 +110,7 @@ pub fn print(answer: &Answer, format: Format, out: &mut dyn Write) -> Result<(),
 fn spent(account: &Account) -> String {
     let micro = |value: u64| value as f64 / 1e6;
     format!(
-        "epsilon {:.4} of {:.4} spent at delta {:e}, {:.4} left for {} rounds",
+        "epsilon {:.4} of {:.4} spent at delta {:e}, {:.4} left for {} trainings at the most",
         micro(account.spent_micro),
         micro(account.epsilon_micro),
         account.delta_pico as f64 / 1e12,

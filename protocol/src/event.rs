@@ -345,7 +345,7 @@ pub struct Account {
     pub delta_pico: u64,
     /// What of it is spent, in millionths of epsilon, rounded up.
     pub spent_micro: u64,
-    /// Rounds that the rest is planned to last; 0 when the plan is done.
+    /// Trainings that the plan has left, if the member is hired in every round of it; 0 when it is done.
     pub rounds_left: u64,
 }
 

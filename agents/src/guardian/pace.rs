@@ -4,7 +4,7 @@ use althing_protocol::event::DecidedBy;
 
 use crate::{
     policy::{Pick, Policy, Question, Reorder, in_order},
-    privacy::{Filter, Pace, Plan, Terms},
+    privacy::{Filter, Pace, Plan, Terms, Training},
 };
 
 /// An entry of the menu: a pace, and the noise and steps that it comes to.
@@ -21,20 +21,19 @@ pub struct PaceOption {
 pub struct PaceQuestion {
     /// What of the budget's epsilon is left.
     pub remaining: f64,
-    /// Rounds that are left of the plan.
-    pub rounds_left: u64,
+    /// Trainings that the plan is likely to have yet, this one included.
+    pub trainings_ahead: u64,
     menu: Vec<PaceOption>,
 }
 
 impl PaceQuestion {
-    /// How fast? Its first entry is the slowest. Paces that cost less than `least_micro`, in millionths of epsilon, are not
-    /// on the menu: whoever pays for the round takes no update that is so noisy. The menu is empty if what is left is not
-    /// worth a round.
-    pub fn new(plan: &Plan, filter: &Filter, epochs: u32, least_micro: u64) -> Self {
-        let terms = |pace| plan.clear_terms(filter, epochs, pace, least_micro);
-        let option = |pace| terms(pace).map(|terms| PaceOption { pace, terms });
+    /// How fast? Its first entry is the slowest. Paces under which `training` would have more noise than it may are not on
+    /// the menu, and it is empty if what is left is not worth a round.
+    pub fn new(plan: &Plan, filter: &Filter, training: &Training) -> Self {
+        let option = |pace| plan.terms(filter, training, pace).map(|terms| PaceOption { pace, terms });
         let menu = Pace::ALL.into_iter().filter_map(option).collect();
-        Self { remaining: filter.remaining(), rounds_left: plan.rounds_left(filter), menu }
+        let trainings_ahead = plan.trainings_ahead(filter, training.round);
+        Self { remaining: filter.remaining(), trainings_ahead, menu }
     }
 }
 
@@ -52,7 +51,7 @@ impl Reorder for PaceQuestion {
     }
 }
 
-/// Spends the budget evenly over the rounds that are left, or as fast as comes next to that.
+/// Spends the budget evenly over the trainings that are likely to come, or as fast as comes next to that.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Evenly;
 
@@ -69,6 +68,8 @@ impl Policy<PaceQuestion> for Evenly {
 
 #[cfg(test)]
 mod tests {
+    use althing_protocol::ids::Round;
+
     use super::*;
     use crate::{policy::ask, privacy::Budget};
 
@@ -76,12 +77,13 @@ mod tests {
     fn the_rule_spends_evenly_and_an_empty_budget_asks_nothing() {
         let plan = Plan::new(32, 320, 10).unwrap();
         let filter = plan.open(Budget::new(2.0, 1e-5).unwrap(), 1).unwrap();
-        let question = PaceQuestion::new(&plan, &filter, 1, 0);
+        let training = Training::of(Round(1), 1);
+        let question = PaceQuestion::new(&plan, &filter, &training);
         assert_eq!(question.menu().iter().map(|option| option.pace).collect::<Vec<_>>(), Pace::ALL);
         assert_eq!(ask(&mut Evenly, &question).unwrap().option.pace, Pace::Even);
-        let even = filter.cost_micro(&plan.spend(plan.terms(&filter, 1, Pace::Even).unwrap()).unwrap());
-        let paces = |least| {
-            let question = PaceQuestion::new(&plan, &filter, 1, least);
+        let even = filter.cost_micro(&plan.spend(plan.terms(&filter, &training, Pace::Even).unwrap()).unwrap());
+        let paces = |least_micro| {
+            let question = PaceQuestion::new(&plan, &filter, &Training { least_micro, ..training });
             question.menu().iter().map(|option| option.pace).collect::<Vec<_>>()
         };
         assert!(

@@ -3,7 +3,7 @@ use std::time::Duration;
 use althing_protocol::ids::{Hash, Round};
 
 use super::*;
-use crate::privacy::{Budget, Debit, Ticket};
+use crate::privacy::{Budget, Debit, Ticket, Training};
 
 fn contract(epochs: u32, width: Width) -> Contract {
     Contract { name: format!("{epochs} epochs of {width}"), epochs, width, value: 100 }
@@ -76,14 +76,16 @@ fn a_loaded_machine_rests_and_says_so() {
 fn a_spent_budget_rests_and_says_so() {
     let plan = Plan::new(100, 1_000, 2).unwrap();
     let mut filter = plan.open(Budget::new(2.0, 1e-5).unwrap(), 1).unwrap();
-    for round in 1..=2 {
-        assert_eq!(ruled(capacity(1_000), Means::Budget { plan: &plan, filter: &filter, least_micro: 0 }).1, [true; 3]);
-        let terms = plan.terms(&filter, 1, Pace::Even).unwrap();
-        let ticket = Ticket { round: Round(round), contract: Hash::ZERO };
+    for round in [1, 2].map(Round) {
+        let means = Means::Budget { plan: &plan, filter: &filter, round, least_micro: 0 };
+        assert_eq!(ruled(capacity(1_000), means).1, [true; 3]);
+        let terms = plan.terms(&filter, &Training::of(round, 1), Pace::Even).unwrap();
+        let ticket = Ticket { round, contract: Hash::ZERO };
         let debit = filter.debit(plan.spend(terms).unwrap(), ticket).unwrap();
         assert!(matches!(debit, Debit::Fresh(_)));
     }
-    let (words, allowed) = ruled(capacity(1_000), Means::Budget { plan: &plan, filter: &filter, least_micro: 0 });
+    let means = Means::Budget { plan: &plan, filter: &filter, round: Round(3), least_micro: 0 };
+    let (words, allowed) = ruled(capacity(1_000), means);
     assert_eq!((words.as_str(), allowed), ("rest: the privacy budget does not pay for it", [false; 3]));
 }
 
@@ -91,8 +93,11 @@ fn a_spent_budget_rests_and_says_so() {
 fn a_sponsor_that_wants_clearer_updates_than_the_budget_pays_for_gets_none() {
     let plan = Plan::new(100, 1_000, 2).unwrap();
     let filter = plan.open(Budget::new(2.0, 1e-5).unwrap(), 1).unwrap();
-    let wanting = |least_micro| ruled(capacity(1_000), Means::Budget { plan: &plan, filter: &filter, least_micro }).1;
-    let most = filter.cost_micro(&plan.spend(plan.terms(&filter, 1, Pace::Spend).unwrap()).unwrap());
+    let round = Round(1);
+    let means = |least_micro| Means::Budget { plan: &plan, filter: &filter, round, least_micro };
+    let wanting = |least_micro| ruled(capacity(1_000), means(least_micro)).1;
+    let most =
+        filter.cost_micro(&plan.spend(plan.terms(&filter, &Training::of(round, 1), Pace::Spend).unwrap()).unwrap());
     assert_eq!(wanting(most), [true; 3]);
     assert_eq!(wanting(most + 1), [false, true, false], "two passes cost more than one");
     assert_eq!(wanting(2_000_000), [false; 3]);

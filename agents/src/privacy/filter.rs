@@ -7,6 +7,8 @@
 //! order's (epsilon, share of delta); the real process equals it wherever the order still holds at the end; so the
 //! deltas add up to at most the budget's.
 
+use std::collections::BTreeSet;
+
 use althing_protocol::{
     codec::{self, DecodeError},
     ids::{Hash, Round},
@@ -261,6 +263,17 @@ impl Filter {
     /// Whether `ticket` was debited, as far as is remembered.
     pub fn has(&self, ticket: &Ticket) -> bool {
         self.entries.iter().any(|entry| entry.ticket == *ticket)
+    }
+
+    /// The first round that was paid for, as far as is remembered.
+    pub(super) fn first_paid(&self) -> Option<Round> {
+        self.entries.iter().map(|entry| entry.ticket.round).min()
+    }
+
+    /// How many of the rounds from `first` to the one before `end` were paid for, as far as is remembered.
+    pub(super) fn rounds_paid(&self, first: Round, end: Round) -> u64 {
+        let paid: BTreeSet<Round> = self.entries.iter().map(|entry| entry.ticket.round).collect();
+        paid.range(first..end).count() as u64
     }
 
     /// A filter over the same budget and orders with nothing spent: to plan with, never to debit.

@@ -1,5 +1,7 @@
 //! How a budget is to last: a pace becomes noise, by asking the filter itself.
 
+use althing_protocol::ids::Round;
+
 use super::{
     budget::Budget,
     filter::Filter,
@@ -19,11 +21,11 @@ const WORTHLESS: u64 = 2;
 /// How fast to spend what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pace {
-    /// As if twice as many rounds were left.
+    /// As if twice as many trainings were ahead.
     Save,
-    /// What is left lasts for the rounds that are left.
+    /// What is left lasts for the trainings that are likely to come.
     Even,
-    /// As if half as many rounds were left.
+    /// As if half as many trainings were ahead.
     Spend,
 }
 
@@ -49,14 +51,14 @@ impl Pace {
         }
     }
 
-    /// For how many rounds the rest is to last when the plan has so many left.
-    const fn lasts(self, left: u64) -> u64 {
-        let rounds = match self {
-            Self::Save => left.saturating_mul(2),
-            Self::Even => left,
-            Self::Spend => left / 2,
+    /// For how many trainings the rest is to last when so many are ahead.
+    const fn lasts(self, ahead: u64) -> u64 {
+        let trainings = match self {
+            Self::Save => ahead.saturating_mul(2),
+            Self::Even => ahead,
+            Self::Spend => ahead / 2,
         };
-        if rounds == 0 { 1 } else { rounds }
+        if trainings == 0 { 1 } else { trainings }
     }
 }
 
@@ -86,6 +88,25 @@ pub enum PlanError {
     },
 }
 
+/// A training that is to be paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Training {
+    /// The round that asks for it.
+    pub round: Round,
+    /// Passes over the data.
+    pub epochs: u32,
+    /// Least that it must cost of the budget, in millionths of epsilon: whoever pays for the round takes no update that is
+    /// noisier.
+    pub least_micro: u64,
+}
+
+impl Training {
+    /// So many passes for `round`, however noisy.
+    pub const fn of(round: Round, epochs: u32) -> Self {
+        Self { round, epochs, least_micro: 0 }
+    }
+}
+
 /// What a member means to do with its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -111,7 +132,8 @@ impl Terms {
 }
 
 impl Plan {
-    /// A plan to take part in `rounds` rounds, with steps that take `lot` of `samples` examples on average.
+    /// A plan to make the budget last for `rounds` rounds, from the first that is paid for on and whether or not the
+    /// member is hired in them, with steps that take `lot` of `samples` examples on average.
     ///
     /// # Errors
     /// [`PlanError::Lot`] if there are not so many examples.
@@ -137,12 +159,12 @@ impl Plan {
         self.rounds
     }
 
-    /// Rounds that are left of the plan.
+    /// Trainings that are left of the plan, if the member is hired in every round of it.
     pub const fn rounds_left(&self, filter: &Filter) -> u64 {
         Self::rounds_after(self.rounds, filter)
     }
 
-    /// Rounds that are left of a plan for so many.
+    /// The same of a plan for so many rounds.
     pub const fn rounds_after(rounds: u64, filter: &Filter) -> u64 {
         rounds.saturating_sub(filter.debits())
     }
@@ -177,20 +199,16 @@ impl Plan {
         Ok(Filter::new(budget, &expected))
     }
 
-    /// The terms of a training of so many passes at `pace`; none if what is left is not worth a round.
-    pub fn terms(&self, filter: &Filter, epochs: u32, pace: Pace) -> Option<Terms> {
+    /// The terms of `training` at `pace`; none if what is left is not worth a round, or if more noise would be drawn than
+    /// the training may have.
+    pub fn terms(&self, filter: &Filter, training: &Training, pace: Pace) -> Option<Terms> {
+        let Training { round, epochs, least_micro } = *training;
         let steps = self.steps(epochs);
-        let terms = self.least_noise(filter, pace.lasts(self.rounds_left(filter)), steps)?;
+        let terms = self.least_noise(filter, pace.lasts(self.trainings_ahead(filter, round)), steps)?;
         let planned = self.least_noise(&filter.emptied(), self.rounds, steps)?;
-        (terms.sigma_milli <= planned.sigma_milli.saturating_mul(WORTHLESS)).then_some(terms)
-    }
-
-    /// The same, if they cost at least `least_micro` millionths of epsilon: more noise would cost less.
-    pub fn clear_terms(&self, filter: &Filter, epochs: u32, pace: Pace, least_micro: u64) -> Option<Terms> {
-        let is_clear = |terms: &Terms| {
-            least_micro == 0 || self.spend(*terms).is_ok_and(|spend| filter.cost_micro(&spend) >= least_micro)
-        };
-        self.terms(filter, epochs, pace).filter(is_clear)
+        let is_worth_it = terms.sigma_milli <= planned.sigma_milli.saturating_mul(WORTHLESS);
+        let is_clear = least_micro == 0 || filter.cost_micro(&self.spend(terms).ok()?) >= least_micro;
+        (is_worth_it && is_clear).then_some(terms)
     }
 
     /// The least noise under which the rest of the budget pays for so many rounds of so many steps.
@@ -222,7 +240,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use althing_protocol::ids::{Hash, Round};
+    use althing_protocol::ids::Hash;
 
     use super::*;
     use crate::privacy::{Debit, Ticket};
@@ -232,7 +250,7 @@ mod tests {
     }
 
     fn pay(plan: &Plan, filter: &mut Filter, round: u64, pace: Pace) -> Option<Terms> {
-        let terms = plan.terms(filter, 1, pace)?;
+        let terms = plan.terms(filter, &Training::of(Round(round), 1), pace)?;
         let ticket = Ticket { round: Round(round), contract: Hash::ZERO };
         let Debit::Fresh(receipt) = filter.debit(plan.spend(terms).unwrap(), ticket).unwrap() else { panic!("new") };
         let _debited = receipt.make_durable(|_| Ok::<_, ()>(())).unwrap();
@@ -256,7 +274,7 @@ mod tests {
     fn a_faster_pace_has_less_noise_and_ends_sooner() {
         let plan = Plan::new(64, 1_000, 8).unwrap();
         let filter = plan.open(budget(), 1).unwrap();
-        let noise = Pace::ALL.map(|pace| plan.terms(&filter, 1, pace).unwrap().sigma_milli);
+        let noise = Pace::ALL.map(|pace| plan.terms(&filter, &Training::of(Round(1), 1), pace).unwrap().sigma_milli);
         assert!(noise[0] > noise[1] && noise[1] > noise[2], "{noise:?}");
         let rounds = |pace| {
             let mut filter = filter.clone();

@@ -82,7 +82,7 @@ impl Features<8> for GuardianQuestion {
 impl Features<7> for PaceQuestion {
     fn features(&self, option: PaceOption) -> [f64; 7] {
         let is = |pace| if option.pace == pace { 1.0 } else { 0.0 };
-        let rounds = (self.rounds_left as f64 / MANY_ROUNDS).min(1.0);
+        let rounds = (self.trainings_ahead as f64 / MANY_ROUNDS).min(1.0);
         let clear = 1.0 / (1.0 + option.terms.sigma() * option.terms.sigma());
         [1.0, is(Pace::Save), is(Pace::Spend), is(Pace::Save) * rounds, is(Pace::Spend) * rounds, clear, clear * rounds]
     }

@@ -13,7 +13,7 @@ use crate::{
     bidder::{BidOption, Cheapest, Margin, Offer},
     guardian::{Capacity, Machine, Means, Stint},
     policy::{Reorder, ask},
-    privacy::{Budget, Plan},
+    privacy::{Budget, Plan, Training},
     selector::{Focus, SelectorOption},
 };
 
@@ -89,7 +89,8 @@ fn the_order_of_the_menu_decides_nothing() {
     same(&mut WhatFits, &stints, "rules");
     same(&mut LinUcb::new(0.5, Stint::Rest), &stints, "linucb");
     let plan = Plan::new(32, 320, 10).unwrap();
-    let paces = PaceQuestion::new(&plan, &plan.open(Budget::new(2.0, 1e-5).unwrap(), 1).unwrap(), 1, 0);
+    let filter = plan.open(Budget::new(2.0, 1e-5).unwrap(), 1).unwrap();
+    let paces = PaceQuestion::new(&plan, &filter, &Training::of(Round(1), 1));
     same(&mut Evenly, &paces, "rules");
     same(&mut LinUcb::new(0.5, paces.menu()[0]), &paces, "linucb");
 }

@@ -228,7 +228,7 @@ impl Shell {
                 idle_rounds: round.0.saturating_sub(hired_in.0),
             },
             capacity: self.capacity(),
-            means: means(self.purse.as_ref(), self.least_epsilon_micro()),
+            means: means(self.purse.as_ref(), round, self.least_epsilon_micro()),
             marking: MarksQuestion { round, max_winners: market.max_winners, candidates: candidates.collect() },
             counters: market.max_counter_offers,
         };

@@ -132,7 +132,7 @@ impl Shell {
     fn ask_bid(&mut self, question: BidQuestion) -> Input {
         let round = question.round;
         let capacity = self.capacity();
-        let means = means(self.purse.as_ref(), self.least_epsilon_micro());
+        let means = means(self.purse.as_ref(), round, self.least_epsilon_micro());
         let Bidding { bid, made, said } = self.council.bid(question, capacity, means);
         if let Some(made) = made {
             self.counsel_bids(made);
@@ -162,7 +162,7 @@ impl Shell {
     fn ask_reply(&mut self, question: &ReplyQuestion) -> Input {
         let round = question.round;
         let capacity = self.capacity();
-        let means = means(self.purse.as_ref(), self.least_epsilon_micro());
+        let means = means(self.purse.as_ref(), round, self.least_epsilon_micro());
         let Replying { reply, cost, said } = self.council.reply(question, capacity, means);
         if reply == Reply::Accept {
             self.counsel_accepts(cost);

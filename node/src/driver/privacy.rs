@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use althing_agents::{
     Council, Deliberation,
     guardian::{Capacity, Means, PaceOption, PaceQuestion},
-    privacy::{Plan, Ticket},
+    privacy::{Plan, Ticket, Training},
 };
 use althing_protocol::{
     codec,
@@ -56,11 +56,12 @@ pub(super) struct Purse {
     running: Option<Ticket>,
 }
 
-/// What pays for training in a round whose updates must cost so many millionths of epsilon at the least.
-pub(super) fn means(purse: Option<&Purse>, least_micro: u64) -> Means<'_> {
+/// What pays for training in `round`, whose updates must cost so many millionths of epsilon at the least.
+pub(super) fn means(purse: Option<&Purse>, round: Round, least_micro: u64) -> Means<'_> {
     purse.map_or(Means::Unlimited, |Purse { plan, account, .. }| Means::Budget {
         plan,
         filter: account.filter(),
+        round,
         least_micro,
     })
 }
@@ -137,7 +138,8 @@ impl Purse {
         if self.account.filter().has(&ticket) {
             return Ok((self.again(&ticket)?, None));
         }
-        let question = PaceQuestion::new(&self.plan, self.account.filter(), epochs, least_micro);
+        let training = Training { round: ticket.round, epochs, least_micro };
+        let question = PaceQuestion::new(&self.plan, self.account.filter(), &training);
         let (option, said) = council.pace(&question);
         let step = match option {
             Some(option) => self.pay(ticket, option)?,

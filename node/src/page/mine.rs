@@ -59,7 +59,7 @@ fn epsilon(account: Account) -> String {
     let micro = |value: u64| value as f64 / 1e6;
     format!(
         "<p>epsilon <meter min=\"0\" max=\"{whole}\" value=\"{spent}\" high=\"{}\" aria-hidden=\"true\"></meter> {:.3} of \
-         {:.3} spent, {:.3} left for {rounds_left} rounds, at delta {:e}</p>",
+         {:.3} spent, {:.3} left for {rounds_left} trainings at the most, at delta {:e}</p>",
         whole / 10 * 9,
         micro(spent),
         micro(whole),

@@ -160,7 +160,7 @@ fn a_guardian_says_what_is_spent_and_what_is_left() {
     status.privacy =
         Some(Account { epsilon_micro: 4_000_000, delta_pico: 10_000_000, spent_micro: 1_500_000, rounds_left: 9 });
     assert!(
-        part(&status).contains("1.500 of 4.000 spent, 2.500 left for 9 rounds, at delta 1e-5"),
+        part(&status).contains("1.500 of 4.000 spent, 2.500 left for 9 trainings at the most, at delta 1e-5"),
         "{}",
         part(&status)
     );

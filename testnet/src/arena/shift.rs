@@ -10,7 +10,7 @@ use althing_agents::{
     guardian::{Capacity, Evenly, GuardianQuestion, Machine, Means, Need, PaceOption, PaceQuestion, Stint, WhatFits},
     orders::{LOOK_BACK, Reckoning, Situation},
     policy::ask,
-    privacy::{Budget, BudgetError, Debit, Filter, Plan, PlanError, Ticket},
+    privacy::{Budget, BudgetError, Debit, Filter, Plan, PlanError, Ticket, Training},
 };
 use althing_protocol::{
     genesis::Contract,
@@ -110,11 +110,12 @@ impl Shift {
     /// What may the machine be used for?
     pub(super) fn stints(&self, progress: &Progress) -> GuardianQuestion {
         let capacity = self.capacity(self.load(progress.round, Moment::Before));
-        GuardianQuestion::new(
-            capacity,
-            &self.contracts,
-            Means::Budget { plan: &self.plan, filter: &progress.filter, least_micro: 0 },
-        )
+        GuardianQuestion::new(capacity, &self.contracts, self.means(progress))
+    }
+
+    fn means<'a>(&'a self, progress: &'a Progress) -> Means<'a> {
+        let round = Round(progress.round);
+        Means::Budget { plan: &self.plan, filter: &progress.filter, round, least_micro: 0 }
     }
 
     /// The contract that the member is hired for under `stint`: the one of most value that it allows.
@@ -125,7 +126,7 @@ impl Shift {
 
     /// How fast is the budget spent on it?
     pub(super) fn paces(&self, progress: &Progress, contract: &Contract) -> PaceQuestion {
-        PaceQuestion::new(&self.plan, &progress.filter, contract.epochs, 0)
+        PaceQuestion::new(&self.plan, &progress.filter, &Training::of(Round(progress.round), contract.epochs))
     }
 
     /// What a language model is told of it, as a node tells it.
@@ -135,7 +136,7 @@ impl Shift {
         let known = Circumstances {
             bidding: BidQuestion { round, menu, reserve_price: 0, usual_samples: 0, reputation: 0, idle_rounds: 0 },
             capacity: self.capacity(self.load(progress.round, Moment::Before)),
-            means: Means::Budget { plan: &self.plan, filter: &progress.filter, least_micro: 0 },
+            means: self.means(progress),
             marking: MarksQuestion { round, max_winners: 0, candidates },
             counters: 0,
         };

@@ -36,7 +36,7 @@ fn resting_is_the_measure_and_equal_seeds_ask_alike() {
 #[test]
 fn a_pace_is_judged_by_the_whole_shift() {
     let contexts: Vec<_> = (0..3).flat_map(|number| paces(3, number, 4).unwrap()).collect();
-    let first_round = |context: &&Scored<PaceQuestion>| context.question().rounds_left == 12;
+    let first_round = |context: &&Scored<PaceQuestion>| context.question().trainings_ahead == 12;
     let early = contexts.iter().find(first_round).unwrap();
     let [save, even, spend] = [0, 1, 2].map(|place| early.question().menu()[place]);
     assert!(even.terms.sigma_milli < save.terms.sigma_milli && spend.terms.sigma_milli < even.terms.sigma_milli);
