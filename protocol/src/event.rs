@@ -70,6 +70,12 @@ pub enum Event {
         by: DecidedBy,
         /// The entry of the menu that was chosen, in words that code wrote.
         choice: String,
+        /// Time from being asked to having decided, in microseconds: no decision waits for a model.
+        #[serde(default)]
+        took_us: u64,
+        /// The standing orders that it followed; none if the rules decided.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        followed: Vec<Followed>,
     },
     /// A language model was asked for a standing order.
     Advised {
@@ -334,6 +340,15 @@ pub enum Event {
     },
     /// The node has stopped in good order.
     Stopped,
+}
+
+/// A standing order that a decision followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    /// What it is about.
+    pub topic: String,
+    /// The round in which the model was asked for it.
+    pub asked_in: Round,
 }
 
 /// A member's privacy account.

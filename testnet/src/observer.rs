@@ -4,6 +4,7 @@
 //! counts once; when it happened is kept for every node, and figures take the median node.
 
 mod advice;
+mod patience;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use althing_protocol::{
 use serde::{Deserialize, Serialize};
 
 pub use self::advice::{Advice, AdviceSummary};
+pub use self::patience::{DECISION_MS_MOST, PatienceSummary};
 pub use self::steps::{Ended, Steps};
 
 /// One line of a node's standard output.
@@ -42,6 +44,7 @@ pub struct Observer {
     rounds: BTreeMap<u64, RoundView>,
     decisions: Decisions,
     advice: Advice,
+    patience: patience::Patience,
     conflicts: BTreeSet<Height>,
     bodies: BTreeMap<Height, Hash>,
     unbalanced: BTreeSet<Height>,
@@ -199,6 +202,11 @@ impl Observer {
         &self.advice
     }
 
+    /// Whether anything has waited for a language model.
+    pub fn patience(&self) -> PatienceSummary {
+        self.patience.summary()
+    }
+
     /// Heights for which two nodes have reported different bodies. There must be none.
     pub const fn conflicts(&self) -> &BTreeSet<Height> {
         &self.conflicts
@@ -232,6 +240,7 @@ impl Observer {
     /// Takes in a line of `node`.
     pub fn observe(&mut self, node: usize, line: &Line) {
         let Some(view) = self.nodes.get_mut(node) else { return };
+        self.patience.observe(node, line);
         match &line.event {
             Event::Started { height, .. } => view.height = *height,
             Event::Synced { height } => view.height = view.height.max(*height),

@@ -67,6 +67,11 @@ impl Orders {
         self.standing.get(&topic).map(|(choice, _)| *choice)
     }
 
+    /// The round in which a model was asked for what stands about `topic`.
+    pub fn asked_in(&self, topic: Topic) -> Option<Round> {
+        self.standing.get(&topic).map(|(_, round)| *round)
+    }
+
     pub(super) fn contract(&self) -> Option<u8> {
         let Some(Choice::Contract { place, .. }) = self.about(Topic::Contract) else { return None };
         Some(place)

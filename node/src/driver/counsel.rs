@@ -14,7 +14,7 @@ use althing_agents::{
 };
 use althing_protocol::{
     codec,
-    event::{DecidedBy, Event, Role},
+    event::{DecidedBy, Event, Followed, Role},
     ids::{Hash, Round},
     machine::{BidQuestion, Candidate, MarksQuestion},
 };
@@ -274,6 +274,16 @@ impl Shell {
         });
         self.counsel.reckoning.follow(said.role, said.followed.clone());
         self.counsel.write(round, said.role, What::Decided { by: said.by, choice: said.choice.clone(), why });
+    }
+
+    /// The orders that a decision followed, as observers are told of them.
+    pub(super) fn followed(&mut self, said: &Deliberation) -> Vec<Followed> {
+        let orders = self.council.orders();
+        let followed = |topic: Topic| {
+            let asked_in = orders.asked_in(topic)?;
+            Some(Followed { topic: topic.name().to_owned(), asked_in })
+        };
+        said.followed.iter().filter_map(|choice| followed(choice.topic())).collect()
     }
 
     /// Judges the orders that the round followed. A role whose model did worse than the rules is given a rest.

@@ -1,6 +1,9 @@
 //! What the core wants, carried out: one small function an effect.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use althing_agents::{Bidding, Deliberation, Replying};
 use althing_protocol::{
@@ -133,28 +136,32 @@ impl Shell {
         let round = question.round;
         let capacity = self.capacity();
         let means = means(self.purse.as_ref(), round, self.least_epsilon_micro());
+        let asked = Instant::now();
         let Bidding { bid, made, said } = self.council.bid(question, capacity, means);
+        let took = asked.elapsed();
         if let Some(made) = made {
             self.counsel_bids(made);
         }
         for deliberation in said {
-            self.note(round, deliberation);
+            self.note(round, deliberation, took);
         }
         Input::BidChosen { round, bid }
     }
 
     fn ask_marks(&mut self, question: MarksQuestion) -> Input {
         let round = question.round;
+        let asked = Instant::now();
         let (hire, weights, said) = self.council.marks(question);
-        self.note(round, said);
+        self.note(round, said, asked.elapsed());
         Input::MarksChosen { round, hire, weights }
     }
 
     fn ask_counter_offers(&mut self, question: CounterOffersQuestion) -> Input {
         let round = question.round;
+        let asked = Instant::now();
         let (offers, said) = self.council.counter_offers(question);
         if let Some(deliberation) = said {
-            self.note(round, deliberation);
+            self.note(round, deliberation, asked.elapsed());
         }
         Input::CounterOffersChosen { round, offers }
     }
@@ -163,18 +170,20 @@ impl Shell {
         let round = question.round;
         let capacity = self.capacity();
         let means = means(self.purse.as_ref(), round, self.least_epsilon_micro());
+        let asked = Instant::now();
         let Replying { reply, cost, said } = self.council.reply(question, capacity, means);
+        let took = asked.elapsed();
         if reply == Reply::Accept {
             self.counsel_accepts(cost);
         }
         for deliberation in said {
-            self.note(round, deliberation);
+            self.note(round, deliberation, took);
         }
         Input::ReplyChosen { round, reply }
     }
 
-    /// Counts and tells an agent's decision.
-    pub(super) fn note(&mut self, round: Round, said: Deliberation) {
+    /// Counts and tells an agent's decision, and how long it took.
+    pub(super) fn note(&mut self, round: Round, said: Deliberation, took: Duration) {
         self.status.send_modify(|status| {
             let count = match said.by {
                 DecidedBy::Model => &mut status.decisions.model,
@@ -184,7 +193,10 @@ impl Shell {
             *count += 1;
         });
         self.transcribe(round, &said);
-        self.tell(&Event::Decided { round, role: said.role, by: said.by, choice: said.choice });
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let followed = self.followed(&said);
+        let Deliberation { role, by, choice, .. } = said;
+        self.tell(&Event::Decided { round, role, by, choice, took_us, followed });
     }
 
     /// A model that was adopted is scored at once, so that updates can be compared with it as soon as they come.

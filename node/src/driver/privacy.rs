@@ -1,6 +1,9 @@
 //! Training under a privacy budget: pay, draw, keep, offer, in that order and each durable before the next.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use althing_agents::{
     Council, Deliberation,
@@ -126,7 +129,7 @@ impl Purse {
         self.account.standing(self.plan.rounds_left(self.account.filter()))
     }
 
-    /// Pays for a training as the council's guardian wants, or says what came of an earlier payment for its ticket.
+    /// Pays for a training as the council's guardian wants, who says how long it thought, or says what came of an earlier payment for its ticket.
     ///
     /// # Errors
     /// [`Failure`] when the disk refuses or there is no randomness; the process must end.
@@ -134,18 +137,20 @@ impl Purse {
         &mut self,
         Wanted { ticket, epochs, least_micro }: Wanted,
         council: &mut Council,
-    ) -> Result<(Step, Option<Deliberation>), Failure> {
+    ) -> Result<(Step, Option<(Deliberation, Duration)>), Failure> {
         if self.account.filter().has(&ticket) {
             return Ok((self.again(&ticket)?, None));
         }
         let training = Training { round: ticket.round, epochs, least_micro };
         let question = PaceQuestion::new(&self.plan, self.account.filter(), &training);
+        let asked = Instant::now();
         let (option, said) = council.pace(&question);
+        let took = asked.elapsed();
         let step = match option {
             Some(option) => self.pay(ticket, option)?,
             None => Step::Forfeit("what is left of the privacy budget does not pay for it".to_owned()),
         };
-        Ok((step, Some(said)))
+        Ok((step, Some((said, took))))
     }
 
     fn pay(&mut self, ticket: Ticket, option: PaceOption) -> Result<Step, Failure> {
@@ -272,8 +277,8 @@ impl Shell {
         let Some(purse) = &mut self.purse else { return Ok(None) };
         let (round, council) = (wanted.ticket.round, &mut self.council);
         let (step, said) = tokio::task::block_in_place(|| purse.take(wanted, council))?;
-        if let Some(said) = said {
-            self.note(round, said);
+        if let Some((said, took)) = said {
+            self.note(round, said, took);
         }
         if let Step::Draw(_, event) = &step {
             self.tell(event);

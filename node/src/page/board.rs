@@ -182,7 +182,7 @@ impl Board {
                 self.arrived.clear();
                 push(&mut self.rounds, Past { round: *round, took_ms, hired, updates, paid, taken_over, scored: None });
             }
-            Event::Decided { round, role, by, choice } => {
+            Event::Decided { round, role, by, choice, .. } => {
                 let said = self.said.entry(*role).or_default();
                 said.retain(|earlier| earlier.round == *round);
                 said.truncate(SAID_MAX - 1);

@@ -86,12 +86,16 @@ fn the_page_holds_every_part_that_it_will_ask_for_again() {
     assert!(parts["members"].contains("1.235"), "credits to the nearest thousandth");
 }
 
+fn decided(round: u64, role: Role, by: DecidedBy, choice: &str) -> Event {
+    Event::Decided { round: Round(round), role, by, choice: choice.into(), took_us: 9, followed: Vec::new() }
+}
+
 #[test]
 fn nothing_that_somebody_wrote_becomes_markup() {
     let evil = "</q><script>\"&'\u{0}";
     let mut board = board();
     board.hear(1, &Event::Hindered { why: evil.into() });
-    board.hear(1, &Event::Decided { round: Round(1), role: Role::Bidder, by: DecidedBy::Rules, choice: evil.into() });
+    board.hear(1, &decided(1, Role::Bidder, DecidedBy::Rules, evil));
     let asked = Asked {
         topic: evil.into(),
         menu: vec![],
@@ -217,8 +221,6 @@ fn the_map_has_everybody_however_many_there_are() {
 #[test]
 fn an_agent_says_what_it_decided_who_did_and_why() {
     let mut board = board();
-    let decided =
-        |round, role, by, choice: &str| Event::Decided { round: Round(round), role, by, choice: choice.into() };
     board.hear(1, &decided(4, Role::Guardian, DecidedBy::Rules, "rest: the machine is busy"));
     board.hear(2, &decided(5, Role::Guardian, DecidedBy::Rules, "half the time, width 1 at most"));
     board.hear(2, &decided(5, Role::Guardian, DecidedBy::Rules, "even pace, 20 steps"));

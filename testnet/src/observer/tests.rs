@@ -171,7 +171,14 @@ fn a_node_has_a_round_in_its_present_life_only() {
 
 #[test]
 fn decisions_are_counted_by_their_maker() {
-    let decided = |by| Event::Decided { round: Round(1), role: Role::Bidder, by, choice: "x".into() };
+    let decided = |by| Event::Decided {
+        round: Round(1),
+        role: Role::Bidder,
+        by,
+        choice: "x".into(),
+        took_us: 9,
+        followed: vec![],
+    };
     let makers = [DecidedBy::Rules, DecidedBy::Rules, DecidedBy::Model, DecidedBy::Fallback];
     let observer = fold(1, makers.into_iter().map(|by| (1, 0, decided(by))).collect());
     assert_eq!(observer.decisions(), Decisions { model: 1, rules: 2, fallback: 1 });
@@ -179,7 +186,8 @@ fn decisions_are_counted_by_their_maker() {
 
 #[test]
 fn what_a_model_had_to_do_with_it_is_counted_by_role_and_node() {
-    let decided = |role, by| Event::Decided { round: Round(1), role, by, choice: "x".into() };
+    let decided =
+        |role, by| Event::Decided { round: Round(1), role, by, choice: "x".into(), took_us: 9, followed: vec![] };
     let advised = |choice: Option<&str>, why: Option<&str>, latency_ms| Event::Advised {
         round: Round(1),
         role: Role::Selector,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{ExchangeSummary, Findings, RoundRow, StepRow, rounded};
 use crate::{
     hunt::Kill,
-    observer::{AdviceSummary, Decisions, Observer, median},
+    observer::{AdviceSummary, Decisions, Observer, PatienceSummary, median},
     scenario::Plot,
     setup::Federation,
     status::Wire,
@@ -94,6 +94,8 @@ pub struct Summary {
     pub decisions: Decisions,
     /// The same by role, and what a language model was asked.
     pub advice: AdviceSummary,
+    /// Whether anything has waited for the language model.
+    pub patience: PatienceSummary,
     /// Nodes that attacked.
     pub attackers: BTreeMap<String, Attacker>,
     /// Part of all credits that they own together, 0 to 1; `None` without any credit.
@@ -229,6 +231,7 @@ impl Summary {
             burned: last.map_or(0, |row| row.burned),
             decisions: observer.decisions(),
             advice: observer.advice().summary(),
+            patience: observer.patience(),
             attackers: BTreeMap::new(),
             attackers_share: None,
             refused: refusals(rows),
@@ -278,6 +281,7 @@ impl Summary {
         for kill in self.kills.iter().filter(|kill| kill.catch_up_s.is_none()) {
             failures.push(format!("{}, killed in round {}, did not come back", kill.node, kill.round));
         }
+        failures.extend(self.patience.complaints());
         failures.extend(findings.audit.complaints.iter().cloned());
         if self.heads_equal == Some(false) {
             failures.push("the ledgers do not agree, or not all of them verify".to_owned());

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ExchangeSummary, Spread, Summary, format_credits};
-use crate::observer::{AdviceSummary, Decisions};
+use crate::observer::{AdviceSummary, Decisions, PatienceSummary};
 
 /// The table that ends a run.
 pub fn table(summary: &Summary) -> String {
@@ -48,6 +48,9 @@ pub fn table(summary: &Summary) -> String {
         line(&mut text, "attackers", &format!("{} nodes, who own {share} of all credits", summary.attackers.len()));
     }
     line(&mut text, "agents", &agents(summary));
+    if let Some(words) = patience(&summary.patience) {
+        line(&mut text, "waiting", &words);
+    }
     line(&mut text, "rule", &format!("{}, mixing {}", summary.options.rule, summary.options.mixing));
     let wire = format!(
         "{:.1} MB sent, {:.1} MB of them models of {:.2} MB",
@@ -112,6 +115,26 @@ fn agents(summary: &Summary) -> String {
          {:15}{orders} orders and {setbacks} setbacks, {latency} each (median); {nodes_with_orders} nodes followed one",
         ""
     )
+}
+
+/// What has not waited for the model; nothing if no question took it long.
+fn patience(found: &PatienceSummary) -> Option<String> {
+    let took = found.longest_decision_ms?;
+    let figure = |seconds: Option<f64>| seconds.map_or_else(unknown, |seconds| format!("{seconds:.2} s"));
+    Some(format!(
+        "the longest that a decision took with a question open: {took:.1} ms, of {} decisions\n\
+         {:15}{} of {} phases with a question open began and ended meanwhile ({} each, {} without one; medians)\n\
+         {:15}{} of them ended with an answer, where chance makes that {:.1}",
+        found.decisions,
+        "",
+        found.phases_within,
+        found.phases,
+        figure(found.phase_within_s),
+        figure(found.phase_without_s),
+        "",
+        found.phases_ended_with_answer,
+        found.by_chance,
+    ))
 }
 
 fn line(text: &mut String, what: &str, words: &str) {
