@@ -84,6 +84,9 @@ pub struct BidderQuestion {
     pub reputation: u32,
     /// Rounds since the member was last hired.
     pub idle_rounds: u64,
+    /// The lowest payment for one unit of value in the last auction that hired anybody, in micro-credits, if the bidder
+    /// was told. The rules have no use for it.
+    pub last_unit: Option<u64>,
     menu: Vec<BidOption>,
 }
 
@@ -96,7 +99,13 @@ impl BidderQuestion {
             let affordable = Margin::ALL.into_iter().filter(|margin| price(offer.cost, *margin) <= most);
             menu.extend(affordable.map(|margin| BidOption::Ask(offer.place, margin)));
         }
-        Self { offers, reserve_price, reputation, idle_rounds, menu }
+        Self { offers, reserve_price, reputation, idle_rounds, last_unit: None, menu }
+    }
+
+    /// The same, by somebody who knows what a unit of value was last paid.
+    #[must_use]
+    pub fn priced(self, last_unit: Option<u64>) -> Self {
+        Self { last_unit, ..self }
     }
 
     /// The bid that `option` stands for.
@@ -138,8 +147,9 @@ pub fn cost(contract: &Contract, samples: u64, cost_per_sample: u64) -> u64 {
 
 /// Asks its cost, for the contract that is cheapest per unit of value.
 ///
-/// Under the default mechanism no other price pays better for that contract. A larger contract may earn more
-/// ([`Surplus`](crate::rivals::Surplus)), but it takes the budget of the round from others.
+/// Under the default mechanism no other price pays better for that contract. A larger contract may earn one member more
+/// ([`Surplus`](crate::rivals::Surplus)), but where all ask for it, the federation pays more for the same model:
+/// `testnet agents` measures both, and this is the default because it gets most for its pay where all bid by it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cheapest;
 

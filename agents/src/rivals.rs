@@ -11,6 +11,7 @@ pub mod draft;
 
 mod features;
 mod fixed;
+mod going_rate;
 mod linucb;
 mod lots;
 mod number;
@@ -23,6 +24,7 @@ pub use self::{
     draft::{DraftQuestion, Ranking, Sight},
     features::Features,
     fixed::Fixed,
+    going_rate::GoingRate,
     linucb::LinUcb,
     lots::Lots,
     number::{Decaying, FixedNumber},

@@ -3,7 +3,7 @@
 //! Each seat has seeded contexts of which it is known what every entry of the menu is worth: auctions cleared by the
 //! protocol's market ([`bidder`]), a federation that trains really ([`world`], [`selector`]), a privacy budget on a machine
 //! under load ([`shift`], [`guardian`]). Everybody is asked in the same contexts, and asked again with the menu in another
-//! order. Selectors and guardians then get rounds of their own.
+//! order. Everybody then gets rounds of its own: bidders a federation in which all bid alike ([`guild`]).
 //!
 //! A language model takes part if it is invited ([`invite`]). To enter somebody else, implement [`Entrant`] and hand it to
 //! [`run`].
@@ -18,6 +18,7 @@ mod federation;
 mod field;
 mod files;
 mod guardian;
+mod guild;
 mod model;
 mod options;
 mod picture;
@@ -44,6 +45,7 @@ use self::{
     contest::{Manner, Seated},
     contestant::{Contestant, Context},
     guardian::Hand,
+    guild::Guild,
     progress::Progress,
     world::{Ground, World},
 };
@@ -52,6 +54,7 @@ pub use self::{
     error::Error,
     federation::{FederationEnd, RoundPoint},
     field::{BuiltIn, Entrant, Model},
+    guild::GuildPoint,
     model::{ModelOptions, invite},
     options::{AgentsOptions, Setting},
     scored::Scored,
@@ -120,19 +123,39 @@ impl Arena<'_> {
     /// The questions of a seat, from this seed.
     fn play(&mut self, seat: Seat, seed: u64) -> Result<Vec<PolicyRun>, Error> {
         match seat {
-            Seat::Bidder => Ok(self.bidders(seed)),
+            Seat::Bidder => self.bidders(seed),
             Seat::Selector => self.selectors(seed),
             Seat::Guardian => self.guardians(seed),
             Seat::Pace => self.paces(seed),
         }
     }
 
-    fn bidders(&self, seed: u64) -> Vec<PolicyRun> {
+    fn bidders(&mut self, seed: u64) -> Result<Vec<PolicyRun>, Error> {
         let mut seated = self.seat(|entrant| entrant.bidder(seed));
         for number in 0..self.options.contexts {
             self.hold((Seat::Bidder, seed, number), &bidder::auction(seed, number), &mut seated);
         }
-        results(seated, Vec::new())
+        let plays = if self.options.questions_only { Vec::new() } else { self.guilds(seed)? };
+        Ok(results(seated, plays))
+    }
+
+    /// For each bidder a federation in which all bid as it does.
+    fn guilds(&mut self, seed: u64) -> Result<Vec<Play>, Error> {
+        let (ground, rounds, scale) = (self.ground()?, self.options.rounds, self.options.scale());
+        let members = scale.members.min(guild::MEMBERS);
+        let mut plays = Vec::new();
+        for entrant in self.players() {
+            // Each member is somebody of its own.
+            let member = |number: usize| entrant.bidder(seed.wrapping_add((number as u64).rotate_right(8)));
+            let bidders: Vec<_> = (0..members).filter_map(member).collect();
+            if bidders.is_empty() {
+                continue;
+            }
+            self.progress.now(format!("{}, seed {seed}: federation {}", Seat::Bidder, plays.len() + 1));
+            let guild = Guild::new(ground.clone(), (members, scale.partition), seed)?;
+            plays.push(Play::Guild(guild.play(rounds, bidders)?));
+        }
+        Ok(plays)
     }
 
     fn selectors(&mut self, seed: u64) -> Result<Vec<PolicyRun>, Error> {

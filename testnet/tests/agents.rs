@@ -68,6 +68,7 @@ fn everybody_is_asked_alike_and_the_order_of_menus_moves_no_rule_and_no_rival() 
         let policies = seat["policies"].as_array().unwrap();
         let count = match seat["seat"].as_str().unwrap() {
             "selector" => 8,
+            "bidder" => 6,
             "guardian" => 4,
             _ => 5,
         };
@@ -83,7 +84,7 @@ fn everybody_is_asked_alike_and_the_order_of_menus_moves_no_rule_and_no_rival() 
     }
     let table = std::fs::read_to_string(report.join("agents.csv")).unwrap();
     let columns: Vec<usize> = table.lines().map(|line| line.split(',').count()).collect();
-    assert_eq!(columns.len(), 1 + 2 * (8 + 5 + 4 + 5));
+    assert_eq!(columns.len(), 1 + 2 * (8 + 6 + 4 + 5));
     assert!(columns.iter().all(|count| *count == columns[0]), "{table}");
     let rounds = std::fs::read_to_string(report.join("rounds.csv")).unwrap();
     assert_eq!(rounds.lines().count(), 1 + 2 * 8 * 2, "two rounds of every federation");

@@ -14,7 +14,7 @@ use crate::{
 ///
 /// Asking one's cost is dominant once a contract is chosen, but which one is not for the auction to say: the cheapest for
 /// each unit of value wins most often, and a larger one earns more whenever it wins. Where many members do this, a round's
-/// budget hires few of them: best for one, and bad for the model.
+/// budget hires fewer of them and pays more: best for one, and dear for the federation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surplus;
 

@@ -85,6 +85,7 @@ fn the_order_of_the_menu_decides_nothing() {
     same(&mut Random::new(1, BidOption::Pass), &auction, "random");
     same(&mut Fixed::new(|_| 0, BidOption::Pass), &auction, "fixed");
     same(&mut Surplus, &auction, "surplus");
+    same(&mut GoingRate, &auction.clone().priced(Some(12)), "going rate");
     same(&mut LinUcb::new(0.5, BidOption::Pass), &auction, "linucb");
     same(&mut WhatFits, &stints, "rules");
     same(&mut LinUcb::new(0.5, Stint::Rest), &stints, "linucb");
@@ -128,6 +129,15 @@ fn surplus_asks_the_cost_of_the_contract_that_can_earn_most() {
     let ask = |place| BidOption::Ask(place, Margin::None);
     // At 20 there remain 1,000, 1,800 and 400; at 11 100, 90 and 130.
     assert_eq!(picks, [ask(1), ask(2), ask(2), BidOption::Pass]);
+}
+
+#[test]
+fn the_going_rate_asks_for_what_earns_most_at_it() {
+    let ask = |place| BidOption::Ask(place, Margin::None);
+    let picks = [Some(20), Some(11), Some(6), None].map(|rate| GoingRate.decide(&auction(20).priced(rate)).option);
+    // At 20 there remain 1,000, 1,800 and 400; at 11 100, 90 and 130; at 6 and without a rate the cheapest unit is asked.
+    assert_eq!(picks, [ask(1), ask(2), ask(2), ask(2)]);
+    assert_eq!(GoingRate.decide(&auction(5).priced(Some(20))).option, BidOption::Pass, "no price is on the menu");
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct Privacy {
     /// Chance that epsilon does not hold: less than one in the number of examples. It never changes.
     #[serde(deserialize_with = "bounds::probability")]
     pub delta: f64,
-    /// Rounds of training that the budget is to last, 1 to 1,000,000. Default: 100.
+    /// Rounds of the federation that the budget is to last, from the first training on, 1 to 1,000,000. Default: 100.
     #[serde(default = "rounds", deserialize_with = "bounds::number::<1, 1_000_000, _, _>")]
     pub rounds: u64,
     /// Examples that a step takes on average, 1 to 1,000,000. Default: 64.

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, federation::FederationEnd, options::Setting, seat::Seat, tally::Tally};
+use super::{Error, federation::FederationEnd, guild::GuildPoint, options::Setting, seat::Seat, tally::Tally};
 use crate::{error::Error as TestnetError, folder};
 
 /// One line for the setting, then one for each finished run.
@@ -41,6 +41,8 @@ pub struct PolicyRun {
 pub enum Play {
     /// A selector's federation.
     Federation(FederationEnd),
+    /// A federation in which all bid by the policy, round by round.
+    Guild(Vec<GuildPoint>),
     /// A guardian's shifts.
     Shifts {
         /// Value of what was delivered in time, for each shift, in hundredths.

@@ -8,7 +8,7 @@ use althing_agents::{
 use althing_protocol::{
     genesis::Contract,
     ids::{Hash, MemberId},
-    market::{self, Ask, Mechanism, Terms},
+    market::{self, Ask, Mechanism, Terms, Win},
     model::Width,
     statement::Marks,
 };
@@ -42,29 +42,45 @@ pub(super) fn auction(seed: u64, number: u64) -> Scored<BidderQuestion> {
     let dice = Dice::new("bidder", seed);
     let terms = Terms::new(Mechanism::Critical, BUDGET, RESERVE, WINNERS);
     let count = dice.between(RIVALS, "rivals", &[number]) as u64;
-    let rivals: Vec<Ask> = (1..=count).filter_map(|rival| rival_ask(&dice, number, rival)).collect();
-    let own = question(&dice, number, 0);
+    let rivals: Vec<Ask> = (1..=count).filter_map(|rival| Some(rival_ask(&dice, number, rival)?.0)).collect();
+    let own = question(&dice, number, 0).priced(last_unit(&dice, number, seed));
     let mark = mark(&dice, number, 0);
-    let seed = Hash::derive("althing arena auction", &[&seed.to_le_bytes(), &number.to_le_bytes()]);
+    let tie = Hash::derive("althing arena auction", &[&seed.to_le_bytes(), &number.to_le_bytes()]);
     let gain = |option: &BidOption| {
         let Some(bid) = own.bid(*option) else { return 0.0 };
         let Some(offer) = own.offers.iter().find(|offer| offer.place == bid.contract) else { return 0.0 };
         let member = id(0);
         let asks = [&rivals[..], &[Ask { member, price: bid.price, value: weighed(offer.value, mark) }]].concat();
-        let won = market::clear(&asks, terms, &seed).wins.into_iter().find(|win| win.member == member);
+        let won = market::clear(&asks, terms, &tie).wins.into_iter().find(|win| win.member == member);
         let paid = won.map_or(0.0, |win| win.payment as f64 - offer.cost as f64);
         paid / 1e3
     };
-    let situation = Situation { bidder: told(&own), ..Situation::default() };
+    let situation = Situation { bidder: told(&own, &contracts()), ..Situation::default() };
     Scored::new(own.clone(), situation, gain)
 }
 
-/// What a rival asks: it is truthful, and passes where it must.
-fn rival_ask(dice: &Dice, number: u64, rival: u64) -> Option<Ask> {
+/// The lowest payment for one unit of value in the auction before, which the rivals had among themselves.
+fn last_unit(dice: &Dice, number: u64, seed: u64) -> Option<u64> {
+    let before = number.wrapping_sub(1);
+    let count = dice.between(RIVALS, "rivals", &[before]) as u64;
+    let bids: Vec<(Ask, u64)> = (1..=count).filter_map(|rival| rival_ask(dice, before, rival)).collect();
+    let asks: Vec<Ask> = bids.iter().map(|(ask, _)| *ask).collect();
+    let tie = Hash::derive("althing arena auction", &[&seed.to_le_bytes(), &before.to_le_bytes()]);
+    let terms = Terms::new(Mechanism::Critical, BUDGET, RESERVE, WINNERS);
+    let unit = |win: &Win| {
+        let (_, value) = bids.iter().find(|(ask, _)| ask.member == win.member)?;
+        win.payment.checked_div(*value)
+    };
+    market::clear(&asks, terms, &tie).wins.iter().filter_map(unit).min()
+}
+
+/// What a rival asks, and for a contract of which value: it is truthful, and passes where it must.
+fn rival_ask(dice: &Dice, number: u64, rival: u64) -> Option<(Ask, u64)> {
     let question = question(dice, number, rival);
     let bid = question.bid(Cheapest.decide(&question).option)?;
     let offer = question.offers.iter().find(|offer| offer.place == bid.contract)?;
-    Some(Ask { member: id(rival), price: bid.price, value: weighed(offer.value, mark(dice, number, rival)) })
+    let value = weighed(offer.value, mark(dice, number, rival));
+    Some((Ask { member: id(rival), price: bid.price, value }, offer.value))
 }
 
 /// What a member may bid for in this auction. Its data stays the same, its costs and its guardian do not.
@@ -83,8 +99,7 @@ fn question(dice: &Dice, number: u64, member: u64) -> BidderQuestion {
 }
 
 /// What a language model is told of it, but for what came of its last bids.
-fn told(question: &BidderQuestion) -> BidderFacts {
-    let menu = contracts();
+pub(super) fn told(question: &BidderQuestion, menu: &[Contract]) -> BidderFacts {
     let offered = |offer: &Offer| {
         let Contract { epochs, width, .. } = *menu.get(usize::from(offer.place))?;
         let most = question.reserve_price * offer.value;

@@ -6,7 +6,7 @@ use althing_agents::{
     Rival,
     bidder::{BidOption, BidderQuestion, Margin},
     guardian::{Effort, GuardianQuestion, PaceQuestion, Stint},
-    rivals::{Decaying, Fixed, FixedNumber, LinUcb, Oort, PowerOfChoice, Random, Surplus},
+    rivals::{Decaying, Fixed, FixedNumber, GoingRate, LinUcb, Oort, PowerOfChoice, Random, Surplus},
     selector::{Focus, SelectorOption, SelectorQuestion},
 };
 use serde::Serialize;
@@ -85,6 +85,8 @@ pub enum BuiltIn {
     Fixed,
     /// The bidder's contract that could earn most.
     Surplus,
+    /// The bidder's contract that earns most at what work was last paid.
+    GoingRate,
     /// The guardian's fastest pace.
     Hasty,
     /// The selector's least number of winners, favouring nobody.
@@ -101,11 +103,12 @@ pub enum BuiltIn {
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Rules,
         Self::Random,
         Self::Fixed,
         Self::Surplus,
+        Self::GoingRate,
         Self::Hasty,
         Self::FixedK,
         Self::DecayingK,
@@ -122,6 +125,7 @@ impl fmt::Display for BuiltIn {
             Self::Random => "random",
             Self::Fixed => "fixed",
             Self::Surplus => "surplus",
+            Self::GoingRate => "going-rate",
             Self::Hasty => "hasty",
             Self::FixedK => "fixed-k",
             Self::DecayingK => "decaying-k",
@@ -152,6 +156,7 @@ impl Entrant for BuiltIn {
             Self::Random => Box::new(Random::new(seed, BidOption::Pass)),
             Self::Fixed => Box::new(Fixed::new(first_slim, BidOption::Pass)),
             Self::Surplus => Box::new(Surplus),
+            Self::GoingRate => Box::new(GoingRate),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, BidOption::Pass)),
             Self::Hasty | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
         };
@@ -168,7 +173,7 @@ impl Entrant for BuiltIn {
             Self::FixedK => Box::new(FixedNumber { hire: most.div_ceil(2) }),
             Self::DecayingK => Box::new(Decaying::new(most, DECAY)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA_SELECTOR, any)),
-            Self::Surplus | Self::Hasty => return None,
+            Self::Surplus | Self::GoingRate | Self::Hasty => return None,
             Self::Oort => return Some(Box::new(Drafter { policy: Box::new(Oort::new(seed, PREFERRED)) })),
             Self::PowerOfChoice => {
                 return Some(Box::new(Drafter { policy: Box::new(PowerOfChoice::new(seed, 2 * winners)) }));
@@ -183,9 +188,13 @@ impl Entrant for BuiltIn {
             Self::Random => Box::new(Random::new(seed, Stint::Rest)),
             Self::Fixed => Box::new(Fixed::new(half_and_wide, Stint::Rest)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, Stint::Rest)),
-            Self::Surplus | Self::Hasty | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => {
-                return None;
-            }
+            Self::Surplus
+            | Self::GoingRate
+            | Self::Hasty
+            | Self::FixedK
+            | Self::DecayingK
+            | Self::Oort
+            | Self::PowerOfChoice => return None,
         };
         Some(Box::new(Prompt(policy)))
     }
@@ -197,7 +206,9 @@ impl Entrant for BuiltIn {
             Self::Fixed => Box::new(Fixed::new(|option| option.pace as u32, NO_PACE)),
             Self::Hasty => Box::new(Fixed::new(|option| u32::MAX - option.pace as u32, NO_PACE)),
             Self::LinUcb => Box::new(LinUcb::new(ALPHA, NO_PACE)),
-            Self::Surplus | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => return None,
+            Self::Surplus | Self::GoingRate | Self::FixedK | Self::DecayingK | Self::Oort | Self::PowerOfChoice => {
+                return None;
+            }
         };
         Some(Box::new(Prompt(policy)))
     }

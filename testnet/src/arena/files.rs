@@ -12,7 +12,7 @@ use crate::{error::Error, report::plots::picture::Drawing};
 
 /// Header of `agents.csv`.
 const AGENTS: &str = "seat,policy,seed,asked,valid,wrong_valid,fallback,regret,value,latency_median_ms,reasked,order_changed,order_lost,\
-    questions,prompt_tokens,cached_tokens,completion_tokens,final_accuracy,update_bytes,participation,worst_decile,work,spent,late\n";
+    questions,prompt_tokens,cached_tokens,completion_tokens,final_accuracy,update_bytes,participation,worst_decile,work,spent,late,paid_micro,hired,delivered_value\n";
 
 /// Writes `agents.csv` (a line for every policy at every seat under every seed) and `rounds.csv` (a line for every round
 /// of every federation).
@@ -54,17 +54,23 @@ fn fields(result: &PolicyRun) -> Vec<String> {
     ];
     let Usage { questions, prompt_tokens, cached_tokens, completion_tokens } = tally.usage;
     fields.extend([questions, prompt_tokens, cached_tokens, completion_tokens].map(|count| count.to_string()));
-    let (end, shifts) = match &result.play {
-        Some(Play::Federation(end)) => (Some(end), None),
-        Some(Play::Shifts { work, spent, late }) => (None, Some([*work, *spent, *late])),
-        None => (None, None),
+    let (end, guild, shifts) = match &result.play {
+        Some(Play::Federation(end)) => (Some(end), None, None),
+        Some(Play::Guild(points)) => (None, Some(points), None),
+        Some(Play::Shifts { work, spent, late }) => (None, None, Some([*work, *spent, *late])),
+        None => (None, None, None),
     };
     let last = end.and_then(|end| end.points.last());
-    fields.push(decimal(last.map(|point| point.accuracy)));
+    let richest = guild.and_then(|points| points.last());
+    fields.push(decimal(last.map(|point| point.accuracy).or_else(|| richest.map(|point| point.accuracy))));
     fields.push(last.map_or_else(String::new, |point| point.bytes.to_string()));
     fields.push(decimal(end.map(|end| end.participation)));
     fields.push(decimal(end.map(|end| end.worst_decile)));
     fields.extend((0..3).map(|place| decimal(shifts.map(|shifts| shifts[place]))));
+    let whole = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
+    fields.push(whole(richest.map(|point| point.paid)));
+    fields.push(whole(guild.map(|points| points.iter().map(|point| point.hired).sum())));
+    fields.push(whole(guild.map(|points| points.iter().map(|point| point.value).sum())));
     fields
 }
 

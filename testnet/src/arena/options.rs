@@ -20,7 +20,7 @@ pub struct AgentsOptions {
     #[arg(long, value_delimiter = ',', default_values_t = Seat::ALL, value_name = "SEATS")]
     pub seats: Vec<Seat>,
 
-    /// Who answers, with commas between: rules, random, fixed, surplus, hasty, fixed-k, decaying-k, linucb, oort, power-of-choice; those
+    /// Who answers, with commas between: rules, random, fixed, surplus, going-rate, hasty, fixed-k, decaying-k, linucb, oort, power-of-choice; those
     /// that a question means nothing to are left out there
     #[arg(long, value_delimiter = ',', default_values_t = BuiltIn::ALL, value_name = "POLICIES")]
     pub policies: Vec<BuiltIn>,

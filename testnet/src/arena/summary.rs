@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    archive::{Play, Run},
+    archive::{Play, PolicyRun, Run},
     federation::FederationEnd,
     field::BuiltIn,
+    guild::GuildPoint,
     options::Setting,
     seat::Seat,
     stats::{self, Estimate},
@@ -35,10 +36,14 @@ pub struct SeatSummary {
     pub seat: Seat,
     /// Bytes at which federations are compared: what the thriftiest of them had sent in the end, by seed.
     pub equal_bytes: Option<Vec<u64>>,
+    /// Micro-credits at which federations of bidders are compared: what the thriftiest of them had paid in the end, by seed.
+    pub equal_pay: Option<Vec<u64>>,
     /// Everybody who answered.
     pub policies: Vec<PolicySummary>,
     /// Who missed least.
     pub best: Option<String>,
+    /// In whose federation a model was best for the same pay, where all members bid by one policy.
+    pub best_in_all_hands: Option<String>,
 }
 
 /// What a policy amounted to at a seat. Shares are of the contexts, from 0 to 1.
@@ -74,6 +79,14 @@ pub struct PolicySummary {
     pub usage: Option<Usage>,
     /// Accuracy when as many bytes were sent as everybody sent, from 0 to 1.
     pub accuracy_at_equal_bytes: Option<Estimate>,
+    /// Accuracy when as much was paid as everybody paid, from 0 to 1.
+    pub accuracy_at_equal_pay: Option<Estimate>,
+    /// Members hired in a round where all bid by the policy.
+    pub hired_per_round: Option<Estimate>,
+    /// Units of value delivered in a round there.
+    pub value_per_round: Option<Estimate>,
+    /// Micro-credits paid in a round there.
+    pub paid_per_round: Option<Estimate>,
     /// Accuracy of the last model, from 0 to 1.
     pub final_accuracy: Option<Estimate>,
     /// Megabytes of all updates.
@@ -118,19 +131,24 @@ impl Intervals {
 impl SeatSummary {
     /// Of these runs of one seat.
     pub(super) fn of(seat: Seat, runs: &[&Run]) -> Self {
-        let equal_bytes = equal_bytes(runs);
+        let equal_bytes = least(runs, |result| Some(result.federation()?.points.last()?.bytes));
+        let equal_pay = least(runs, |result| Some(result.guild()?.last()?.paid));
+        let equal = [equal_bytes.as_deref(), equal_pay.as_deref()].map(Option::unwrap_or_default);
         let names: Vec<&str> =
             runs.first().map_or_else(Vec::new, |run| run.results.iter().map(|result| &*result.policy).collect());
-        let policies: Vec<PolicySummary> =
-            names.into_iter().map(|name| PolicySummary::of(name, runs, equal_bytes.as_deref())).collect();
+        let policies: Vec<PolicySummary> = names.into_iter().map(|name| PolicySummary::of(name, runs, equal)).collect();
         let missed = |policy: &&PolicySummary| policy.regret.map_or(f64::MAX, |regret| regret.mean);
         let best = policies.iter().min_by(|a, b| missed(a).total_cmp(&missed(b))).map(|policy| policy.policy.clone());
-        Self { seat, equal_bytes, policies, best }
+        let worth = |policy: &PolicySummary| policy.accuracy_at_equal_pay.map_or(f64::MIN, |accuracy| accuracy.mean);
+        let guilds = policies.iter().filter(|policy| policy.accuracy_at_equal_pay.is_some());
+        let most = guilds.max_by(|a, b| worth(a).total_cmp(&worth(b)));
+        let best_in_all_hands = most.map(|policy| policy.policy.clone());
+        Self { seat, equal_bytes, equal_pay, policies, best, best_in_all_hands }
     }
 }
 
 impl PolicySummary {
-    fn of(name: &str, runs: &[&Run], equal_bytes: Option<&[u64]>) -> Self {
+    fn of(name: &str, runs: &[&Run], [equal_bytes, equal_pay]: [&[u64]; 2]) -> Self {
         let results: Vec<_> =
             runs.iter().filter_map(|run| run.results.iter().find(|result| result.policy == name)).collect();
         let all = total(results.iter().map(|result| &result.tally));
@@ -143,8 +161,16 @@ impl PolicySummary {
         };
         let shifts: Vec<[f64; 3]> = results.iter().filter_map(|result| result.shifts()).collect();
         let shift = |place: usize| Estimate::of(&shifts.iter().map(|shift| shift[place]).collect::<Vec<_>>());
-        let fair = federations.iter().zip(equal_bytes.unwrap_or_default());
-        let fair: Vec<f64> = fair.filter_map(|(end, bytes)| accuracy_at(end, *bytes)).collect();
+        let guilds: Vec<&[GuildPoint]> = results.iter().filter_map(|result| result.guild()).collect();
+        let round = |part: fn(&GuildPoint) -> u64| {
+            let mean = |points: &&[GuildPoint]| stats::share(points.iter().map(part).sum(), points.len() as u64);
+            Estimate::of(&guilds.iter().map(mean).collect::<Vec<_>>())
+        };
+        let worth = guilds.iter().zip(equal_pay).filter_map(|(points, paid)| accuracy_at(paid_curve(points), *paid));
+        let last = guilds.iter().filter_map(|points| Some(points.last()?.accuracy));
+        let paid = |points: &&[GuildPoint]| Some(points.last()?.paid as f64 / points.len() as f64);
+        let fair = federations.iter().zip(equal_bytes);
+        let fair: Vec<f64> = fair.filter_map(|(end, bytes)| accuracy_at(sent_curve(end), *bytes)).collect();
         Self {
             policy: name.to_owned(),
             asked: all.asked,
@@ -161,7 +187,12 @@ impl PolicySummary {
             usage: (all.usage.questions > 0).then_some(all.usage),
             failures: all.failures,
             accuracy_at_equal_bytes: Estimate::of(&fair),
-            final_accuracy: each(&|end| end.points.last().map(|point| point.accuracy)),
+            accuracy_at_equal_pay: Estimate::of(&worth.collect::<Vec<_>>()),
+            hired_per_round: round(|point| point.hired),
+            value_per_round: round(|point| point.value),
+            paid_per_round: Estimate::of(&guilds.iter().filter_map(paid).collect::<Vec<_>>()),
+            final_accuracy: each(&|end| end.points.last().map(|point| point.accuracy))
+                .or_else(|| Estimate::of(&last.collect::<Vec<_>>())),
             megabytes: each(&|end| end.points.last().map(|point| point.bytes as f64 / 1e6)),
             participation: each(&|end| Some(end.participation)),
             worst_decile: each(&|end| Some(end.worst_decile)),
@@ -172,10 +203,17 @@ impl PolicySummary {
     }
 }
 
-impl super::archive::PolicyRun {
+impl PolicyRun {
     fn federation(&self) -> Option<&FederationEnd> {
         match &self.play {
             Some(Play::Federation(end)) => Some(end),
+            _ => None,
+        }
+    }
+
+    fn guild(&self) -> Option<&[GuildPoint]> {
+        match &self.play {
+            Some(Play::Guild(points)) => Some(points),
             _ => None,
         }
     }
@@ -220,22 +258,29 @@ fn latencies(seconds: &[f64]) -> Option<[f64; 2]> {
     Some([at(0.5)?, at(0.95)?])
 }
 
-/// For each run, what the thriftiest of its federations had sent in the end.
-fn equal_bytes(runs: &[&Run]) -> Option<Vec<u64>> {
-    let least = |run: &&Run| {
-        let ends = run.results.iter().filter_map(|result| result.federation());
-        ends.filter_map(|end| end.points.last()).map(|point| point.bytes).min()
-    };
-    runs.iter().map(least).collect::<Option<Vec<u64>>>().filter(|bytes| !bytes.is_empty())
+/// For each run, what the thriftiest of its federations had spent in the end.
+fn least(runs: &[&Run], spent: fn(&PolicyRun) -> Option<u64>) -> Option<Vec<u64>> {
+    let least = |run: &&Run| run.results.iter().filter_map(spent).min();
+    runs.iter().map(least).collect::<Option<Vec<u64>>>().filter(|spent| !spent.is_empty())
 }
 
-/// The accuracy when so many bytes had been sent, on the straight line between the rounds before and after.
-pub(super) fn accuracy_at(end: &FederationEnd, bytes: u64) -> Option<f64> {
-    let after = end.points.iter().position(|point| point.bytes >= bytes)?;
-    let there = &end.points[after];
-    let Some(before) = after.checked_sub(1).map(|before| &end.points[before]) else { return Some(there.accuracy) };
-    let way = (bytes - before.bytes) as f64 / (there.bytes - before.bytes) as f64;
-    Some(before.accuracy + way * (there.accuracy - before.accuracy))
+/// Bytes that were sent so far, and the accuracy after each round.
+fn sent_curve(end: &FederationEnd) -> Vec<(u64, f64)> {
+    end.points.iter().map(|point| (point.bytes, point.accuracy)).collect()
+}
+
+/// Micro-credits that were paid so far, and the accuracy after each round.
+fn paid_curve(points: &[GuildPoint]) -> Vec<(u64, f64)> {
+    points.iter().map(|point| (point.paid, point.accuracy)).collect()
+}
+
+/// The accuracy when so much was spent, on the straight line between the rounds before and after.
+fn accuracy_at(curve: Vec<(u64, f64)>, spent: u64) -> Option<f64> {
+    let after = curve.iter().position(|point| point.0 >= spent)?;
+    let there = curve[after];
+    let Some(before) = after.checked_sub(1).map(|before| curve[before]) else { return Some(there.1) };
+    let way = (spent - before.0) as f64 / (there.0 - before.0) as f64;
+    Some(before.1 + way * (there.1 - before.1))
 }
 
 impl Summary {

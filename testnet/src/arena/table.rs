@@ -28,7 +28,7 @@ impl SeatSummary {
         let mut heading = vec!["policy", "valid", "wrong", "fallback", "regret", "beyond rules", "ms", "order"];
         heading.extend(self.asks_a_model().then_some("tokens"));
         heading.extend(match self.seat {
-            Seat::Bidder => &["gain"][..],
+            Seat::Bidder => &["gain", "equal pay", "at the end", "credits", "hired", "value"][..],
             Seat::Selector => &["equal bytes", "at the end", "MB", "Jain", "worst tenth"],
             Seat::Guardian | Seat::Pace => &["work", "late", "spent"],
         });
@@ -55,7 +55,14 @@ impl SeatSummary {
         ];
         row.extend(self.asks_a_model().then(|| tokens(policy)));
         row.extend(match self.seat {
-            Seat::Bidder => vec![number(policy.value, 3)],
+            Seat::Bidder => vec![
+                number(policy.value, 3),
+                percent(policy.accuracy_at_equal_pay),
+                percent(policy.final_accuracy),
+                number(policy.paid_per_round, 0),
+                number(policy.hired_per_round, 2),
+                number(policy.value_per_round, 0),
+            ],
             Seat::Selector => vec![
                 percent(policy.accuracy_at_equal_bytes),
                 percent(policy.final_accuracy),

@@ -97,6 +97,11 @@ impl Ground {
         };
         Self { corpus: Corpus::new(ARCHITECTURE, train, test), by_class: (0..CLASSES).map(of_class).collect() }
     }
+
+    /// What is learnt from, and what judges.
+    pub(super) const fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
 }
 
 /// A member, and what the ledger knows of it.

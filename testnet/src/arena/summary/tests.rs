@@ -1,5 +1,5 @@
 use super::*;
-use crate::arena::{archive::PolicyRun, federation::RoundPoint};
+use crate::arena::federation::RoundPoint;
 
 fn federation(points: &[(u64, f64)]) -> FederationEnd {
     let points = (1..).zip(points).map(|(round, &(bytes, accuracy))| RoundPoint { round, bytes, accuracy });
@@ -14,10 +14,13 @@ fn result(policy: &str, regret: f64, end: FederationEnd) -> PolicyRun {
 #[test]
 fn federations_are_compared_where_all_had_sent_as_much() {
     let long = federation(&[(10, 0.5), (20, 0.75), (40, 1.0)]);
-    assert_eq!([5, 10, 15, 40].map(|bytes| accuracy_at(&long, bytes)), [Some(0.5), Some(0.5), Some(0.625), Some(1.0)]);
-    assert_eq!(accuracy_at(&long, 41), None, "it never sent that much");
+    assert_eq!(
+        [5, 10, 15, 40].map(|bytes| accuracy_at(sent_curve(&long), bytes)),
+        [Some(0.5), Some(0.5), Some(0.625), Some(1.0)]
+    );
+    assert_eq!(accuracy_at(sent_curve(&long), 41), None, "it never sent that much");
     let idle = federation(&[(0, 0.1), (0, 0.1), (8, 0.3)]);
-    assert_eq!(accuracy_at(&idle, 4), Some(0.2));
+    assert_eq!(accuracy_at(sent_curve(&idle), 4), Some(0.2));
 }
 
 #[test]
@@ -49,4 +52,24 @@ fn a_seat_where_nothing_mattered_has_no_regret() {
     let run = Run { seat: Seat::Bidder, seed: 1, results: vec![none] };
     let seat = SeatSummary::of(Seat::Bidder, &[&run]);
     assert_eq!((seat.policies[0].regret, seat.equal_bytes), (None, None));
+}
+
+#[test]
+fn bidders_are_compared_where_all_had_paid_as_much() {
+    let guild = |points: &[(u64, u64, f64)]| {
+        let point = |(round, &(paid, value, accuracy))| GuildPoint { round, paid, hired: 2, value, accuracy };
+        Play::Guild((1..).zip(points).map(point).collect())
+    };
+    let result = |policy: &str, play| PolicyRun { play: Some(play), ..result(policy, 1.0, federation(&[])) };
+    let results = vec![
+        result("dear", guild(&[(40, 100, 0.2), (80, 200, 0.6)])),
+        result("cheap", guild(&[(30, 200, 0.4), (60, 300, 0.7)])),
+    ];
+    let run = Run { seat: Seat::Bidder, seed: 1, results };
+    let seat = SeatSummary::of(Seat::Bidder, &[&run]);
+    assert_eq!((seat.equal_pay, seat.best_in_all_hands.as_deref()), (Some(vec![60]), Some("cheap")));
+    let dear = &seat.policies[0];
+    assert!((dear.accuracy_at_equal_pay.unwrap().mean - 0.4).abs() < 1e-9);
+    let figures = [dear.hired_per_round, dear.value_per_round, dear.paid_per_round, dear.final_accuracy];
+    assert_eq!(figures.map(|figure| figure.unwrap().mean), [2.0, 150.0, 40.0, 0.6]);
 }
