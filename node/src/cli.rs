@@ -21,7 +21,7 @@ pub use self::{
     backup::{BackupArgs, RestoreArgs},
     genesis::{GenesisCommand, GenesisNewArgs, MemberArg},
     ledger::LedgerCommand,
-    membership::{InitArgs, InviteArgs, JoinArgs, LeaveArgs},
+    membership::{InitArgs, InviteArgs, JoinArgs, LeaveArgs, VoteCommand},
     model::{ExportArgs, ExportFormat, ImportArgs, ModelArgs, ModelCommand},
     privacy::{AccountArgs, EpsilonArgs, PrivacyCommand},
 };
@@ -113,6 +113,12 @@ pub enum Command {
     /// Be a member no more. The credits stay, and an invitation leads back.
     #[command(after_help = "Example:\n  althing leave --config node.toml")]
     Leave(LeaveArgs),
+    /// Show who is a member, who votes, and what the members vote about.
+    #[command(after_help = "Example:\n  althing members --config node.toml --json")]
+    Members(StatusArgs),
+    /// Vote on who is a member.
+    #[command(subcommand)]
+    Vote(VoteCommand),
     /// Run a node until Ctrl-C.
     #[command(after_help = "Example:\n  althing run --config node.toml --bootstrap /ip4/192.168.1.5/tcp/4001")]
     Run(RunArgs),

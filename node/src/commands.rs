@@ -11,6 +11,7 @@ mod key;
 pub mod ledger;
 mod log;
 mod market;
+mod members;
 mod membership;
 mod model;
 mod payer;
@@ -65,6 +66,8 @@ pub fn execute(cli: &Cli, handlers: &Handlers, out: &mut dyn Write) -> Result<()
         Command::Init(args) => membership::init(args, &handlers.catalogue)?,
         Command::Invite(args) => membership::invite(args)?,
         Command::Leave(args) => membership::leave(args)?,
+        Command::Members(args) => members::show(args)?,
+        Command::Vote(command) => members::vote(command)?,
         Command::Join(args) => {
             let (made, node) = membership::join(args, &handlers.catalogue)?;
             print(&made, cli.format(), out)?;

@@ -10,7 +10,7 @@ use crate::{
     detection::Pretence,
     ids::{BlobRef, Hash, Height, JobId, MemberId, NetworkId, Round, Step},
     ledger::End,
-    statement::{JobTerms, UpdateOffer},
+    statement::{JobTerms, Motion, UpdateOffer},
 };
 
 /// Something that happened at this node.
@@ -159,6 +159,42 @@ pub enum Event {
         round: Round,
         /// Who.
         member: MemberId,
+    },
+    /// A member has voted for a motion.
+    Voted {
+        /// In which round.
+        round: Round,
+        /// The height whose body says it.
+        height: Height,
+        /// Who.
+        member: MemberId,
+        /// For what.
+        motion: Motion,
+    },
+    /// A member is none any more, because the others have voted for it.
+    MemberRemoved {
+        /// The round after which.
+        round: Round,
+        /// Who.
+        member: MemberId,
+    },
+    /// A member was away too long, and does not vote until it is seen again.
+    VoteSuspended {
+        /// The round after which.
+        round: Round,
+        /// Who.
+        member: MemberId,
+        /// Its voting power so far.
+        power: u64,
+    },
+    /// A member was seen again, and votes again.
+    VoteRestored {
+        /// The round after which.
+        round: Round,
+        /// Who.
+        member: MemberId,
+        /// Its voting power from now on.
+        power: u64,
     },
     /// A Plan is decided.
     Planned {

@@ -330,6 +330,7 @@ impl Genesis {
         within("members.power in total", total, 1, limits::MAX_TOTAL_POWER - limits::MAX_MEMBERS as u64)?;
         let most = u64::from(self.membership.max_voters);
         within("membership.max_voters", most, 1, limits::MAX_MEMBERS as u64)?;
+        within("membership.suspend_after", self.membership.suspend_after.into(), 0, limits::MAX_ABSENCE)?;
         within("members with power", self.voters().count() as u64, 1, most)?;
         if self.membership.admission == Admission::Founders && self.exchange.topology != Topology::Elected {
             let want = "closed, because an epidemic federation has no ledger that could say who has joined".into();

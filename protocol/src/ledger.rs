@@ -3,10 +3,13 @@
 //! Every credit is in exactly one place: the pool, the escrow of the open round or of a job, or an account. The sum is what
 //! was minted less what was burned, and [`Ledger::check`] counts it again after every body.
 
+mod absence;
 mod instruct;
 mod job;
+mod motion;
 mod roll;
 mod standing;
+mod turn;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +25,9 @@ use crate::{
 pub use self::{
     instruct::{Carried, InstructionError},
     job::{End, EndedJob, Job, Settled, Work},
-    roll::{Roll, Ticket, Turnover},
+    motion::Ballot,
+    roll::{Exit, Roll, Ticket},
+    turn::{Turn, Turnover},
 };
 
 /// Reputation of a newcomer.
@@ -40,9 +45,6 @@ const FALL: u32 = 2;
 /// Reputation counts towards election at most this many times the median, so that nobody chairs for ever.
 const WEIGHT_CAP: u64 = 3;
 
-/// Voting power of a member that has joined and delivered.
-const VOTE: u64 = 1;
-
 /// What the ledger knows of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -54,8 +56,14 @@ pub struct Account {
     pub reputation: u32,
     /// From 0 to 1,000: how much its appraisals count; falls fast, rises slowly.
     pub credibility: u32,
-    /// Voting power; 0 for a member that has joined and not delivered yet.
+    /// Voting power; 0 for a member that has joined and not delivered yet, or was away too long.
     pub power: u64,
+    /// Voting power that it has again once it is seen: it was away too long.
+    pub suspended: u64,
+    /// The last round in which a body shows that it was there; 0 for none.
+    pub seen_in: Round,
+    /// Rounds in a row in which others delivered and it was not seen, while it had a vote.
+    pub absent: u32,
     /// Where its hash chain stands.
     pub tip: Hash,
     /// Preimages that its hash chain has left.
@@ -85,6 +93,9 @@ impl Account {
             reputation: REPUTATION_AT_START,
             credibility: standing::CREDIBILITY_AT_START,
             power,
+            suspended: 0,
+            seen_in: Round(0),
+            absent: 0,
             tip: anchor,
             turns_left: CHAIN_TURNS,
             hired: 0,
@@ -94,6 +105,11 @@ impl Account {
             losses: 0,
             convicted_at: Height(0),
         }
+    }
+
+    /// Whether it votes, or will again once it is seen.
+    const fn has_seat(&self) -> bool {
+        self.power > 0 || self.suspended > 0
     }
 
     /// By how many losses the member is overdue, if it is: if it has lost `patience` bids in a row, and more by as much
@@ -322,19 +338,6 @@ impl Ledger {
     pub(crate) fn deliver(&mut self, member: &MemberId) -> Result<(), LedgerError> {
         self.account_mut(member)?.delivered += 1;
         Ok(())
-    }
-
-    /// L53: those who have `delivered` get a vote, as long as there are fewer than `most`. They are there, have caught up,
-    /// and their machines do the work, so that decisions do not wait for somebody who was only invited.
-    pub(crate) fn give_votes<'a>(&mut self, delivered: impl IntoIterator<Item = &'a MemberId>, most: u32) {
-        let voters = self.accounts.values().filter(|account| account.power > 0).count();
-        let mut left = (most as usize).saturating_sub(voters);
-        for member in delivered {
-            if let Some(account) = self.accounts.get_mut(member).filter(|account| account.power == 0 && left > 0) {
-                account.power = VOTE;
-                left -= 1;
-            }
-        }
     }
 
     /// `member` has done what it promised.

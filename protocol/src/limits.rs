@@ -83,3 +83,16 @@ pub const MAX_LOSSES: u32 = 10_000;
 /// Largest value that a bid can have in the market, marks counted: far above any menu's, and small enough for products
 /// with a price and with sums over millions of bids to fit 128 bits.
 pub const MAX_VALUE: u64 = 1 << 40;
+
+/// Rounds after the first vote in which a motion can be carried.
+pub const MOTION_ROUNDS: u64 = 10_000;
+
+/// Largest number of rounds that a genesis may let a voter be away.
+pub const MAX_ABSENCE: u64 = 100_000;
+
+/// Open motions that one member may have voted for, so that the ledger stays small.
+pub const MAX_VOTES: usize = 16;
+
+/// Rounds after its removal in which no invitation leads a member back. Nobody knows when an invitation was signed, so this
+/// is as long as one holds by default.
+pub const BARRED_ROUNDS: u64 = 10_000;

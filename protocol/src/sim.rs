@@ -19,6 +19,7 @@ mod forger;
 mod hearing;
 mod life;
 mod link;
+mod motions;
 mod network;
 mod newcomers;
 mod node;

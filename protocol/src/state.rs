@@ -249,6 +249,7 @@ impl State {
         }
         let mut next = self.clone();
         next.height = header.height;
+        next.ledger.see(&header.proposer, header.round);
         let outcome = match (&self.stage, evidence) {
             (Stage::Planning, Evidence::Plan(evidence)) => next.plan(federation, &validators, evidence)?,
             (Stage::Settling(awards), Evidence::Settle(evidence)) => {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub use counter::{CounterOffer, CounterOffers, CounterReply, Reply};
-pub use instruction::{Action, Instruction, JobTerms};
+pub use instruction::{Action, Instruction, JobTerms, Motion};
 pub use invitation::{Application, Claim, Invitation, Newcomer, is_name};
 
 /// A bid: one contract of the menu, at a price, and the data that stands behind it.

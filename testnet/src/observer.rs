@@ -286,6 +286,10 @@ impl Observer {
             | Event::JobFunded { .. }
             | Event::MemberJoined { .. }
             | Event::MemberLeft { .. }
+            | Event::MemberRemoved { .. }
+            | Event::Voted { .. }
+            | Event::VoteSuspended { .. }
+            | Event::VoteRestored { .. }
             | Event::JobEnded { .. }
             | Event::ExchangeBegun { .. }
             | Event::ExchangeEnded { .. }

@@ -8,7 +8,7 @@ use althing_protocol::{
     epidemic::{Acceptance, Topology},
     genesis::{Admission, Grant, Member, Noise},
     ids::{Hash, MemberId},
-    limits::MAX_MEMBERS,
+    limits::{MAX_ABSENCE, MAX_MEMBERS},
     market::Mechanism,
     model::Width,
     update::Codec,
@@ -133,6 +133,9 @@ pub struct GenesisNewArgs {
     /// there is room. All others train, appraise and are paid as they are [default: everybody].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_MEMBERS as i64))]
     pub voters: Option<u32>,
+    /// Rounds in a row that a voter may be away before it loses its vote, until it is seen again; 0 for any number.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=MAX_ABSENCE as i64))]
+    pub suspend_after: u32,
     /// A member, as `althing key show` prints it. Repeat for each.
     #[arg(long = "member", value_name = "NAME:ID:ANCHOR", required_unless_present = "member_keys")]
     pub members: Vec<MemberArg>,

@@ -2,11 +2,18 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use libp2p::Multiaddr;
 
 use super::{credits::PayerArgs, name};
 use crate::invitation::Pass;
+
+const VOTE_REMOVE: &str = "\
+Example:
+  althing vote remove berta --config node.toml
+
+The first vote puts the motion forward; `althing members` shows how it stands. It can be carried for 10,000 rounds. Whoever
+is removed keeps its credits, and no invitation leads it back for 10,000 rounds more.";
 
 pub(super) const INIT: &str = "\
 Example:
@@ -145,6 +152,24 @@ pub struct JoinArgs {
 #[derive(Debug, Args)]
 pub struct LeaveArgs {
     /// Whose node.
+    #[command(flatten)]
+    pub owner: PayerArgs,
+}
+
+/// What to vote for.
+#[derive(Debug, Subcommand)]
+pub enum VoteCommand {
+    /// That a member is none any more. It is carried once more than two thirds of all votes are for it.
+    #[command(after_help = VOTE_REMOVE)]
+    Remove(VoteArgs),
+}
+
+/// A vote about a member.
+#[derive(Debug, Args)]
+pub struct VoteArgs {
+    /// Whom: a member's name, or its id.
+    pub member: String,
+    /// Who votes.
     #[command(flatten)]
     pub owner: PayerArgs,
 }

@@ -65,7 +65,8 @@ fn found(args: &GenesisNewArgs, catalogue: &Catalogue) -> Result<Genesis, Failur
     genesis.market.contribution = args.contribution;
     let offers = if args.mechanism == Mechanism::Fixed { 0 } else { genesis.market.max_counter_offers };
     genesis.market.max_counter_offers = args.max_counter_offers.unwrap_or(offers);
-    genesis.membership = Membership { admission: args.admission, max_voters: voters };
+    let (admission, suspend_after) = (args.admission, args.suspend_after);
+    genesis.membership = Membership { admission, max_voters: voters, suspend_after };
     genesis.grants = args.grants.clone();
     genesis.exchange.topology = args.exchange;
     genesis.exchange.acceptance = args.acceptance;
@@ -112,6 +113,13 @@ fn floor(market: &Market) -> String {
     }
 }
 
+fn suspension(membership: &Membership) -> String {
+    match membership.suspend_after {
+        0 => "never".into(),
+        rounds => format!("after {rounds} rounds away"),
+    }
+}
+
 /// Everything, the main things first.
 fn full(genesis: &Genesis, path: &Path) -> Answer {
     let task = &genesis.task;
@@ -127,7 +135,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
          aggregate  {}, mixing {}, noise {}, contribution {}\n\
          exchange   {}, accepting {}\n\
          updates    coded by {}\n\
-         admission  {}, {} voters at the most\n",
+         admission  {}, {} voters at the most, suspended {}\n",
         genesis.network(),
         genesis.name,
         task.model,
@@ -153,6 +161,7 @@ fn full(genesis: &Genesis, path: &Path) -> Answer {
         genesis.exchange.codec,
         genesis.membership.admission,
         genesis.membership.max_voters,
+        suspension(&genesis.membership),
     );
     // Writing to a string cannot fail.
     for contract in &genesis.contracts {

@@ -206,7 +206,8 @@ impl Shell {
         if let Event::Settled { .. } = event {
             self.score_round();
         }
-        if matches!(event, Event::MemberLeft { member, .. } if member == self.me) {
+        if matches!(event, Event::MemberLeft { member, .. } | Event::MemberRemoved { member, .. } if member == self.me)
+        {
             self.give_up_invitation();
         }
         self.counsel_hears(&event);

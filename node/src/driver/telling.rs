@@ -11,6 +11,7 @@ use althing_protocol::{
     event::{Account, Event, Phase, Role},
     ids::MemberId,
     ledger::Roll,
+    statement::Motion,
 };
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +135,14 @@ impl Names {
                 format!("{name} is a member from round {} on ({})", round.next(), member.short())
             }
             Event::MemberLeft { member, .. } => format!("{} is no member any more", self.name(member)),
+            Event::Voted { member, motion: Motion::Remove(whom), .. } => {
+                format!("{} votes for the removal of {}", self.name(member), self.name(whom))
+            }
+            Event::VoteSuspended { member, .. } => {
+                format!("{} was away too long, and has no vote until it is seen again", self.name(member))
+            }
+            Event::VoteRestored { member, .. } => format!("{} was seen again, and votes", self.name(member)),
+            Event::MemberRemoved { member, .. } => format!("the members have removed {}", self.name(member)),
             Event::Settled { round, proposer, updates, refused, payments, agreement_round, .. } => {
                 let paid: u64 = payments.values().sum();
                 format!(

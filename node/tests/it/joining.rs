@@ -227,3 +227,32 @@ fn in_a_private_network_whoever_lacks_the_key_meets_nobody() {
     answer(&again, &["restore", "../saved"]);
     assert_eq!(fs::read_to_string(again.join("shared.key")).unwrap(), held, "a backup holds it too");
 }
+
+#[test]
+fn members_vote_another_out_and_no_invitation_leads_it_back() {
+    let (mut village, invitation) = Village::found("9");
+    let berta = village.join("berta", &invitation);
+    village.wait_member(berta);
+    village.wait_together(&[0, berta]);
+    let id = village.seats[berta].id();
+    let dirs = [0, berta].map(|place| village.seats[place].dir.clone());
+
+    answer(&dirs[1], &["vote", "remove", "berta"]);
+    let stands = answer(&dirs[0], &["members"]);
+    assert_eq!(stands["motions"][0]["votes"], serde_json::json!([id]), "{stands}");
+    assert_eq!((&stands["power"], &stands["motions"][0]["power"]), (&2.into(), &1.into()), "{stands}");
+    run(&dirs[1], &["vote", "remove", "berta"]).refuses(2, &["has voted for this already"]);
+    assert_eq!(answer(&dirs[0], &["vote", "remove", "berta"])["decided"], true);
+    let removed = |event: &Event| matches!(event, Event::MemberRemoved { member, .. } if *member == id).then_some(());
+    village.seats[0].wait("that berta is removed", removed);
+    village.wait_together(&[0]);
+    let after = answer(&dirs[0], &["members"]);
+    assert_eq!(after["members"].as_array().unwrap().len(), 1, "{after}");
+    assert!(after["barred"][id.to_string()].as_u64().unwrap() > 10_000, "{after}");
+    village.seats[berta].wait("that it has heard of it", removed);
+    assert!(!dirs[1].join("invitation.txt").exists(), "it does not come back by itself");
+    for place in [berta, 0] {
+        village.stop(place);
+    }
+    one_history(&[0, berta].map(|place| village.ledger(place)));
+}

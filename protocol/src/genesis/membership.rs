@@ -61,6 +61,9 @@ pub struct Membership {
     /// messages as there are voters, squared.
     #[serde(default = "everybody", skip_serializing_if = "is_everybody")]
     pub max_voters: u32,
+    /// Rounds in a row that a voter may be away before it loses its vote, until it is seen again; 0 for any number.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub suspend_after: u32,
 }
 
 /// As many as there may be members.
@@ -73,9 +76,14 @@ const fn is_everybody(voters: &u32) -> bool {
     *voters == everybody()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_never(rounds: &u32) -> bool {
+    *rounds == 0
+}
+
 impl Default for Membership {
     fn default() -> Self {
-        Self { admission: Admission::default(), max_voters: everybody() }
+        Self { admission: Admission::default(), max_voters: everybody(), suspend_after: 0 }
     }
 }
 

@@ -98,6 +98,7 @@ impl Ledger {
             Action::Join(application) => self.join(owner, application, round)?,
             Action::Leave => self.leave(owner)?,
             Action::Revoke(invitation) => self.revoke(owner, invitation, round)?,
+            Action::Vote(motion) => self.vote(owner, motion, round)?,
         };
         if let Some((nonce, _)) = self.purse_mut(owner) {
             *nonce += 1;

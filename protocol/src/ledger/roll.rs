@@ -1,15 +1,15 @@
-//! Who comes and goes. What a Plan says of it holds once the round is settled: until then everybody who was hired is a
-//! member, and the Settle is voted on by those who have seen the Plan.
+//! Who comes and goes. What a Plan says of it holds once the round is settled (`turn`): until then everybody who was
+//! hired is a member, and the Settle is voted on by those who have seen the Plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Carried, Guest, Ledger, instruct::InstructionError};
+use super::{Ballot, Carried, Ledger, instruct::InstructionError};
 use crate::{
     genesis::{Admission, Genesis},
     ids::{MemberId, Round},
-    limits::{MAX_MEMBERS, MAX_TICKETS},
+    limits::{MAX_MEMBERS, MAX_TICKETS, MAX_VOTES},
     statement::{Application, Invitation, Newcomer, is_name},
 };
 
@@ -22,8 +22,12 @@ pub struct Roll {
     pub names: BTreeMap<MemberId, String>,
     /// Who will be members when the open round is settled.
     pub joining: BTreeMap<MemberId, Newcomer>,
-    /// Who will be none.
-    pub leaving: BTreeSet<MemberId>,
+    /// Who will be none, as soon as the votes that go with it may.
+    pub leaving: BTreeMap<MemberId, Exit>,
+    /// Who is to be removed, with the votes for it.
+    pub removals: BTreeMap<MemberId, Ballot>,
+    /// Who was removed, with the last round in which no invitation leads back.
+    pub barred: BTreeMap<MemberId, Round>,
     /// Invitations that were used or revoked, by the inviter and then by the ticket, until they lapse.
     pub tickets: BTreeMap<MemberId, BTreeMap<MemberId, Ticket>>,
 }
@@ -37,13 +41,14 @@ pub struct Ticket {
     pub last_round: Round,
 }
 
-/// Who has come and gone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Turnover {
-    /// New members, with their names.
-    pub joined: BTreeMap<MemberId, String>,
-    /// Members no more.
-    pub left: BTreeSet<MemberId>,
+/// Why a member goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It wants to.
+    Left,
+    /// The others have voted for it.
+    Removed,
 }
 
 /// Why nobody comes or goes. Nothing has changed then.
@@ -84,6 +89,25 @@ pub enum RollError {
     /// Another is called so.
     #[error("a member is called {0} already; take another name")]
     NameTaken(String),
+    /// It was removed, and not long ago.
+    #[error("the members have removed {who}: no invitation leads back before round {}", until.next().0)]
+    Barred {
+        /// Who.
+        who: MemberId,
+        /// The last round in which it holds.
+        until: Round,
+    },
+    /// Only members with voting power vote on motions.
+    #[error("{0} has no vote; it gets one with an update that it delivers, where the genesis allows so many votes")]
+    NoVote(MemberId),
+    /// Its vote stands.
+    #[error("{0} has voted for this already; the motion is carried once more than two thirds of all votes are for it")]
+    VotedAlready(MemberId),
+    /// It has voted for many.
+    #[error(
+        "{0} has voted for {MAX_VOTES} open motions, which is as many as one may; wait until one is carried or lapses"
+    )]
+    TooManyVotes(MemberId),
     /// Nobody would be left to vote.
     #[error("{0} has the last vote: nothing could be decided any more; let another member deliver an update first")]
     LastVote(MemberId),
@@ -112,6 +136,9 @@ impl Ledger {
         if self.accounts.contains_key(who) || self.roll.joining.contains_key(who) {
             return Err(RollError::Member(*who).into());
         }
+        if let Some(&until) = self.roll.barred.get(who) {
+            return Err(RollError::Barred { who: *who, until }.into());
+        }
         if self.accounts.len() + self.roll.joining.len() >= MAX_MEMBERS {
             return Err(RollError::Full.into());
         }
@@ -138,14 +165,14 @@ impl Ledger {
 
     /// Lets `who` go with the next round.
     pub(super) fn leave(&mut self, who: &MemberId) -> Result<Carried, InstructionError> {
-        if !self.accounts.contains_key(who) || self.roll.leaving.contains(who) {
+        if !self.accounts.contains_key(who) || self.roll.leaving.contains_key(who) {
             return Err(RollError::NoMember(*who).into());
         }
-        let stays = |member: &&MemberId| *member != who && !self.roll.leaving.contains(*member);
+        let stays = |member: &&MemberId| *member != who && !self.roll.leaving.contains_key(*member);
         if !self.accounts.keys().filter(stays).any(|member| self.accounts[member].power > 0) {
             return Err(RollError::LastVote(*who).into());
         }
-        self.roll.leaving.insert(*who);
+        self.roll.leaving.insert(*who, Exit::Left);
         Ok(Carried::Enrolled)
     }
 
@@ -180,35 +207,5 @@ impl Ledger {
 
     fn note_ticket(&mut self, inviter: MemberId, id: MemberId, ticket: Ticket) {
         self.roll.tickets.entry(inviter).or_default().insert(id, ticket);
-    }
-
-    /// The round is settled: who was let in is a member, and who leaves is none. Both keep what they own.
-    pub fn turn_roll(&mut self, settled: Round) -> Turnover {
-        let mut turnover = Turnover::default();
-        for (who, newcomer) in std::mem::take(&mut self.roll.joining) {
-            self.enrol(who, &newcomer);
-            turnover.joined.insert(who, newcomer.name);
-        }
-        for who in std::mem::take(&mut self.roll.leaving) {
-            if let Some(Account { balance, nonce, .. }) = self.accounts.remove(&who) {
-                self.guests.insert(who, Guest { balance, nonce });
-            }
-            self.roll.names.remove(&who);
-            self.roll.inviters.remove(&who);
-            turnover.left.insert(who);
-        }
-        self.roll.tickets.retain(|_, tickets| {
-            tickets.retain(|_, ticket| ticket.last_round > settled);
-            !tickets.is_empty()
-        });
-        turnover
-    }
-
-    fn enrol(&mut self, who: MemberId, newcomer: &Newcomer) {
-        // The instruction to join is the first of a key that had no account.
-        let Guest { balance, nonce } = self.guests.remove(&who).unwrap_or(Guest { balance: 0, nonce: 1 });
-        let account = Account { balance, nonce, ..Account::new(0, newcomer.anchor) };
-        self.accounts.insert(who, account);
-        self.roll.names.insert(who, newcomer.name.clone());
     }
 }

@@ -262,12 +262,12 @@ impl Machine {
         })
     }
 
-    /// One proof against each member that was not convicted of it yet.
+    /// One proof against each voter that was not convicted of it yet. Against one that has no vote for now it waits.
     fn new_offences(&self) -> Vec<Equivocation> {
         let mut proofs = BTreeMap::new();
         for offence in &self.offences {
             let account = self.state.ledger.accounts.get(&offence.member());
-            let new = account.is_some_and(|account| offence.height() > account.convicted_at);
+            let new = account.is_some_and(|account| account.power > 0 && offence.height() > account.convicted_at);
             if new && offence.height() <= self.state.height {
                 proofs.entry(offence.member()).or_insert_with(|| offence.clone());
             }

@@ -11,7 +11,7 @@ use crate::{
     consensus::Certificate,
     event::{Event, Phase},
     ids::MemberId,
-    ledger::{Carried, EndedJob},
+    ledger::{Carried, EndedJob, Exit},
     state::{Outcome, Settlement, Stage},
     statement::{Action, Instruction},
     wire::Decision,
@@ -77,6 +77,9 @@ impl Machine {
                 (Action::Transfer { to, amount }, _) => {
                     self.tell(Event::Transferred { round, height, from: *owner, to: *to, amount: *amount });
                 }
+                (Action::Vote(motion), _) => {
+                    self.tell(Event::Voted { round, height, member: *owner, motion: *motion });
+                }
                 // Who comes and goes is told when it does.
                 (Action::Fund(_) | Action::Join(_) | Action::Leave | Action::Revoke(_), _) => {}
             }
@@ -99,8 +102,17 @@ impl Machine {
         for (member, name) in settlement.turnover.joined {
             self.tell(Event::MemberJoined { round, member, name });
         }
-        for member in settlement.turnover.left {
-            self.tell(Event::MemberLeft { round, member });
+        for (member, exit) in settlement.turnover.left {
+            self.tell(match exit {
+                Exit::Left => Event::MemberLeft { round, member },
+                Exit::Removed => Event::MemberRemoved { round, member },
+            });
+        }
+        for (member, power) in settlement.turnover.suspended {
+            self.tell(Event::VoteSuspended { round, member, power });
+        }
+        for (member, power) in settlement.turnover.restored {
+            self.tell(Event::VoteRestored { round, member, power });
         }
         let slowest_training_ms = settlement.updates.values().map(|offer| offer.training_ms).max().unwrap_or(0);
         self.tell(Event::Settled {

@@ -115,9 +115,9 @@ impl World<'_> {
         a != b && self.network.joins(a, b) && alive && self.admits(a, b) && self.admits(b, a)
     }
 
-    /// Whether `a` takes `b` for a member, as far as it has come.
+    /// Whether `a` lets `b` connect, as far as it has come: members, and whoever has an account and may follow.
     fn admits(&self, a: usize, b: usize) -> bool {
-        self.nodes[a].state().ledger.accounts.contains_key(&self.nodes[b].id)
+        self.nodes[a].state().ledger.standing(&self.nodes[b].id).is_some()
     }
 
     /// Lets everybody find out, sooner or later, whom it is connected to.

@@ -3,6 +3,7 @@
 
 mod chain;
 mod counter;
+mod electorate;
 mod floor;
 mod mean;
 mod reading;
@@ -103,6 +104,7 @@ impl Witness {
                 Box::new(chain::Agreement::default()),
                 Box::new(chain::NoGap::default()),
                 Box::new(chain::Supply::new(genesis)),
+                Box::new(electorate::Electorate::new(genesis)),
                 Box::new(floor::Floor::new(genesis)),
                 Box::new(counter::Consent::new(genesis)),
                 Box::new(speech::OneSay::default()),

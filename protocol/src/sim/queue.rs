@@ -42,6 +42,8 @@ pub(super) enum Event {
     Instruct,
     /// Newcomers come, or go.
     Knock,
+    /// Some member votes for another's removal.
+    Vote,
     /// A fault of the scenario, by its place there.
     Fault(usize),
     /// From here on there are no new faults.

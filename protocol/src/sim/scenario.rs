@@ -80,6 +80,10 @@ pub struct Scenario {
     pub deposit_permille: u32,
     /// How often the owner of some account signs an instruction, in milliseconds; 0 for never.
     pub instructs_every_ms: u64,
+    /// How often some member votes for the removal of a newcomer or a liar, in milliseconds; 0 for never.
+    pub votes_every_ms: u64,
+    /// Rounds that a voter may be away; 0 for any number.
+    pub suspend_after: u32,
     /// How agents behave.
     pub habits: Habits,
     /// What goes wrong, and when.
@@ -116,6 +120,8 @@ impl Scenario {
             mechanism: Mechanism::Critical,
             deposit_permille: 0,
             instructs_every_ms: 0,
+            votes_every_ms: 0,
+            suspend_after: 0,
             habits: Habits::DILIGENT,
             faults: Vec::new(),
             liars: BTreeMap::new(),
@@ -166,6 +172,10 @@ impl Scenario {
             scenario.faults.push((at, Fault::Rot { member: rng.below(members as u64) as usize }));
             scenario.faults.sort_by_key(|(at, _)| *at);
         }
+        scenario.votes_every_ms = rng.pick(&[0, 0, 200, 600]).copied().unwrap_or_default();
+        // While a third is away, whoever is left bears fewer liars.
+        let suspend_after = rng.pick(&[0, 1, 2, 4]).copied().unwrap_or_default();
+        scenario.suspend_after = if scenario.liars.is_empty() { suspend_after } else { 0 };
         scenario
     }
 
@@ -237,7 +247,7 @@ impl Scenario {
         let voters = self.powers.iter().filter(|power| **power > 0).count() as u32;
         // Who has no vote from the beginning is to get none.
         let max_voters = if self.powers.contains(&0) { voters } else { Membership::default().max_voters };
-        Membership { admission, max_voters }
+        Membership { admission, max_voters, suspend_after: self.suspend_after }
     }
 
     fn grants(&self) -> Vec<Grant> {

@@ -81,7 +81,9 @@ impl World<'_> {
             | Effect::Inspect(_)
             | Effect::Aggregate(_) => self.order(who, effect),
             Effect::Tell(Told::PhaseEntered { round, phase }) => self.spring_ambush(who, round, phase),
-            Effect::Tell(Told::MemberJoined { .. } | Told::MemberLeft { .. }) => self.look_around(),
+            Effect::Tell(Told::MemberJoined { .. } | Told::MemberLeft { .. } | Told::MemberRemoved { .. }) => {
+                self.look_around();
+            }
             Effect::Tell(told @ Told::Stepped { .. }) => self.stepped(who, &told),
             Effect::Tell(Told::Misbehaved { member, why }) if self.nodes[who].liar.is_none() => {
                 self.witness.see(self.queue.now(), &Sight::Accused { who, member: &member, why: &why });

@@ -129,6 +129,7 @@ impl<'a> World<'a> {
         self.queue.put(self.scenario.calm_at, Event::Calm);
         self.instruct_later();
         self.knock_later();
+        self.vote_later();
         while self.witness.violations().is_empty() && !self.is_over() {
             let Some(event) = self.queue.take() else { break };
             self.happen(event);
@@ -204,6 +205,7 @@ impl<'a> World<'a> {
             Event::Spam { who } => self.spam(who),
             Event::Instruct => self.instruct(),
             Event::Knock => self.knock(),
+            Event::Vote => self.vote(),
             Event::Fault(place) => {
                 let scenario = self.scenario;
                 if let Some((_, fault)) = scenario.faults.get(place) {

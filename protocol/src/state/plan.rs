@@ -27,6 +27,7 @@ impl State {
         let answers = self.open(federation, validators, evidence)?;
         let instructions = self.carry_out(federation, &evidence.instructions)?;
         let awards = self.call(federation).hire(&mut self.ledger, &answers)?;
+        answers.bids.keys().for_each(|bidder| self.ledger.see(bidder, self.round));
         self.stage = Stage::Settling(awards.clone());
         Ok(Outcome::Planned { awards, bids: answers.bids.len(), instructions })
     }

@@ -9,7 +9,7 @@ use crate::{
     election,
     event::{Award, Credits},
     ids::{BlobRef, Hash, MemberId},
-    ledger::{EndedJob, Settled, Turnover},
+    ledger::{EndedJob, Settled, Turn, Turnover},
     settlement::{self, Findings},
     statement::{Appraisal, UpdateOffer},
 };
@@ -48,6 +48,7 @@ impl State {
     ) -> Result<Outcome, Invalid> {
         let mut updates = self.open_updates(federation, awards, evidence)?;
         let appraisals = self.open_appraisals(federation, evidence)?;
+        updates.keys().chain(appraisals.keys()).for_each(|member| self.ledger.see(member, self.round));
         let refused = evidence.refused.clone();
         for member in refused.keys() {
             updates.remove(member).ok_or(Invalid::NoSay { member: *member, what: "updates" })?;
@@ -57,13 +58,13 @@ impl State {
         }
         let Findings { gains, accuracy_ppm } = settlement::appraise(&mut self.ledger, updates.keys(), &appraisals)?;
         let payments = settlement::settle(&mut self.ledger, awards, &gains)?;
-        self.ledger.give_votes(payments.keys(), federation.genesis.membership.max_voters);
         self.convict(federation, evidence)?;
         self.take_turn(proposer, evidence.turn)?;
         let worked = !updates.is_empty();
         let (round, model) = (self.round, evidence.model);
         self.ledger.turn_jobs(Settled { round, worked, accuracy_ppm, model })?;
-        let turnover = self.ledger.turn_roll(round);
+        let (delivered, membership) = (payments.keys().copied().collect(), &federation.genesis.membership);
+        let turnover = self.ledger.turn_roll(&Turn { round, delivered, membership });
         if model != self.model {
             self.previous = std::mem::replace(&mut self.model, model);
         }

@@ -1,10 +1,12 @@
 //! Bodies, good and bad, applied to the ledger of four members.
 
+mod absence;
 mod counter;
 mod floor;
 mod instruct;
 mod job;
 mod market;
+mod motion;
 mod roll;
 
 use std::collections::BTreeMap;

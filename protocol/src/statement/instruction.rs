@@ -58,6 +58,16 @@ pub enum Action {
     Leave,
     /// Takes back an invitation of one's own.
     Revoke(Invitation),
+    /// Is for a motion; the first who is puts it forward.
+    Vote(Motion),
+}
+
+/// What members decide about each other, by votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Motion {
+    /// That this member is none any more.
+    Remove(MemberId),
 }
 
 /// What a sponsor pays for: rounds of the federation's task.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use althing_protocol::{
     body::Evidence,
-    sim::{Fault, Report, Scenario},
+    ids::Height,
+    sim::{Fault, Lie, Report, Scenario},
     state::{Federation, State},
     statement::Action,
     time::Time,
@@ -71,6 +72,49 @@ fn newcomers_come_and_go_and_come_again() {
         assert_eq!(last(&report).ledger.accounts.len(), 6, "seed {seed}: whoever is out at the end comes in again");
     }
     assert!(came > 25 && went > 5, "{came} came and {went} went");
+}
+
+#[test]
+fn newcomers_and_liars_are_voted_out_for_good() {
+    let (mut removed, mut votes) = (0, 0);
+    for seed in 0..8 {
+        let scenario = Scenario {
+            newcomers: 2,
+            rounds: 12,
+            votes_every_ms: 150,
+            liars: [(3, BTreeSet::from([Lie::FlipBit]))].into(),
+            calm_at: Time(20_000),
+            ..Scenario::quiet(seed, 4)
+        };
+        let report = hold(&scenario);
+        votes += said(&report, |action| matches!(action, Action::Vote(_)));
+        let ledger = &last(&report).ledger;
+        removed += ledger.roll.barred.len();
+        assert!(ledger.roll.barred.keys().all(|who| !ledger.accounts.contains_key(who)), "seed {seed}");
+    }
+    assert!(removed > 12 && votes > 40, "{removed} were removed by {votes} votes");
+}
+
+#[test]
+fn who_is_away_has_no_vote_chairs_nothing_and_comes_back() {
+    let crash = |member| (Time(1_500), Fault::Crash { member, down_ms: Some(9_000) });
+    for seed in 0..4 {
+        let scenario = Scenario {
+            suspend_after: 2,
+            rounds: 20,
+            faults: vec![crash(5), crash(6)],
+            calm_at: Time(11_000),
+            ..Scenario::quiet(seed, 7)
+        };
+        let report = hold(&scenario);
+        let while_away = report.decided_at.iter().filter(|(_, at)| (6_000..10_000).contains(&at.0));
+        let while_away: Vec<&Height> = while_away.map(|(height, _)| height).collect();
+        let takeovers = while_away.iter().filter(|height| report.chain[**height].header.agreement_round > 0).count();
+        assert!(while_away.len() > 4, "seed {seed}: {while_away:?}");
+        assert_eq!(takeovers, 0, "seed {seed}: nobody waits for those who are away");
+        let powers: Vec<u64> = last(&report).ledger.accounts.values().map(|account| account.power).collect();
+        assert_eq!(powers, [1; 7], "seed {seed}: they vote again");
+    }
 }
 
 #[test]

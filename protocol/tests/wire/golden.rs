@@ -29,6 +29,7 @@ const GOLDEN: &[(&str, &str)] = &[
     ("message: instruction: join", "45ab4dc5"),
     ("message: instruction: leave", "a4fa521a"),
     ("message: instruction: revoke", "9d873f3e"),
+    ("message: instruction: vote", "0e834c84"),
     ("message: have", "96018644"),
     ("message: tip", "0dc2bf2b"),
     ("message: vote", "84399e94"),
@@ -45,8 +46,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ("request: model", "f9832ade"),
     ("response", "36412059"),
     ("genesis", "a7593e16"),
-    ("state", "2e5898f7"),
-    ("journal", "98e864eb"),
+    ("state", "ba995ace"),
+    ("journal", "ce569c6f"),
     ("saved step", "163f5606"),
 ];
 

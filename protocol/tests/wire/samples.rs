@@ -15,8 +15,8 @@ use althing_protocol::{
     state::{Federation, State},
     statement::{
         Action, Application, Appraisal, Bid, BidCommit, BidReveal, BodyOffer, CounterOffer, CounterOffers,
-        CounterReply, HeldOut, Instruction, Invitation, JobTerms, Marks, ModelOffer, Newcomer, Reply, UpdateOffer,
-        Withdrawal,
+        CounterReply, HeldOut, Instruction, Invitation, JobTerms, Marks, ModelOffer, Motion, Newcomer, Reply,
+        UpdateOffer, Withdrawal,
     },
     wire::{Decision, Message, Request, Response},
 };
@@ -110,6 +110,10 @@ fn revoke() -> Signed<Instruction> {
     sign(&Instruction { nonce: 10, action: Action::Revoke(invitation()) })
 }
 
+fn vote_for_removal() -> Signed<Instruction> {
+    sign(&Instruction { nonce: 11, action: Action::Vote(Motion::Remove(other())) })
+}
+
 fn vote(body: Option<Hash>) -> Vote {
     let vote =
         Vote { kind: VoteKind::Prevote, height: Height(5), round: 2, body, signer: other(), signature: UNSIGNED };
@@ -199,6 +203,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("instruction: join", Message::Instruction(join())),
         ("instruction: leave", Message::Instruction(sign(&Instruction { nonce: 9, action: Action::Leave }))),
         ("instruction: revoke", Message::Instruction(revoke())),
+        ("instruction: vote", Message::Instruction(vote_for_removal())),
         ("have", Message::Have(blob())),
         ("tip", Message::Tip(Height(u64::MAX))),
     ];

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use althing_protocol::{
     event::Award,
-    genesis::{Genesis, Market},
+    genesis::{Genesis, Market, Membership},
     hiring::Call,
     ids::{MemberId, Round},
-    ledger::{Ledger, LedgerError, Settled},
+    ledger::{Ledger, LedgerError, Settled, Turn},
     market::Mechanism,
     settlement::settle,
 };
@@ -127,13 +127,16 @@ pub(super) struct Stage {
     market: Market,
     /// What the live market was cleared by.
     live: Mechanism,
+    membership: Membership,
     ledger: Ledger,
 }
 
 impl Stage {
     /// The federation of `genesis` before its first round, with this market.
     pub(super) fn new(genesis: &Genesis, market: Market) -> Self {
-        Self { market, live: genesis.market.mechanism, ledger: Ledger::new(genesis) }
+        // A trace does not tell who was there, so nobody is away.
+        let membership = Membership { suspend_after: 0, ..genesis.membership };
+        Self { market, live: genesis.market.mechanism, membership, ledger: Ledger::new(genesis) }
     }
 
     /// Plays `round`, in which the updates of those who are hired have brought what `gains` says; what it has paid.
@@ -161,7 +164,8 @@ impl Stage {
         let (worked, model) = (!gains.is_empty(), round.model);
         let settled = Settled { round: round.round, worked, accuracy_ppm: round.accuracy_ppm, model };
         self.ledger.turn_jobs(settled).map_err(|why| refused(&why))?;
-        self.ledger.turn_roll(round.round);
+        let delivered = payments.keys().copied().collect();
+        self.ledger.turn_roll(&Turn { round: round.round, delivered, membership: &self.membership });
         self.ledger.check().map_err(|why| refused(&why))?;
         Ok(payments)
     }

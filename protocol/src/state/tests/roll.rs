@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A village whose founders may invite, with somebody at its door.
-fn open_village() -> World {
+pub(super) fn open_village() -> World {
     let mut world = village();
     let mut genesis = world.federation.genesis.clone();
     genesis.membership.admission = Admission::Founders;
@@ -22,7 +22,7 @@ fn open_village() -> World {
     world
 }
 
-fn carla() -> Keypair {
+pub(super) fn carla() -> Keypair {
     Keypair::from_secret([90; 32])
 }
 
@@ -31,29 +31,29 @@ fn ticket() -> Keypair {
 }
 
 /// Good for two, until round 3.
-fn invitation() -> Invitation {
+pub(super) fn invitation() -> Invitation {
     Invitation { ticket: ticket().id(), uses: 2, last_round: Round(3) }
 }
 
 impl World {
-    fn applies(&self, inviter: &MemberId, invitation: Invitation, who: &Keypair) -> Application {
+    pub(super) fn applies(&self, inviter: &MemberId, invitation: Invitation, who: &Keypair) -> Application {
         let name = if who.id() == carla().id() { "carla".into() } else { who.id().short() };
         let newcomer = Newcomer { name, anchor: HashChain::new([90; 32], CHAIN_TURNS).anchor() };
         let signed = self.sign(inviter, &invitation);
         Application::new(newcomer, who.id(), signed, &ticket(), &self.federation.network)
     }
 
-    fn joins(&self, who: &Keypair, nonce: u64, application: Application) -> Signed<Instruction> {
+    pub(super) fn joins(&self, who: &Keypair, nonce: u64, application: Application) -> Signed<Instruction> {
         let action = Action::Join(Box::new(application));
         Signed::new(who, &self.federation.network, &Instruction { nonce, action })
     }
 
-    fn carla_joins(&self) -> Signed<Instruction> {
+    pub(super) fn carla_joins(&self) -> Signed<Instruction> {
         self.joins(&carla(), 0, self.applies(&self.members()[0], invitation(), &carla()))
     }
 
     /// The state after an empty Settle.
-    fn settled(&self, planned: &State) -> State {
+    pub(super) fn settled(&self, planned: &State) -> State {
         let none = SettleEvidence {
             updates: Vec::new(),
             refused: BTreeMap::new(),
@@ -66,30 +66,9 @@ impl World {
     }
 
     /// The state after a round in which nothing happens but these.
-    fn round(&self, state: &State, said: Vec<Signed<Instruction>>) -> State {
+    pub(super) fn round(&self, state: &State, said: Vec<Signed<Instruction>>) -> State {
         self.settled(&self.after(state, said).unwrap())
     }
-}
-
-#[test]
-fn votes_are_given_up_to_as_many_as_the_genesis_allows() {
-    let world = open_village();
-    let mut ledger = State::genesis(&world.federation).ledger;
-    let members: Vec<MemberId> = ledger.accounts.keys().copied().collect();
-    let of = |ledger: &Ledger| ledger.accounts.values().filter(|account| account.power > 0).count();
-    let all = of(&ledger);
-    assert!(all >= 3);
-    for member in &members {
-        ledger.accounts.get_mut(member).unwrap().power = 0;
-    }
-    ledger.give_votes(&members[1..2], 2);
-    assert_eq!((ledger.accounts[&members[1]].power, of(&ledger)), (1, 1));
-    ledger.give_votes(&members, 2);
-    assert_eq!(of(&ledger), 2, "no more than two, whoever delivers");
-    ledger.give_votes(&members, 1);
-    assert_eq!(of(&ledger), 2, "and a vote is not taken away");
-    ledger.give_votes(&members, 128);
-    assert_eq!(of(&ledger), all);
 }
 
 #[test]
