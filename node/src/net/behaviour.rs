@@ -131,9 +131,11 @@ fn memory_bytes(mebibytes: u32) -> usize {
     usize::try_from(u64::from(mebibytes) * 1024 * 1024).unwrap_or(usize::MAX)
 }
 
+/// The version, and a word of chance for this process: whoever meets it again knows whether it has begun anew meanwhile.
 fn identify_config(keypair: &identity::Keypair, protocols: &Protocols) -> identify::Config {
+    let life: u64 = rand::random();
     identify::Config::new(protocols.greeting(), keypair.public())
-        .with_agent_version(concat!("althing/", env!("CARGO_PKG_VERSION")).to_owned())
+        .with_agent_version(format!("althing/{}/{life:016x}", env!("CARGO_PKG_VERSION")))
         .with_push_listen_addr_updates(true)
         // Addresses are kept in our own book, which knows whom to believe.
         .with_cache_size(0)

@@ -10,7 +10,7 @@ use libp2p::{PeerId, swarm::ConnectionId};
 
 use super::{address::Locality, topic::Topic};
 
-/// Time within which a peer must have said which federation it belongs to.
+/// Time within which a peer must have said which federation it belongs to, and what it follows.
 const INTRODUCTION_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pings in a row that may fail before a connection counts as dead.
@@ -37,6 +37,15 @@ enum Presence {
     Up,
 }
 
+/// Whether a peer is still the process that it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It is, or has not said before which one it is.
+    Same,
+    /// It has begun anew, and what it was told before is forgotten.
+    Another,
+}
+
 /// One open connection.
 #[derive(Debug)]
 struct Connection {
@@ -60,6 +69,8 @@ pub(super) struct Session {
     pub(super) member: MemberId,
     connections: BTreeMap<ConnectionId, Connection>,
     allegiance: Allegiance,
+    /// The word for its process, once it has said it.
+    life: Option<String>,
     subscribed: BTreeSet<Topic>,
     presence: Presence,
     since: Instant,
@@ -76,11 +87,12 @@ impl Session {
         self.presence == Presence::Up
     }
 
-    /// Whether its time is over: it never introduced itself, or it was refused and had time to find out why.
+    /// Whether its time is over: it never introduced itself or said what it follows, or it was refused and had time to find out why.
     fn is_overdue(&self, now: Instant) -> bool {
         match self.allegiance {
             Allegiance::Unknown => now >= self.since + INTRODUCTION_WITHIN,
-            Allegiance::Ours => false,
+            // It would have said what it follows, if it did not take this connection for one that it has had for long.
+            Allegiance::Ours => !self.is_up() && now >= self.since + INTRODUCTION_WITHIN,
             Allegiance::Refused { until } => now >= until,
         }
     }
@@ -111,6 +123,7 @@ impl Sessions {
             member,
             connections: BTreeMap::new(),
             allegiance: Allegiance::Unknown,
+            life: None,
             subscribed: BTreeSet::new(),
             presence: Presence::Coming,
             since: now,
@@ -138,6 +151,15 @@ impl Sessions {
     pub(super) fn declare(&mut self, peer: &PeerId, allegiance: Allegiance) -> Option<Allegiance> {
         let session = self.0.get_mut(peer)?;
         Some(std::mem::replace(&mut session.allegiance, allegiance))
+    }
+
+    /// The peer has said the word for its process.
+    pub(super) fn identify(&mut self, peer: &PeerId, life: &str) -> Life {
+        let Some(session) = self.0.get_mut(peer) else { return Life::Same };
+        match session.life.replace(life.to_owned()) {
+            Some(before) if before != life => Life::Another,
+            _ => Life::Same,
+        }
     }
 
     /// The peer follows `topic` from now on.
@@ -286,7 +308,19 @@ mod tests {
         assert_eq!(sessions.overdue(start), vec![]);
         assert_eq!(sessions.overdue(until), vec![peer]);
         sessions.declare(&peer, Allegiance::Ours);
+        assert_eq!(sessions.overdue(until), vec![]);
+        assert_eq!(sessions.overdue(start + INTRODUCTION_WITHIN), vec![peer], "it follows nothing");
+        Topic::ALL.into_iter().for_each(|topic| sessions.subscribe(&peer, topic));
+        sessions.raise(&peer);
         assert_eq!(sessions.overdue(start + INTRODUCTION_WITHIN), vec![]);
+    }
+
+    #[test]
+    fn a_peer_that_has_begun_anew_beside_a_connection_of_its_former_life_is_another() {
+        let (mut sessions, peer) = opened(Instant::now());
+        sessions.open(peer, MEMBER, from(2, Locality::Remote), Instant::now());
+        let said = ["one", "one", "two", "two"].map(|life| sessions.identify(&peer, life));
+        assert_eq!(said, [Life::Same, Life::Same, Life::Another, Life::Same]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::{
         limits::Pour,
         peers::News,
         protocols,
-        sessions::{Allegiance, Closed, Link, Ping, Pulse},
+        sessions::{Allegiance, Closed, Life, Link, Ping, Pulse},
     },
     Actor,
 };
@@ -173,7 +173,12 @@ impl Actor {
         else {
             return;
         };
-        if info.protocol_version != self.protocols.greeting() {
+        if self.sessions.identify(&peer, &info.agent_version) == Life::Another {
+            // A connection of its former life is open yet, as one over QUIC is for seconds, and gossip would not greet it
+            // anew beside that one.
+            tracing::debug!(%peer, "it has begun anew; it is met again from the beginning");
+            let _ = self.swarm.disconnect_peer_id(peer);
+        } else if info.protocol_version != self.protocols.greeting() {
             self.refuse_foreigner(peer, member, &info.protocol_version, now);
         } else if self.admission.admits(&member) {
             self.welcome(peer, member, address::dialable(&info.listen_addrs, locality), now);
